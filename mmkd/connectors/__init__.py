@@ -1,0 +1,8 @@
+"""Trainable maps from the student's feature space to the teacher's."""
+from torch import nn
+
+from mmkd.utils.modules import import_submodules
+
+_classes = import_submodules(__name__, __path__, base=nn.Module)
+globals().update(_classes)
+__all__ = sorted(_classes)

@@ -1,0 +1,1 @@
+"""What the runner calls: hooks and optimizer-wrapper constructors."""

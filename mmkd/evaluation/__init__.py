@@ -1,0 +1,1 @@
+"""Metrics that mmpretrain, mmdet and mmseg lack."""

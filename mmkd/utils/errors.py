@@ -1,0 +1,29 @@
+"""Errors that a user can mend, and suggestions for misspelt names."""
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A wrong input, described in one line: what was expected, what was found, how to mend it.
+
+    The command-line tools print it without a traceback; in Python it is an ordinary
+    ``ValueError``.
+    """
+
+
+def nearest(name: str, valid: Iterable[str], most: int = 5) -> str:
+    """Lists the valid names nearest to a misspelt one, for an error message.
+
+    Args:
+        name: The name that was not found.
+        valid: All valid names.
+        most: How many names to list at the most.
+
+    Returns:
+        ``'Did you mean a, b? Valid: a, b, c, …'``; the second part names all if they are few.
+    """
+    names = sorted(set(valid))
+    close = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
+    hint = f'Did you mean {", ".join(close)}? ' if close else ''
+    listed = names if len(names) <= 20 else [*names[:20], f'… ({len(names)} in all)']
+    return f'{hint}Valid: {", ".join(listed) or "none"}.'
