@@ -1,0 +1,160 @@
+"""Building students and teachers from what a recipe says of them."""
+from dataclasses import dataclass
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS as ROOT_MODELS
+
+from mmkd.utils import UserError
+from mmkd.utils.checkpoint import load_strictly, read_checkpoint, weights_of
+from mmkd.utils.configs import load_config
+from mmkd.zoo import find_checkpoint
+
+FORMS = "a model dict (type=…), dict(config='…') or dict(timm='…')"
+
+
+@dataclass
+class ModelSpec:
+    """A model as a recipe names it.
+
+    Args:
+        cfg: Config of the model itself.
+        checkpoint: Path, URL or zoo name of its weights, if any.
+        pretrained: Whether the config brings pretrained weights along (timm's ``pretrained=True``).
+    """
+    cfg: dict
+    checkpoint: str | None
+    pretrained: bool = False
+
+
+def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> ModelSpec:
+    """Turns ``student=dict(…)`` or ``teacher=dict(…)`` of a recipe into a model config.
+
+    Args:
+        spec: A model dict; or a dict with ``config`` (and optionally ``options``, dotted keys to
+            override in it); or one with ``timm`` (further keys go to timm's ``create_model``).
+            Each may have a ``checkpoint``.
+        role: ``'student'`` or ``'teacher'``, for the error message.
+        data_preprocessor: The recipe's, which takes precedence over the config's.
+
+    Returns:
+        The spec.
+
+    Raises:
+        UserError: The dict has none of the forms, or its config does not exist.
+    """
+    if not isinstance(spec, dict) or sum(key in spec for key in ('type', 'config', 'timm')) != 1:
+        raise UserError(f'{role} expects {FORMS}, got {spec!r}.')
+    spec = dict(spec)
+    checkpoint = spec.pop('checkpoint', None)
+    if 'config' in spec:
+        config = load_config(spec.pop('config'), spec.pop('options', None))
+        if spec:
+            raise UserError(f'{role} expects config, checkpoint and options, got also {", ".join(spec)}.')
+        cfg = _model_of(config)
+    elif 'timm' in spec:
+        cfg = dict(type='mmpretrain.TimmClassifier', model_name=spec.pop('timm'), **spec)
+    else:
+        cfg = spec
+    if data_preprocessor is not None:
+        cfg['data_preprocessor'] = dict(data_preprocessor)
+    return ModelSpec(cfg, checkpoint, bool(cfg.get('pretrained')))
+
+
+def _model_of(config: Config) -> dict:
+    """The model of a config file, with the file's scope and data preprocessor written into it."""
+    cfg = ConfigDict(config.model).to_dict()
+    if cfg['type'] in ('mmkd.Distiller', 'Distiller'):
+        preprocessor = config.get('data_preprocessor')
+        return read_spec(cfg['student'], 'student', preprocessor or cfg.get('data_preprocessor')).cfg
+    cfg.setdefault('_scope_', config.get('default_scope', 'mmpretrain'))
+    if 'data_preprocessor' in config:
+        cfg.setdefault('data_preprocessor', config.data_preprocessor)
+    return cfg
+
+
+def student_config(config: Config) -> Config:
+    """Turns a distillation recipe into an ordinary config of its student; leaves others alone.
+
+    Args:
+        config: Any config with a ``model``.
+
+    Returns:
+        A config whose model needs no teacher.
+    """
+    if config.model['type'] in ('mmkd.Distiller', 'Distiller'):
+        config = config.copy()
+        config.model = _model_of(config)
+    return config
+
+
+def build_model(spec: ModelSpec, role: str) -> BaseModel:
+    """Builds a student or a teacher and loads its checkpoint strictly.
+
+    Args:
+        spec: What :func:`read_spec` returned.
+        role: ``'student'`` or ``'teacher'``.
+
+    Returns:
+        The model, with its checkpoint's weights if there is one.
+
+    Raises:
+        UserError: The checkpoint cannot be read or belongs to another model.
+    """
+    if spec.cfg.get('type', '').endswith('TimmClassifier'):
+        _check_timm_name(spec.cfg.get('model_name'), role)
+    model = ROOT_MODELS.build(dict(spec.cfg))
+    if spec.checkpoint is not None:
+        path = find_checkpoint(spec.checkpoint)
+        weights = weights_of(read_checkpoint(path), str(path))
+        report = load_strictly(model, weights, f'{role} {type(model).__name__} from {spec.checkpoint}')
+        print_log(report, logger='current')
+    elif role == 'teacher':
+        _initialise_teacher(model, spec)
+    _keep_plain_keys(model)
+    return model
+
+
+def _keep_plain_keys(model: BaseModel) -> None:
+    """Takes mmpretrain's renaming hooks off a wrapped timm or Hugging Face model.
+
+    They drop the prefix ``model.`` from the state dict, but only while the wrapper is the outermost
+    module; below a distiller the state dict would not load again.
+    """
+    for hooks in (model._state_dict_hooks, model._load_state_dict_pre_hooks):
+        for key, hook in list(hooks.items()):
+            function = getattr(hook, 'hook', hook)
+            if getattr(function, '__name__', '') in ('_remove_state_dict_prefix', '_add_state_dict_prefix'):
+                del hooks[key]
+
+
+def _initialise_teacher(model: BaseModel, spec: ModelSpec) -> None:
+    """A teacher without a checkpoint keeps timm's weights, or takes those of its config's init_cfg."""
+    if spec.pretrained:
+        return
+    with torch.random.fork_rng():
+        model.init_weights()
+    if not _has_pretrained_init(spec.cfg):
+        print_log('The teacher has no checkpoint: it teaches from random weights. '
+                  "Set teacher=dict(…, checkpoint='…').", logger='current', level=30)
+
+
+def _has_pretrained_init(cfg: object) -> bool:
+    if isinstance(cfg, dict):
+        if cfg.get('type') == 'Pretrained':
+            return True
+        return any(_has_pretrained_init(value) for value in cfg.values())
+    return isinstance(cfg, list | tuple) and any(_has_pretrained_init(item) for item in cfg)
+
+
+def _check_timm_name(name: str | None, role: str) -> None:
+    import timm
+
+    from mmkd.utils import nearest
+    if name is None or not timm.is_model(name):
+        close = nearest(str(name), timm.list_models()).split(' Valid:')[0]
+        raise UserError(f'{role} expects the name of a timm model, got {name!r}. {close}')
+
+

@@ -1,0 +1,136 @@
+"""Reading checkpoints safely, and loading them strictly."""
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from .errors import UserError
+
+STUDENT_PREFIX = 'student.'
+
+
+def _safe_classes() -> list:
+    """What MMEngine's training checkpoints hold beside tensors: numbers of the log, as numpy arrays."""
+    numpy_core = np._core if hasattr(np, '_core') else np.core
+    scalar_types = {type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?U'}
+    return [HistoryBuffer, np.ndarray, np.dtype, numpy_core.multiarray._reconstruct,
+            numpy_core.multiarray.scalar, *scalar_types]
+
+
+def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
+    """Reads a checkpoint file without running any code that it may hold.
+
+    Args:
+        path: The file.
+        trust: Whether to unpickle arbitrary objects, which may run code. Only for own files.
+
+    Returns:
+        The checkpoint's contents, on the CPU.
+
+    Raises:
+        UserError: The file is missing, truncated, no checkpoint, or holds other objects than tensors,
+            numbers and text.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise UserError(f'checkpoint expects an existing file, got {path}. Check the path.')
+    torch.serialization.add_safe_globals(_safe_classes())
+    try:
+        return torch.load(path, map_location='cpu', weights_only=not trust)
+    except pickle.UnpicklingError as error:
+        first_line = str(error).splitlines()[0] if str(error) else ''
+        if 'nsupported' in str(error) or 'eights' in str(error):
+            raise UserError(
+                f'checkpoint {path} holds Python objects beside tensors and may run code, so it was refused. '
+                'If you trust its source, pass --trust-checkpoint.') from error
+        raise UserError(f'checkpoint {path} is corrupt ({first_line}). Download or copy it again.') from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f'checkpoint {path} is truncated or no checkpoint '
+                        f'({str(error).splitlines()[0] if str(error) else type(error).__name__}). '
+                        'Download or copy it again.') from error
+
+
+def weights_of(checkpoint: Mapping, source: str) -> dict[str, Tensor]:
+    """Extracts a model's weights from the usual wrappings of a checkpoint.
+
+    Takes ``state_dict`` or ``model``, drops the ``module.`` of DDP, and of a distiller's training
+    checkpoint takes the student.
+
+    Args:
+        checkpoint: What :func:`read_checkpoint` returned.
+        source: Its path, for the error message.
+
+    Returns:
+        Parameter name to tensor.
+
+    Raises:
+        UserError: No tensors are found.
+    """
+    for key in ('state_dict', 'model'):
+        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
+            checkpoint = checkpoint[key]
+            break
+    if not isinstance(checkpoint, Mapping):
+        raise UserError(f'checkpoint {source} expects a dict of tensors, got {type(checkpoint).__name__}.')
+    weights = {name.removeprefix('module.'): value for name, value in checkpoint.items()
+               if isinstance(value, Tensor)}
+    if not weights:
+        raise UserError(f'checkpoint {source} holds no tensors. Give a checkpoint with a state_dict.')
+    student = {name.removeprefix(STUDENT_PREFIX): value for name, value in weights.items()
+               if name.startswith(STUDENT_PREFIX)}
+    return student or weights
+
+
+def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], what: str) -> str:
+    """Loads weights into a model if, and only if, every name and shape agrees.
+
+    Args:
+        model: The model.
+        weights: Parameter name to tensor.
+        what: The model and the file, for the messages.
+
+    Returns:
+        The report, ``'<what>: n of m tensors matched'``.
+
+    Raises:
+        UserError: Tensors are missing, unexpected or of another shape; nothing was loaded then.
+    """
+    own = model.state_dict()
+    missing = [name for name in own if name not in weights]
+    unexpected = [name for name in weights if name not in own]
+    shapes = [f'{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}'
+              for name in own if name in weights and weights[name].shape != own[name].shape]
+    matched = f'{len(own) - len(missing) - len(shapes)} of {len(own)} tensors matched'
+    if missing or unexpected or shapes:
+        parts = [f'{kind} {_few(names)}' for kind, names in
+                 (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes)) if names]
+        raise UserError(f'{what}: {matched}; {"; ".join(parts)}. '
+                        'This is a checkpoint of another model: check the config and the file.')
+    model.load_state_dict(dict(weights))
+    return f'{what}: {matched}'
+
+
+def _few(names: list[str], most: int = 3) -> str:
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more
+
+
+def load_safely_everywhere(trust: bool = False) -> None:
+    """Makes every local checkpoint that MMEngine loads in this process go through :func:`read_checkpoint`.
+
+    MMEngine itself falls back to unpickling arbitrary objects. The command-line tools call this first.
+
+    Args:
+        trust: As in :func:`read_checkpoint`.
+    """
+
+    def load_from_local(filename: str, map_location: object = None) -> dict:
+        return read_checkpoint(filename, trust)
+
+    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)

@@ -1,0 +1,80 @@
+"""Finding config files by path, by ``scope::path``, or below mmkd's own ``configs``."""
+from importlib import import_module
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .errors import UserError, nearest
+
+
+def config_root(package: str = 'mmkd') -> Path:
+    """The folder of a package's configs: ``.mim/configs`` when installed, else that of the checkout.
+
+    Args:
+        package: Import name: ``mmkd``, ``mmpretrain``, ``mmdet`` or ``mmseg``.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: The package is not installed or ships no configs.
+    """
+    try:
+        folder = Path(import_module(package).__file__).parent
+    except ImportError as error:
+        raise UserError(f'a config path {package}::… expects the package {package}, which cannot be '
+                        f'imported: {error}.') from error
+    for root in (folder / '.mim' / 'configs', folder.parent / 'configs'):
+        if root.is_dir():
+            return root
+    raise UserError(f'{package} ships no configs below {folder}. Reinstall it.')
+
+
+def find_config(name: str | Path) -> Path:
+    """Finds a config file.
+
+    Args:
+        name: A path, ``mmkd::…`` or ``mmpretrain::…``, or a path below mmkd's ``configs``.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        UserError: There is no such config; the message lists the nearest ones.
+    """
+    text = str(name)
+    package, separator, inner = text.rpartition('::')
+    if not separator and Path(text).is_file():
+        return Path(text)
+    root = config_root(package if separator else 'mmkd')
+    relative = inner.removeprefix('configs/')
+    if (root / relative).is_file():
+        return root / relative
+    configs = [str(path.relative_to(root)) for path in root.rglob('*.py')]
+    by_stem = {Path(config).stem: config for config in configs}
+    close = nearest(Path(relative).stem, by_stem, most=3).split(' Valid:')[0]
+    hint = ', '.join(config for stem, config in by_stem.items() if stem in close)
+    raise UserError(f'config expects an existing file, got {text!r}. '
+                    + (f'Did you mean {hint}?' if hint else f'See the files below {root}.'))
+
+
+def load_config(name: str | Path, options: dict | None = None) -> Config:
+    """Loads a config found by :func:`find_config`.
+
+    Args:
+        name: See :func:`find_config`.
+        options: Dotted keys to override, as ``--cfg-options`` gives them.
+
+    Returns:
+        The config.
+
+    Raises:
+        UserError: There is no such config, or one that it inherits from.
+    """
+    try:
+        config = Config.fromfile(find_config(name))
+    except (FileNotFoundError, SyntaxError) as error:
+        raise UserError(f'config {name} cannot be read: {error}') from error
+    if options:
+        config.merge_from_dict(options)
+    return config

@@ -1,0 +1,51 @@
+"""Reading ``model-index.yml`` and its metafiles."""
+from pathlib import Path
+
+from mmengine.fileio import load
+
+from mmkd.utils import UserError, nearest
+from mmkd.utils.configs import config_root
+
+from .download import download
+
+
+def model_index() -> dict[str, dict]:
+    """The models that mmkd's metafiles list.
+
+    Returns:
+        Model name to its metafile entry, with ``Config`` relative to the folder above ``configs``.
+    """
+    root = config_root().parent
+    index = root / 'model-index.yml'
+    if not index.is_file():
+        return {}
+    files = load(str(index)).get('Import') or []
+    return {entry['Name']: entry for file in files for entry in load(str(root / file))['Models']}
+
+
+def find_checkpoint(name: str) -> str:
+    """Turns what a recipe calls a checkpoint into a local path, downloading it if it must.
+
+    Args:
+        name: Path, URL or name of a model in the index.
+
+    Returns:
+        The path.
+
+    Raises:
+        UserError: It is none of them, the index has no weights for it yet, or the download fails.
+    """
+    if '://' in name:
+        return str(download(name))
+    if Path(name).expanduser().is_file():
+        return str(Path(name).expanduser())
+    index = model_index()
+    if name in index:
+        if not index[name].get('Weights'):
+            raise UserError(f'checkpoint {name!r} is in the model index, but has no published weights yet. '
+                            f'Train it with {index[name]["Config"]} and give the path of the result.')
+        return str(download(index[name]['Weights']))
+    if '/' in name or name.endswith(('.pth', '.pt', '.bin')):
+        raise UserError(f'checkpoint expects an existing file, got {name}. Check the path.')
+    raise UserError(f'checkpoint expects a file, a URL or a name in the model index, got {name!r}. '
+                    f'{nearest(name, index)}')

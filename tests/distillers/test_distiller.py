@@ -1,0 +1,198 @@
+"""The guarantees of the distiller, one by one."""
+import copy
+import logging
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.model import ExponentialMovingAverage
+from mmengine.optim import OptimWrapper
+from mmkd.registry import MODELS
+from mmkd.utils import UserError
+
+from .conftest import classifier
+
+
+def optimizer_of(model):
+    return OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+def teacher_of(distiller):
+    return distiller._teacher.model
+
+
+def test_one_forward_each_and_logged_by_name(build, batch):
+    distiller = build()
+    runs = []
+    distiller.student.backbone.register_forward_hook(lambda *_: runs.append('student'))
+    teacher_of(distiller).backbone.register_forward_hook(lambda *_: runs.append('teacher'))
+    log = distiller.train_step(batch, optimizer_of(distiller))
+    assert sorted(runs) == ['student', 'teacher']
+    assert set(log) == {'loss', 'task_loss', 'loss_nkd', 'loss_fd'}
+    torch.testing.assert_close(log['loss'], log['task_loss'] + log['loss_nkd'] + log['loss_fd'])
+
+
+def test_losses_are_those_of_the_tapped_tensors(build, batch):
+    distiller = build(task_weight=0.25).eval()
+    data = distiller.data_preprocessor(batch, True)
+    losses = distiller(**data, mode='loss')
+    student, teacher = distiller.student(data['inputs']), teacher_of(distiller)(data['inputs'])
+    labels = torch.arange(4)
+    torch.testing.assert_close(losses['task_loss'], 0.25 * F.cross_entropy(student, labels))
+    nkd = distiller.terms['nkd'].loss(student, teacher, labels)
+    torch.testing.assert_close(losses['loss_nkd'], nkd)
+
+
+def test_every_trainable_parameter_gets_a_gradient(build, batch):
+    for weight in (1.0, 0.0):
+        distiller = build(task_weight=weight)
+        data = distiller.data_preprocessor(batch, True)
+        loss, _ = distiller.parse_losses(distiller(**data, mode='loss'))
+        loss.backward()
+        without = [name for name, p in distiller.named_parameters() if p.requires_grad and p.grad is None]
+        # The backbone's layer scales and the rest all take part.
+        assert without == []
+
+
+def test_teacher_is_frozen_and_in_eval_whatever_train_is_called(build, batch):
+    distiller = build().train()
+    distiller.train(True)
+    teacher = teacher_of(distiller)
+    assert not any(module.training for module in teacher.modules())
+    assert not any(p.requires_grad for p in teacher.parameters())
+    before = copy.deepcopy(teacher.state_dict())
+    inputs = distiller.data_preprocessor(batch, True)['inputs']
+    first, second = distiller._teacher(inputs), distiller._teacher(inputs)
+    assert torch.equal(first['logits'], second['logits'])  # drop path 0.5 would make them differ
+    assert not first['logits'].requires_grad
+    distiller.train_step(batch, optimizer_of(distiller))
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+
+
+def test_teacher_is_in_no_state_dict_optimizer_or_ema_copy(build):
+    distiller = build()
+    names = set(distiller.state_dict())
+    assert all(name.startswith(('student.', 'terms.fd.connectors.')) for name in names)
+    teacher_parameters = {id(p) for p in teacher_of(distiller).parameters()}
+    assert not teacher_parameters & {id(p) for p in distiller.parameters()}
+    ema = ExponentialMovingAverage(distiller)
+    assert ema.module._teacher is distiller._teacher
+    assert len(list(ema.module.parameters())) == len(list(distiller.parameters()))
+
+
+def test_an_ema_copy_reads_its_own_taps(build, batch):
+    distiller = build()
+    copied = copy.deepcopy(distiller)
+    inputs = distiller.data_preprocessor(batch, False)['inputs']
+    copied.student(inputs)
+    assert distiller._student_taps.take() == {}
+    assert set(copied._student_taps.take()) == {'logits', 'stage2'}
+
+
+def test_initialisation_leaves_the_teacher_and_a_loaded_student_alone(build, tmp_path):
+    path = tmp_path / 'student.pth'
+    torch.save(dict(state_dict=MODELS.build(classifier(8)).state_dict()), path)
+    distiller = build(student=dict(checkpoint=str(path), **classifier(8)))
+    before = copy.deepcopy({**distiller.student.state_dict(), **teacher_of(distiller).state_dict()})
+    distiller.init_weights()
+    after = {**distiller.student.state_dict(), **teacher_of(distiller).state_dict()}
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_mixup_is_seen_by_both(build, batch):
+    student = classifier(8)
+    student['train_cfg'] = dict(augments=[dict(type='mmpretrain.Mixup', alpha=0.8)])
+    distiller = build(student=student)
+    seen = {}
+    distiller.student.backbone.register_forward_pre_hook(lambda _, x: seen.update(student=x[0]))
+    teacher_of(distiller).backbone.register_forward_pre_hook(lambda _, x: seen.update(teacher=x[0]))
+    data = distiller.data_preprocessor(batch, True)
+    distiller(**data, mode='loss')
+    assert data['data_samples'][0].gt_score.max() < 1
+    assert torch.equal(seen['student'], seen['teacher'])
+
+
+def test_terms_and_student_train(build, batch):
+    distiller = build()
+    before = copy.deepcopy(distiller.state_dict())
+    distiller.train_step(batch, optimizer_of(distiller))
+    changed = [name for name, value in distiller.state_dict().items() if not torch.equal(value, before[name])]
+    assert 'terms.fd.connectors.0.conv.weight' in changed and 'student.head.fc.weight' in changed
+
+
+def test_several_taps_get_a_connector_each(build, batch):
+    fd = dict(loss=dict(type='mmkd.FDLoss'), student=['stage1', 'stage2'], teacher=['stage1', 'stage2'],
+              connector=dict(type='mmkd.ConvConnector'))
+    distiller = build(terms=dict(fd=fd))
+    shapes = [tuple(connector.conv.weight.shape[:2]) for connector in distiller.terms['fd'].connectors]
+    assert shapes == [(16, 8), (32, 16)]
+    assert distiller.train_step(batch, optimizer_of(distiller))['loss_fd'].isfinite()
+
+
+def test_prediction_is_the_students(build, batch):
+    distiller = build().eval()
+    data = distiller.data_preprocessor(batch, False)
+    mine = distiller(**data, mode='predict')
+    student = distiller.student(**data, mode='predict')
+    assert torch.equal(torch.stack([s.pred_score for s in mine]), torch.stack([s.pred_score for s in student]))
+
+
+def test_losses_are_computed_in_fp32_under_autocast(build, batch):
+    distiller = build()
+    data = distiller.data_preprocessor(batch, True)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = distiller(**data, mode='loss')
+    assert losses['loss_nkd'].dtype == losses['loss_fd'].dtype == torch.float32
+
+
+def test_teacher_precision_and_compilation_change_little(build, batch):
+    plain = build()
+    inputs = plain.data_preprocessor(batch, False)['inputs']
+    expected = plain._teacher(inputs)['logits']
+    for options, tolerance in ((dict(dtype='bf16'), 0.05), (dict(compile=dict(backend='aot_eager')), 1e-4)):
+        other = build(teacher=dict(**classifier(16, 2, drop_path_rate=0.5), **options))
+        teacher_of(other).load_state_dict(teacher_of(plain).state_dict())
+        torch.testing.assert_close(other._teacher(inputs)['logits'].float(), expected, rtol=tolerance,
+                                   atol=tolerance)
+
+
+@pytest.mark.parametrize(('changes', 'message'), [
+    (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLos'), student='logits', teacher='logits'))),
+     r"got 'mmkd.KDLos'. Did you mean mmkd.KDLoss"),
+    (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss', tau=2), student='logits', teacher='logits'))),
+     "unexpected keyword argument 'tau'"),
+    (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logit', teacher='logits'))),
+     r"no tap 'logit'. Did you mean logits"),
+    (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='backbone.stages.7'))),
+     r"no tap 'backbone.stages.7'. Did you mean backbone.stages"),
+    (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss')))), 'expects a dict of loss, student, teacher'),
+    (dict(terms={}), 'at least one term'),
+    (dict(teacher=classifier(16, classes=7)), r'\(2, 10\) from the student and \(2, 7\) from the teacher'),
+    (dict(terms=dict(fd=dict(loss=dict(type='mmkd.FDLoss'), student='stage1', teacher='stage1'))),
+     r"term 'fd' does not fit its taps \(student stage1: \(2, 8, 8, 8\); teacher stage1: \(2, 16, 8, 8\)\)"),
+    (dict(teacher=dict(arch='tiny')), 'teacher expects a model dict'),
+    (dict(teacher=dict(timm='resnet999')), "timm model, got 'resnet999'. Did you mean resnet"),
+    (dict(teacher=dict(config='convnest/convnest-tinny_32xb128_in1k.py')), 'expects an existing file'),
+    (dict(teacher=dict(dtype='int8', **classifier(16))), 'fp32, fp16, bf16'),
+])
+def test_bad_recipes(build, changes, message):
+    with pytest.raises(UserError, match=message):
+        build(**changes)
+
+
+def test_a_random_teacher_is_warned_of(build, caplog, recipe):
+    from mmengine.logging import MMLogger
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.WARNING):
+        build()
+    assert 'The teacher has no checkpoint' in caplog.text
+
+
+def test_a_nested_timm_student_round_trips(build, batch):
+    pytest.importorskip('timm')
+    timm_model = dict(timm='resnet10t', num_classes=10, loss=dict(type='mmpretrain.CrossEntropyLoss'))
+    terms = dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits'))
+    distiller = build(student=timm_model, terms=terms)
+    distiller.load_state_dict(distiller.state_dict())  # strict
+    assert distiller.train_step(batch, optimizer_of(distiller))['loss_kd'].isfinite()

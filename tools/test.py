@@ -1,0 +1,68 @@
+"""Tests a checkpoint of any mmpretrain, mmdet, mmseg or mmkd config."""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.fileio import dump
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmkd.distillers.models import student_config
+from mmkd.utils.checkpoint import load_safely_everywhere, load_strictly, read_checkpoint, weights_of
+from mmkd.utils.cli import check_data_exists, one_line_errors
+from mmkd.utils.configs import load_config
+from mmkd.zoo import find_checkpoint
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=f'{__doc__} Of a distillation recipe it tests the student; no teacher is needed.',
+        epilog='Several GPUs: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [the same flags].')
+    parser.add_argument('config', help='config file: a path, mmkd::PATH, or a path below configs/')
+    parser.add_argument('checkpoint', help='training checkpoint or published student: path, URL or zoo name')
+    parser.add_argument('--work-dir', help='where logs go (default: work_dirs/CONFIG_NAME)')
+    parser.add_argument('--out', help='write the metrics to this .json file')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override config entries: test_dataloader.batch_size=64')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='how the processes are started (set by dist_test.sh and slurm_test.sh)')
+    parser.add_argument('--trust-checkpoint', action='store_true',
+                        help='unpickle checkpoints that hold Python objects; may run code of their author')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def merge_args(config: Config, args: argparse.Namespace) -> Config:
+    """Writes the command line into the config."""
+    config.launcher = args.launcher
+    stem = Path(args.config.rpartition('::')[2]).stem
+    config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{stem}'
+    return config
+
+
+@one_line_errors
+def main() -> None:
+    """Runs the tool."""
+    args = parse_args()
+    load_safely_everywhere(args.trust_checkpoint)
+    config = student_config(merge_args(load_config(args.config, args.cfg_options), args))
+    check_data_exists(config, ('test',))
+    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    model = getattr(runner.model, 'module', runner.model)
+    weights = weights_of(read_checkpoint(find_checkpoint(args.checkpoint), args.trust_checkpoint),
+                         args.checkpoint)
+    runner.logger.info(load_strictly(model, weights, f'{type(model).__name__} from {args.checkpoint}'))
+    metrics = runner.test()
+    if args.out and is_main_process():
+        dump(metrics, args.out)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

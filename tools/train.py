@@ -1,0 +1,82 @@
+"""Trains any mmpretrain, mmdet, mmseg or mmkd config."""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmkd.utils import UserError
+from mmkd.utils.checkpoint import load_safely_everywhere
+from mmkd.utils.cli import check_data_exists, one_line_errors
+from mmkd.utils.configs import load_config
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog='Several GPUs: bash tools/dist_train.sh CONFIG GPUS [the same flags].')
+    parser.add_argument('config', help='config file: a path, mmkd::PATH, or a path below configs/')
+    parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/CONFIG_NAME)')
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help='go on from CHECKPOINT, or from the last one in the work dir')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs an accelerator)')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate with the actual batch size over auto_scale_lr.base_batch_size')
+    parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override config entries: optim_wrapper.optimizer.lr=1e-3 model.task_weight=0.5')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='how the processes are started (set by dist_train.sh and slurm_train.sh)')
+    parser.add_argument('--trust-checkpoint', action='store_true',
+                        help='unpickle checkpoints that hold Python objects; may run code of their author')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def merge_args(config: Config, args: argparse.Namespace) -> Config:
+    """Writes the command line into the config.
+
+    Raises:
+        UserError: A flag does not go with this config or this machine.
+    """
+    config.launcher = args.launcher
+    stem = Path(args.config.rpartition('::')[2]).stem
+    config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{stem}'
+    if args.no_validate:
+        config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    if args.amp:
+        if not torch.cuda.is_available():
+            raise UserError('--amp expects an accelerator, found only the CPU. Leave the flag out.')
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        if not config.get('auto_scale_lr', {}).get('base_batch_size'):
+            raise UserError('--auto-scale-lr expects auto_scale_lr.base_batch_size in the config, found none. '
+                            'Set it to the batch size that the learning rate was chosen for.')
+        config.auto_scale_lr.enable = True
+    if args.resume:
+        config.resume = True
+        config.load_from = None if args.resume == 'auto' else args.resume
+    return config
+
+
+@one_line_errors
+def main() -> None:
+    """Runs the tool."""
+    args = parse_args()
+    load_safely_everywhere(args.trust_checkpoint)
+    config = merge_args(load_config(args.config, args.cfg_options), args)
+    check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
+    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    runner.train()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
