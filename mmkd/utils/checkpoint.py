@@ -1,7 +1,8 @@
 """Reading checkpoints safely, and loading them strictly."""
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,31 @@ STUDENT_PREFIX = 'student.'
 
 def _safe_classes() -> list:
     """What MMEngine's training checkpoints hold beside tensors: numbers of the log, as numpy arrays."""
-    numpy_core = np._core if hasattr(np, '_core') else np.core
-    scalar_types = {type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?U'}
-    return [HistoryBuffer, np.ndarray, np.dtype, numpy_core.multiarray._reconstruct,
-            numpy_core.multiarray.scalar, *scalar_types]
+    dtypes = {type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?U'}
+    array, scalar = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
+    return [HistoryBuffer, np.ndarray, np.dtype, array, scalar, *dtypes, _method_of_history_buffer]
+
+
+def _method_of_history_buffer(owner: type, name: str) -> object:
+    """Stands in for ``getattr``, by which pickle refers to the statistics of a HistoryBuffer."""
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise pickle.UnpicklingError(f'Unsupported attribute {name} of {owner}')
+    return getattr(owner, name)
+
+
+_method_of_history_buffer.__module__ = 'builtins'
+_method_of_history_buffer.__name__ = _method_of_history_buffer.__qualname__ = 'getattr'
+
+
+@contextmanager
+def _allowed_classes() -> Iterator[None]:
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals(_safe_classes())
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
 
 
 def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
@@ -40,9 +62,9 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f'checkpoint expects an existing file, got {path}. Check the path.')
-    torch.serialization.add_safe_globals(_safe_classes())
     try:
-        return torch.load(path, map_location='cpu', weights_only=not trust)
+        with _allowed_classes():
+            return torch.load(path, map_location='cpu', weights_only=not trust)
     except pickle.UnpicklingError as error:
         first_line = str(error).splitlines()[0] if str(error) else ''
         if 'nsupported' in str(error) or 'eights' in str(error):
