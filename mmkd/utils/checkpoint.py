@@ -1,4 +1,5 @@
 """Reading checkpoints safely, and loading them strictly."""
+import codecs
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ def _safe_classes() -> list:
     """What MMEngine's training checkpoints hold beside tensors: numbers of the log, as numpy arrays."""
     dtypes = {type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?U'}
     array, scalar = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
-    return [HistoryBuffer, np.ndarray, np.dtype, array, scalar, *dtypes, _method_of_history_buffer]
+    return [HistoryBuffer, np.ndarray, np.dtype, array, scalar, *dtypes, codecs.encode, _method_of_history_buffer]
 
 
 def _method_of_history_buffer(owner: type, name: str) -> object:

@@ -1,0 +1,5 @@
+# The student: a ConvNeSt of three stages with one block each, for images of 32×32.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='mmkd.ConvNeSt', arch=dict(depths=[1, 1, 1], channels=[16, 32, 64])),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=64, loss=dict(type='CrossEntropyLoss')))

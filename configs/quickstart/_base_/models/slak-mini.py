@@ -1,0 +1,10 @@
+# The teacher: a SLaK of three stages with 51×51 kernels, for images of 32×32.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='mmkd.SLaK',
+        arch=dict(depths=[1, 1, 1], channels=[64, 128, 256]),
+        width_factor=1.0,
+        kernel_sizes=(51, 49, 47),
+        layer_scale_init_value=1.0),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=256, loss=dict(type='CrossEntropyLoss')))

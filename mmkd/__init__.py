@@ -1,0 +1,34 @@
+"""mmkd: teach small ConvNets with large ones, inside OpenMMLab.
+
+Import mmkd before mmdet or mmseg: it supplies mmcv's compiled ops where they are missing, and teaches
+MMEngine to find ``mmkd::…`` configs.
+"""
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__
+
+try:
+    import mmengine  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"mmkd expects MMEngine, which cannot be imported: {error}. pip install 'mmkd[onedl]', or for the original "
+        "OpenMMLab stack 'mmkd[openmmlab]'.") from error
+
+from .ops.mmcv_fallback import install_mmcv_fallback
+from .utils.config_paths import register_config_paths
+
+if TYPE_CHECKING:
+    from .apis import get_model, list_models
+
+install_mmcv_fallback()
+register_config_paths()
+
+__all__ = ['__version__', 'get_model', 'list_models']
+
+
+def __getattr__(name: str) -> Any:
+    # mmkd.apis imports torch: only on first use, so that `import mmkd` and every --help stay quick.
+    if name in ('get_model', 'list_models'):
+        return getattr(import_module('mmkd.apis'), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,0 +1,92 @@
+"""Layer-wise densities: the whole has the sparsity asked for, and each rule shares it as its paper says."""
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmkd.sparsity import erk, prunable_weights, snip, uniform
+from mmkd.utils import UserError
+
+
+@pytest.fixture()
+def model() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.GELU(), nn.Conv2d(8, 8, 5, groups=8, padding=2),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 200), nn.GELU(), nn.Linear(200, 10))
+
+
+def overall(model: nn.Module, densities: dict[str, float]) -> float:
+    sizes = {name: weight.numel() for name, weight in prunable_weights(model).items()}
+    return 1 - sum(densities[name] * size for name, size in sizes.items()) / sum(sizes.values())
+
+
+def test_biases_and_norms_stay_dense(model):
+    assert list(uniform(model, .3)) == ['0.weight', '3.weight', '6.weight', '8.weight']
+    assert set(uniform(model, .3).values()) == {.7}
+
+
+@pytest.mark.parametrize('sparsity', [0., .1, .4, .9, .99])
+def test_erk_shares_the_sparsity(model, sparsity):
+    densities = erk(model, sparsity)
+    assert list(densities) == list(prunable_weights(model))
+    assert overall(model, densities) == pytest.approx(sparsity)
+    assert all(0 < density <= 1 for density in densities.values())
+    raw = {name: sum(weight.shape) / weight.numel() for name, weight in prunable_weights(model).items()}
+    scales = {round(densities[name] / raw[name], 9) for name in raw if densities[name] < 1}
+    assert len(scales) <= 1  # what is not full is in proportion
+    if scales:
+        assert all(scales.copy().pop() * raw[name] >= 1 for name in raw if densities[name] == 1)
+
+
+@pytest.mark.parametrize('sparsity', [0., .4, .9])
+def test_snip_keeps_the_highest_scores(model, sparsity):
+    inputs, targets = torch.randn(6, 3, 12, 12), torch.randint(10, (6,))
+    model.train()
+    densities = snip(model, sparsity, inputs, targets)
+    weights = prunable_weights(model)
+    assert list(densities) == list(weights)
+    total = sum(weight.numel() for weight in weights.values())
+    assert overall(model, densities) == pytest.approx(sparsity, abs=1 / total)
+    F.cross_entropy(model(inputs), targets).backward()
+    scores = {name: (weight * weight.grad).abs() for name, weight in weights.items()}
+    threshold = torch.cat([score.flatten() for score in scores.values()]).sort(descending=True).values
+    threshold = threshold[round((1 - sparsity) * total) - 1]
+    for name, score in scores.items():
+        assert densities[name] == pytest.approx((score >= threshold).float().mean().item(), abs=1e-6), name
+
+
+def test_snip_leaves_the_model_alone(model):
+    model.eval()
+    model[0].weight.requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    densities = snip(model, .5, torch.randn(2, 3, 9, 9), torch.tensor([1, 2]))
+    assert densities['0.weight'] > 0  # frozen weights are scored too
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not model.training and not model[0].weight.requires_grad
+    assert all(param.grad is None for param in model.parameters())
+
+
+def test_snip_counts_rightly_when_scores_are_equal():
+    model = nn.Linear(10, 4)
+    nn.init.zeros_(model.weight)  # all scores are 0
+    assert snip(model, .25, torch.randn(3, 10), torch.tensor([0, 1, 2])) == {'weight': .75}
+
+
+def test_snip_takes_soft_labels_and_another_loss(model):
+    inputs, labels = torch.randn(4, 3, 9, 9), torch.rand(4, 10).softmax(1)
+    assert overall(model, snip(model, .5, inputs, labels)) == pytest.approx(.5, abs=1e-3)
+    assert overall(model, snip(model, .5, inputs, labels, F.mse_loss)) == pytest.approx(.5, abs=1e-3)
+
+
+def test_wrong_inputs(model):
+    for wrong in (1., -.1, 40):
+        for rule in (uniform, erk):
+            with pytest.raises(UserError, match=r'in \[0, 1\)'):
+                rule(model, wrong)
+    with pytest.raises(UserError, match='without any'):
+        uniform(nn.BatchNorm2d(3), .5)
+    backbone = nn.Conv2d(3, 4, 3)
+    backbone.forward = lambda x: (x,)
+    with pytest.raises(UserError, match='returns a tuple'):
+        snip(backbone, .5, torch.randn(1, 3, 4, 4), torch.tensor([0]))

@@ -1,0 +1,125 @@
+"""Measures what distillation adds to a training step."""
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import mmkd  # noqa: F401
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmkd.distillers import Distiller
+from mmkd.registry import MODELS
+from mmkd.utils import UserError
+from mmkd.utils.cli import one_line_errors
+from mmkd.utils.configs import load_config
+from torch import nn
+from tqdm import tqdm
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=f'{__doc__} Three things are timed in turn, round after round, on the same random images: a '
+        "distillation step, the student's training step alone, and the teacher's forward pass in inference "
+        'mode. The ratio of the first to the sum of the others is what the distiller costs beside them.')
+    parser.add_argument('config', help='a distillation recipe')
+    parser.add_argument('--batch-size', type=int, help="images a step (default: the recipe's)")
+    parser.add_argument('--rounds', type=int, default=20, help='rounds to take the median of (default: 20)')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override config entries: model.teacher.dtype=bf16')
+    return parser.parse_args(argv)
+
+
+def fake_batch(config: Config, size: int) -> dict:
+    """Random uint8 images and labels, as the data loader gives them.
+
+    Args:
+        config: The recipe; its model says the image size and the number of classes.
+        size: Images in the batch.
+
+    Returns:
+        ``inputs`` and ``data_samples``.
+    """
+    from mmpretrain.structures import DataSample
+    side = config.model.get('input_size', 224)
+    side = (side, side) if isinstance(side, int) else side
+    classes = config.get('data_preprocessor', {}).get('num_classes') or 10
+    images = torch.randint(0, 256, (size, 3, *side), dtype=torch.uint8)
+    labels = torch.randint(0, classes, (size, ))
+    return dict(inputs=list(images), data_samples=[DataSample().set_gt_label(int(label)) for label in labels])
+
+
+def training_step(model: nn.Module, config: Config, batch: dict) -> Callable[[], object]:
+    """A closure that trains the model on the batch once."""
+    optimizer = build_optim_wrapper(model, config.optim_wrapper)
+    model.train()
+    return lambda: model.train_step(batch, optimizer)
+
+
+def seconds(run: Callable[[], object], device: str) -> float:
+    """Wall-clock seconds of one call, the device's queue included."""
+    start = time.perf_counter()
+    run()
+    if device.startswith('cuda'):
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, device: str) -> dict[str, float]:
+    """Times the three in turn.
+
+    Args:
+        distiller: The built recipe, on the device.
+        config: The recipe, for the optimizer.
+        batch: What :func:`fake_batch` returned.
+        rounds: Rounds after three to warm up.
+        device: Where to run.
+
+    Returns:
+        Median seconds of ``distillation``, ``student`` and ``teacher``, and the median over rounds of
+        ``ratio`` = distillation / (student + teacher).
+    """
+    inputs = distiller.data_preprocessor(batch, True)['inputs']
+
+    def teacher_forward() -> None:
+        with torch.inference_mode():
+            distiller._teacher.model(inputs, mode='tensor')
+
+    distillation = training_step(distiller, config, batch)
+    student = training_step(distiller.student, config, batch)
+    times: dict[str, list[float]] = dict(distillation=[], student=[], teacher=[])
+    for round_ in tqdm(range(rounds + 3), desc='rounds', file=sys.stderr):
+        for name, run in (('distillation', distillation), ('student', student), ('teacher', teacher_forward)):
+            elapsed = seconds(run, device)
+            if round_ >= 3:
+                times[name].append(elapsed)
+    ratios = [d / (s + t) for d, s, t in zip(*times.values(), strict=True)]
+    return {name: statistics.median(values) for name, values in times.items()} | dict(
+        ratio=statistics.median(ratios))
+
+
+@one_line_errors
+def main() -> None:
+    """Runs the tool."""
+    args = parse_args()
+    config = load_config(args.config, args.cfg_options)
+    if config.model['type'] != 'mmkd.Distiller':
+        raise UserError(f"benchmark_step expects a recipe of type mmkd.Distiller, got {config.model['type']!r}.")
+    init_default_scope(config.get('default_scope', 'mmpretrain'))
+    if 'data_preprocessor' in config:
+        config.model.setdefault('data_preprocessor', config.data_preprocessor)
+    distiller = MODELS.build(config.model).to(args.device)
+    size = args.batch_size or config.train_dataloader.batch_size
+    result = measure(distiller, config, fake_batch(config, size), args.rounds, args.device)
+    print(f'{args.config}, {size} images a step on {args.device}, medians of {args.rounds} rounds')
+    for name in ('distillation', 'student', 'teacher'):
+        print(f'  {name:<13} {1000 * result[name]:9.1f} ms')
+    print(f'  distillation / (student + teacher) = {result["ratio"]:.3f}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

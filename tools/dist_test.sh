@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Tests a checkpoint on several GPUs of one or more machines.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/_env.sh"
+
+usage() {
+  cat <<'EOF'
+Usage: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [flags of tools/test.py]
+
+Example: bash tools/dist_test.sh configs/convnest/convnest-tiny_32xb128_in1k.py work_dirs/student.pth 8
+
+Variables, for several machines (run it on each):
+  NNODES       number of machines (default 1)
+  NODE_RANK    number of this machine, from 0 (default 0)
+  MASTER_ADDR  address of machine 0 (default 127.0.0.1)
+  PORT         free port on machine 0 (default 29500)
+  PYTHON       Python to run (default: the active environment's, else .venv's)
+EOF
+}
+
+case "${1:-}" in -h | --help) usage; exit 0 ;; esac
+[ $# -ge 3 ] || { usage >&2; exit 2; }
+[[ "$3" =~ ^[1-9][0-9]*$ ]] ||
+  mmkd_die "GPUS expects a number from 1, got '$3'. Usage: dist_test.sh CONFIG CHECKPOINT GPUS."
+config="$1" checkpoint="$2" gpus="$3"
+shift 3
+mmkd_pick_python
+export PYTHONPATH="$MMKD_ROOT${PYTHONPATH:+:$PYTHONPATH}"
+exec "$MMKD_PYTHON" -m torch.distributed.run \
+  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$gpus" \
+  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+  "$MMKD_ROOT/tools/test.py" "$config" "$checkpoint" --launcher pytorch "$@"

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes the environment ready and runs the tests in it.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/_env.sh"
+
+usage() {
+  cat <<'EOF'
+Usage: bash tools/run_tests.sh [--stack onedl|openmmlab] [pytest arguments]
+
+Makes the environment of that stack ready (the first time 2 to 5 minutes) and runs pytest on tests/ in it.
+Paths are relative to the repository: bash tools/run_tests.sh tests/losses -x
+
+Variables:
+  MMKD_VENV    environment to use or create (default: .venv, or .venv-openmmlab). One of yours that has PyTorch
+               and OpenMMLab is used as it is; it needs pytest as well.
+  MMKD_STACK   the default of --stack.
+  PYTHON       Python 3.10, 3.11 or 3.12 to create the environment with.
+EOF
+}
+
+print_versions() {
+  "$MMKD_PYTHON" -I - <<'PY'
+import platform
+from importlib.metadata import packages_distributions, version
+
+names = packages_distributions()
+print('Python', platform.python_version())
+for module in ('torch', 'torchvision', 'numpy', 'timm', 'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'mmkd'):
+    print(f'{module:12}', ', '.join(f'{dist} {version(dist)}' for dist in sorted(set(names.get(module, [])))) or '-')
+PY
+}
+
+stack="${MMKD_STACK:-onedl}"
+arguments=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -h | --help) usage; exit 0 ;;
+    --stack) stack="${2:-}"; shift ;;
+    --stack=*) stack="${1#--stack=}" ;;
+    *) arguments+=("$1") ;;
+  esac
+  [ $# -eq 0 ] || shift
+done
+mmkd_prepare_env "$stack"
+print_versions
+cd "$MMKD_ROOT"
+"$MMKD_PYTHON" -I -c 'import pytest' 2>/dev/null || mmkd_die "$MMKD_PYTHON has no pytest. Install pytest pytest-timeout there."
+exec "$MMKD_PYTHON" -m pytest ${arguments[@]+"${arguments[@]}"}

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Tests a checkpoint on a Slurm cluster.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/_env.sh"
+
+usage() {
+  cat <<'EOF'
+Usage: bash tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [flags of tools/test.py]
+
+Example: bash tools/slurm_test.sh gpu test configs/convnest/convnest-tiny_32xb128_in1k.py work_dirs/student.pth
+
+Variables:
+  GPUS           GPUs in all (default 8)
+  GPUS_PER_NODE  GPUs a machine (default 8)
+  CPUS_PER_TASK  CPU cores a GPU (default 5)
+  SRUN_ARGS      more flags of srun, split at spaces
+  PYTHON         Python to run (default: the active environment's, else .venv's)
+EOF
+}
+
+case "${1:-}" in -h | --help) usage; exit 0 ;; esac
+[ $# -ge 4 ] || { usage >&2; exit 2; }
+partition="$1" job_name="$2" config="$3" checkpoint="$4"
+shift 4
+mmkd_pick_python
+export PYTHONPATH="$MMKD_ROOT${PYTHONPATH:+:$PYTHONPATH}"
+read -r -a srun_args <<< "${SRUN_ARGS:-}"
+exec srun -p "$partition" --job-name="$job_name" --gres=gpu:"${GPUS_PER_NODE:-8}" --ntasks="${GPUS:-8}" \
+  --ntasks-per-node="${GPUS_PER_NODE:-8}" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \
+  ${srun_args[@]+"${srun_args[@]}"} \
+  "$MMKD_PYTHON" -u "$MMKD_ROOT/tools/test.py" "$config" "$checkpoint" --launcher slurm "$@"
