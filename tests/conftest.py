@@ -1,10 +1,13 @@
 """What every test gets."""
 import os
+import sys
+from pathlib import Path
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import pytest
 
 os.environ.setdefault('MPLBACKEND', 'Agg')
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -13,3 +16,15 @@ def _torch_threads():
     import torch
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     torch.set_num_threads(min(cores or 1, 8))
+
+
+@pytest.fixture(scope='session')
+def home(tmp_path_factory) -> Path:
+    """A working directory with the digits, and a few scenes of them, where the configs look for them."""
+    pytest.importorskip('sklearn')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / 'tools/dataset_converters')
+        import digits
+        path = tmp_path_factory.mktemp('home')
+        digits.convert(path / 'data/digits', digits.Settings(scenes_train=8, scenes_val=4))
+    return path

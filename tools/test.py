@@ -15,6 +15,7 @@ from mmkd.distillers.models import student_config
 from mmkd.utils.checkpoint import load_safely_everywhere, load_strictly, read_checkpoint, weights_of
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
+from mmkd.utils.distributed import prepare_cpu_processes
 from mmkd.zoo import find_checkpoint
 
 
@@ -54,6 +55,7 @@ def main() -> None:
     load_safely_everywhere(args.trust_checkpoint)
     config = student_config(merge_args(load_config(args.config, args.cfg_options), args))
     check_data_exists(config, ('test',))
+    prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     model = getattr(runner.model, 'module', runner.model)
     weights = weights_of(read_checkpoint(find_checkpoint(args.checkpoint), args.trust_checkpoint),

@@ -10,10 +10,12 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmkd.engine.hooks import StrictResumeHook
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import load_safely_everywhere
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
+from mmkd.utils.distributed import prepare_cpu_processes
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -74,7 +76,10 @@ def main() -> None:
     load_safely_everywhere(args.trust_checkpoint)
     config = merge_args(load_config(args.config, args.cfg_options), args)
     check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
+    prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    if config.get('resume'):
+        runner.register_hook(StrictResumeHook())
     runner.train()
 
 

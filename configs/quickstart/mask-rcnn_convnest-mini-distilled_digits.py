@@ -4,4 +4,5 @@
 _base_ = './mask-rcnn_convnest-mini_digits.py'
 model = dict(
     backbone=dict(
-        init_cfg=dict(type='Pretrained', checkpoint='work_dirs/quickstart/student.pth', prefix='backbone.')))
+        init_cfg=dict(
+            _delete_=True, type='Pretrained', checkpoint='work_dirs/quickstart/student.pth', prefix='backbone.')))

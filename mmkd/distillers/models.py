@@ -50,7 +50,10 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
     spec = dict(spec)
     checkpoint = spec.pop('checkpoint', None)
     if 'config' in spec:
-        config = load_config(spec.pop('config'), spec.pop('options', None))
+        options = spec.pop('options', None)
+        if not isinstance(options, dict | None):
+            raise UserError(f'{role} expects options to be a dict of dotted keys, got {options!r}.')
+        config = load_config(spec.pop('config'), options)
         if spec:
             raise UserError(f'{role} expects config, checkpoint and options, got also {", ".join(spec)}.')
         cfg = _model_of(config)

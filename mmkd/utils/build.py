@@ -1,4 +1,9 @@
 """Building from a registry with errors that name the nearest valid types."""
+import difflib
+import re
+from collections.abc import Iterator
+
+from mmengine import registry as root
 from mmengine.registry import Registry
 
 from .errors import UserError, nearest
@@ -28,3 +33,32 @@ def build(registry: Registry, cfg: dict, what: str) -> object:
         return registry.build(dict(cfg))
     except TypeError as error:
         raise UserError(f'{what} cannot be built: {error}.') from error
+
+
+def unknown_type(error: KeyError) -> str | None:
+    """Rewrites MMEngine's error about a type that is in none of its registries.
+
+    Args:
+        error: Any ``KeyError``.
+
+    Returns:
+        One line with the nearest types; None if the error is about something else.
+    """
+    found = re.match(r'(\S+) is not in the \S+::(.+?) registry', str(error.args[0]) if error.args else '')
+    if found is None:
+        return None
+    kind, of_what = found.groups()
+    valid = {f'{scope}.{name}' if '.' in kind else name: f'{scope}.{name}' for scope, name in _types(of_what)}
+    close = ', '.join(valid[name] for name in difflib.get_close_matches(kind, valid, n=3, cutoff=0.5))
+    return (f'the config expects a registered {of_what}, got {kind!r}. '
+            + (f'Did you mean {close}?' if close else 'Check its spelling and its scope.'))
+
+
+def _types(of_what: str) -> Iterator[tuple[str, str]]:
+    """Scope and name of all that is registered as a model, a hook, …, in every package imported so far."""
+    pending = [registry for registry in vars(root).values()
+               if isinstance(registry, Registry) and registry.name == of_what]
+    while pending:
+        registry = pending.pop()
+        pending.extend(registry.children.values())
+        yield from ((registry.scope, name) for name in registry.module_dict)

@@ -2,7 +2,7 @@
 import codecs
 import pickle
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,22 @@ STUDENT_PREFIX = 'student.'
 def _safe_classes() -> list:
     """What MMEngine's training checkpoints hold beside tensors: numbers of the log, as numpy arrays."""
     dtypes = {type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?U'}
-    array, scalar = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
-    return [HistoryBuffer, np.ndarray, np.dtype, array, scalar, *dtypes, codecs.encode, _method_of_history_buffer]
+    makers = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
+    # NumPy 2 renamed the module: a file written under one major version is read under the other.
+    makers_by_name = [_under_name(maker, f'numpy.{core}.multiarray', maker.__name__)
+                      for core in ('core', '_core') for maker in makers]
+    return [HistoryBuffer, np.ndarray, np.dtype, *makers_by_name, *dtypes, codecs.encode,
+            _under_name(_method_of_history_buffer, 'builtins', 'getattr')]
+
+
+def _under_name(function: Callable, module: str, name: str) -> Callable:
+    """The function under the name by which pickle refers to it."""
+
+    def stand_in(*args: object) -> object:
+        return function(*args)
+
+    stand_in.__module__, stand_in.__name__, stand_in.__qualname__ = module, name, name
+    return stand_in
 
 
 def _method_of_history_buffer(owner: type, name: str) -> object:
@@ -29,10 +43,6 @@ def _method_of_history_buffer(owner: type, name: str) -> object:
     if owner is not HistoryBuffer or name.startswith('_'):
         raise pickle.UnpicklingError(f'Unsupported attribute {name} of {owner}')
     return getattr(owner, name)
-
-
-_method_of_history_buffer.__module__ = 'builtins'
-_method_of_history_buffer.__name__ = _method_of_history_buffer.__qualname__ = 'getattr'
 
 
 @contextmanager
@@ -124,19 +134,32 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], what: str) ->
     Raises:
         UserError: Tensors are missing, unexpected or of another shape; nothing was loaded then.
     """
-    own = model.state_dict()
+    matched, problem = compare(model.state_dict(), weights)
+    if problem:
+        raise UserError(f'{what}: {matched}; {problem}. '
+                        'This is a checkpoint of another model: check the config and the file.')
+    model.load_state_dict(dict(weights))
+    return f'{what}: {matched}'
+
+
+def compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> tuple[str, str]:
+    """Compares the names and shapes of a model's tensors with those of a checkpoint.
+
+    Args:
+        own: Parameter name to tensor of the model.
+        weights: The same of the checkpoint.
+
+    Returns:
+        ``'n of m tensors matched'``, and what does not match: missing, unexpected and other shapes. Empty if all does.
+    """
     missing = [name for name in own if name not in weights]
     unexpected = [name for name in weights if name not in own]
     shapes = [f'{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}'
               for name in own if name in weights and weights[name].shape != own[name].shape]
     matched = f'{len(own) - len(missing) - len(shapes)} of {len(own)} tensors matched'
-    if missing or unexpected or shapes:
-        parts = [f'{kind} {_few(names)}' for kind, names in
-                 (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes)) if names]
-        raise UserError(f'{what}: {matched}; {"; ".join(parts)}. '
-                        'This is a checkpoint of another model: check the config and the file.')
-    model.load_state_dict(dict(weights))
-    return f'{what}: {matched}'
+    parts = [f'{kind} {_few(names)}' for kind, names in
+             (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes)) if names]
+    return matched, '; '.join(parts)
 
 
 def _few(names: list[str], most: int = 3) -> str:

@@ -1,10 +1,11 @@
 """Finding config files by path, by ``scope::path``, or below mmkd's own ``configs``."""
+import difflib
 from importlib import import_module
 from pathlib import Path
 
 from mmengine.config import Config
 
-from .errors import UserError, nearest
+from .errors import UserError
 
 
 def config_root(package: str = 'mmkd') -> Path:
@@ -52,8 +53,8 @@ def find_config(name: str | Path) -> Path:
         return root / relative
     configs = [str(path.relative_to(root)) for path in root.rglob('*.py')]
     by_stem = {Path(config).stem: config for config in configs}
-    close = nearest(Path(relative).stem, by_stem, most=3).split(' Valid:')[0]
-    hint = ', '.join(config for stem, config in by_stem.items() if stem in close)
+    close = difflib.get_close_matches(Path(relative).stem, by_stem, n=3, cutoff=0.5)
+    hint = ', '.join(by_stem[stem] for stem in close)
     raise UserError(f'config expects an existing file, got {text!r}. '
                     + (f'Did you mean {hint}?' if hint else f'See the files below {root}.'))
 

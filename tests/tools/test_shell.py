@@ -1,6 +1,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,14 @@ def test_wrong_python_is_an_error(tmp_path):
     assert result.returncode == 1
     assert 'PYTHON=no-such-python is no Python 3.10, 3.11 or 3.12' in result.stderr
     assert not (tmp_path / 'env').exists()
+
+
+def test_foreign_environment_is_not_filled_up(tmp_path):
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(tmp_path)], check=True, timeout=60)
+    site_packages = next(tmp_path.glob('lib/python*/site-packages'))
+    (site_packages / 'numpy-1.0.dist-info').mkdir()
+    (site_packages / 'numpy-1.0.dist-info' / 'METADATA').write_text('Metadata-Version: 2.1\nName: numpy\nVersion: 1.0')
+    result = run(TOOLS / 'run_tests.sh', MMKD_VENV=str(tmp_path))
+    assert result.returncode == 1
+    assert 'has packages of yours, but not: torch torchvision' in result.stderr
+    assert not list(tmp_path.glob('.mmkd-*'))

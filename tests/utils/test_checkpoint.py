@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from torch import nn
+
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import load_strictly, read_checkpoint, weights_of
-from torch import nn
 
 
 class RunsCode:
@@ -27,6 +28,16 @@ def test_training_checkpoints_of_mmengine_need_no_trust(tmp_path):
     read = read_checkpoint(tmp_path / 'epoch_1.pth')
     assert read['message_hub']['log_scalars']['loss'].current() == 0.5
     assert torch.equal(weights_of(read, '')['weight'], torch.ones(2))
+
+
+@pytest.mark.parametrize('core', [b'core', b'_core'])
+def test_checkpoints_of_both_major_versions_of_numpy(tmp_path, core):
+    path = tmp_path / 'epoch_1.pth'
+    torch.save(dict(array=np.arange(3), number=np.float64(0.5)), path, _use_new_zipfile_serialization=False)
+    own = b'_core' if b'numpy._core.' in path.read_bytes() else b'core'
+    path.write_bytes(path.read_bytes().replace(b'numpy.%s.' % own, b'numpy.%s.' % core))
+    read = read_checkpoint(path)
+    assert read['array'].tolist() == [0, 1, 2] and read['number'] == 0.5
 
 
 def test_code_is_refused_and_not_run(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Finding configs."""
 import pytest
+
 from mmkd.utils import UserError
 from mmkd.utils.configs import find_config, load_config
 

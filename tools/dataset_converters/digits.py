@@ -50,7 +50,7 @@ class Settings:
     seed: int = 0
     scenes_train: int = 400
     scenes_val: int = 80
-    scene_size: int = 128
+    scene_size: int = 96
 
     def __post_init__(self) -> None:
         lowest = dict(seed=0, scenes_train=1, scenes_val=1, scene_size=64)

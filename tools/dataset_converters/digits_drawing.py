@@ -20,8 +20,8 @@ def draw_texture(rng: np.random.Generator, size: int) -> np.ndarray:
     u, v = (np.sin(2 * np.pi / period * axis + 3 * clouds) for axis in (along, across))
     gradient = (along - along.min()) / np.ptp(along)
     pattern = (clouds, 0.5 + 0.5 * u, (u * v > 0), gradient)[rng.integers(4)]
-    first = rng.uniform(0.1, 0.35) + rng.uniform(-0.06, 0.06, 3)
-    second = first + rng.uniform(-0.15, 0.15) + rng.uniform(-0.05, 0.05, 3)
+    first = rng.uniform(0.1, 0.3) + rng.uniform(-0.04, 0.04, 3)
+    second = first + rng.uniform(-0.12, 0.12) + rng.uniform(-0.04, 0.04, 3)
     image = first + (second - first) * pattern[..., None]
     return np.clip(image + rng.normal(0, 0.03, (size, size, 1)), 0, 1)
 
@@ -43,7 +43,7 @@ def draw_strokes(digit: np.ndarray, height: float) -> np.ndarray:
 
 def paint(rng: np.random.Generator, canvas: np.ndarray, opacity: np.ndarray) -> None:
     """Blends strokes into a piece of canvas of their size, in a bright ink that stands out."""
-    inks = rng.uniform(0.8, 1, (5, 3))
+    inks = np.clip(rng.uniform(0.8, 1, (5, 1)) + rng.uniform(-0.1, 0.1, (5, 3)), 0, 1)
     distance = np.abs(inks - canvas.mean((0, 1))).sum(1)
     strength = opacity[..., None] * rng.uniform(0.8, 1)
     canvas += strength * (inks[distance.argmax()] - canvas)
@@ -67,7 +67,7 @@ def draw_image(rng: np.random.Generator, digit: np.ndarray) -> np.ndarray:
 
 def draw_scene(rng: np.random.Generator, size: int,
                digits: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Draws two to six of the given digits (fewer if no place is left), 28 to 56 high on 128.
+    """Draws two to six of the given digits (fewer if no place is left), 24 to 36 high on 96.
 
     Args:
         rng: Decides everything.
@@ -81,7 +81,7 @@ def draw_scene(rng: np.random.Generator, size: int,
     canvas, owner, placed = draw_texture(rng, size), np.zeros((size, size), np.uint8), []
     for row in rng.choice(len(digits), rng.integers(2, 7), replace=False).tolist():
         for _ in range(50):
-            height = rng.uniform(28, 56) / 128 * size
+            height = rng.uniform(0.25, 0.375) * size
             opacity = draw_strokes(digits[row], height)
             window, mask = random_window(rng, size, opacity.shape), opacity >= 0.5
             if not overlaps(owner, window, mask):

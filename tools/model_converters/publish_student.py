@@ -70,17 +70,18 @@ def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
     meta = checkpoint.get('meta') or {}
     kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'experiment_name', 'seed') if key in meta}
     kept |= dict(mmkd_version=mmkd.__version__, published=date.today().isoformat())
-    out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f'.{out.name}.{os.getpid()}.tmp')
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         torch.save(dict(meta=kept, state_dict=weights), temporary)
         digits = hashlib.sha256(temporary.read_bytes()).hexdigest()[:8]
         final = out.with_name(f'{out.stem}-{digits}{out.suffix or ".pth"}')
         temporary.replace(final)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         raise UserError(f'cannot write {out}: {error}.') from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
     return final
 
 

@@ -20,16 +20,8 @@ SCRIPT = ROOT / 'tools/dataset_converters/digits.py'
 sys.path.insert(0, str(SCRIPT.parent))  # as Python does for a script
 import digits  # noqa: E402
 
-SETTINGS = digits.Settings(scenes_train=8, scenes_val=4)
+SETTINGS = digits.Settings(scenes_train=8, scenes_val=4)  # those of the fixture home
 SPLITS = ('train', 'val')
-
-
-@pytest.fixture(scope='session')
-def home(tmp_path_factory):
-    """A working directory with the data where the configs look for them."""
-    path = tmp_path_factory.mktemp('home')
-    assert digits.convert(path / 'data/digits', SETTINGS)
-    return path
 
 
 @pytest.fixture
@@ -146,7 +138,7 @@ def test_mmdet_reads_all(data, split):
     for image, item in zip(coco['images'], (dataset[i] for i in range(len(dataset)))):
         own = [a for a in coco['annotations'] if a['image_id'] == image['id']]
         truth = item['data_samples'].gt_instances
-        assert item['inputs'].shape == (3, 128, 128)
+        assert item['inputs'].shape == (3, 96, 96)
         assert truth.labels.tolist() == [a['category_id'] - 1 for a in own]
         assert np.array_equal(truth.masks.masks, [decode(a['segmentation']) for a in own])
         assert truth.bboxes.tensor.tolist() == [
@@ -163,7 +155,7 @@ def test_mmseg_reads_all(data, split):
         with Image.open(sample.seg_map_path) as labels:
             assert np.array_equal(sample.gt_sem_seg.data[0], labels)
         assert Path(sample.seg_map_path).name == Path(sample.img_path).name
-        assert item['inputs'].shape == (3, 128, 128)
+        assert item['inputs'].shape == (3, 96, 96)
 
 
 def test_truth_as_prediction_is_perfect_in_coco_metric(data):

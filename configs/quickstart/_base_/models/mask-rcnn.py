@@ -1,4 +1,4 @@
-# mmdet's Mask R-CNN, cut down to scenes of 128×128 and ten classes.
+# mmdet's Mask R-CNN, cut down to scenes of 96×96 and ten classes.
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 model = dict(
     backbone=dict(
@@ -6,7 +6,8 @@ model = dict(
         type='mmkd.ConvNeSt',
         arch=dict(depths=[1, 1, 1], channels=[16, 32, 64]),
         out_indices=(0, 1, 2),
-        gap_before_final_norm=False),
+        gap_before_final_norm=False,
+        init_cfg=dict(type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in', nonlinearity='linear')),
     neck=dict(in_channels=[16, 32, 64], out_channels=48, num_outs=4),
     rpn_head=dict(
         in_channels=48,

@@ -6,5 +6,6 @@ model = dict(
         arch=dict(depths=[1, 1, 1], channels=[64, 128, 256]),
         width_factor=1.0,
         kernel_sizes=(51, 49, 47),
-        layer_scale_init_value=1.0),
+        layer_scale_init_value=1.0,
+        init_cfg=dict(type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in', nonlinearity='linear')),
     head=dict(type='LinearClsHead', num_classes=10, in_channels=256, loss=dict(type='CrossEntropyLoss')))

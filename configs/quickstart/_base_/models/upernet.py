@@ -1,16 +1,16 @@
-# mmseg's UperNet, cut down to scenes of 128×128 and eleven classes.
+# mmseg's UperNet, cut down to scenes of 96×96 and eleven classes.
 _base_ = 'mmseg::_base_/models/upernet_convnext.py'
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
-    data_preprocessor=dict(size=(128, 128)),
+    data_preprocessor=dict(size=(96, 96)),
     backbone=dict(
         _delete_=True,
         type='mmkd.ConvNeSt',
         arch=dict(depths=[1, 1, 1], channels=[16, 32, 64]),
         out_indices=(0, 1, 2),
-        gap_before_final_norm=False),
+        gap_before_final_norm=False,
+        init_cfg=dict(type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in', nonlinearity='linear')),
     decode_head=dict(
-        in_channels=[16, 32, 64], in_index=[0, 1, 2], channels=32, num_classes=11, norm_cfg=norm_cfg,
-        # nine pixels in ten are background
-        loss_decode=dict(class_weight=[0.2] + [1.0] * 10)),
+        in_channels=[16, 32, 64], in_index=[0, 1, 2], channels=48, num_classes=11, norm_cfg=norm_cfg,
+        dropout_ratio=0.),
     auxiliary_head=dict(in_channels=64, channels=16, num_classes=11, norm_cfg=norm_cfg))

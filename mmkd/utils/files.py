@@ -1,0 +1,65 @@
+"""Small files that have to be whole, and folders that nobody else may use."""
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import UserError
+
+
+def read_json(path: Path) -> dict:
+    """Reads a dict from a JSON file; an empty one if the file is missing, cut off or something else."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file at once: others see the old content or the new, never a part."""
+    temporary = path.with_name(f'.{path.name}.tmp')
+    temporary.write_text(text, encoding='utf-8')
+    temporary.replace(path)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Writes a JSON file at once."""
+    write_text(path, json.dumps(content, indent=2) + '\n')
+
+
+def move_aside(folder: Path) -> None:
+    """Renames a folder to the first of ``<name>.1``, ``<name>.2``, … that is free, if it is there."""
+    if folder.exists():
+        number = 1
+        while (target := folder.with_name(f'{folder.name}.{number}')).exists():
+            number += 1
+        folder.rename(target)
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[int]:
+    """Makes a folder this process's own, as long as it or a child that inherited the lock goes on.
+
+    Args:
+        folder: The folder; made if it is missing.
+
+    Yields:
+        The descriptor of the open lock file.
+
+    Raises:
+        UserError: Another process has the folder.
+    """
+    import fcntl
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / '.lock', os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f'{folder} is in use by another run. Wait for it, end it, or name another folder.') \
+                from error
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,127 @@
+"""What a wheel and an editable install hold, and how MMEngine finds mmkd's configs."""
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.fileio import load
+from mmengine.utils import get_installed_path, is_installed
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = 'slak/slak-tiny_32xb128_in1k.py'
+SOURCES = ('mmkd', 'configs', 'tools', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'model-index.yml')
+
+READ_CONFIG = '''
+import mmkd
+print(mmkd.__file__)
+from mmengine.config import Config
+config = Config.fromfile('user.py')
+assert config.model.type == 'ImageClassifier' and '_scope_' not in config.model, config.model
+assert config.lr == 1
+'''
+
+
+def run_python(code, cwd, path=None):
+    env = {**os.environ, **({'PYTHONPATH': str(path)} if path else {})}
+    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, cwd=cwd,
+                            env=env, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def build(hook, checkout, output):
+    """Builds as ``pip wheel --no-build-isolation`` and ``pip install --no-build-isolation -e`` do."""
+    run_python(f'from setuptools import build_meta; build_meta.{hook}({str(output)!r})', checkout)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A clean checkout, in a path with a space."""
+    if tuple(map(int, version('setuptools').split('.')[:2])) < (70, 1):
+        pytest.importorskip('wheel', reason='setuptools before 70.1 builds with the wheel package')
+    folder = tmp_path / 'check out'
+    folder.mkdir()
+    ignore = shutil.ignore_patterns('.mim', '__pycache__')
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        else:
+            shutil.copy2(ROOT / name, folder / name)
+    (tmp_path / 'user.py').write_text(f"_base_ = 'mmkd::{CONFIG}'\nlr = 1\n")
+    return folder
+
+
+def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
+    build('build_wheel', checkout, tmp_path)
+    with zipfile.ZipFile(next(tmp_path.glob('mmkd-*.whl'))) as wheel:
+        names = wheel.namelist()
+        wheel.extractall(tmp_path / 'site')
+        metadata = wheel.read(next(name for name in names if name.endswith('METADATA'))).decode()
+    assert {'mmkd/.mim/model-index.yml', f'mmkd/.mim/configs/{CONFIG}', 'mmkd/.mim/tools/dist_train.sh',
+            'mmkd/registry.py'} <= set(names)
+    assert not [name for name in names if name.startswith(('tests', 'configs', 'tools')) or '__pycache__' in name]
+    required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist')]
+    assert required
+    assert all('extra ==' in line for line in required)
+    assert Path(run_python(READ_CONFIG, tmp_path, tmp_path / 'site')).is_relative_to(tmp_path / 'site')
+
+
+def test_editable_install_links_to_the_sources(checkout, tmp_path):
+    build('build_editable', checkout, tmp_path)
+    links = checkout / 'mmkd' / '.mim'
+    assert sorted(path.name for path in links.iterdir()) == ['configs', 'model-index.yml', 'tools']
+    if hasattr(os, 'symlink') and os.name != 'nt':
+        assert (links / 'configs').readlink() == Path('../../configs')
+    assert Path(run_python(READ_CONFIG, tmp_path, checkout)).is_relative_to(checkout)
+
+
+@pytest.mark.parametrize('module', ['mmkd', 'mmdet', 'mmseg', 'mmpretrain'])
+def test_config_prefix_leads_to_the_package(module):
+    name = MODULE2PACKAGE[module]
+    assert is_installed(name)
+    assert Path(get_installed_path(name), '__init__.py').is_file()
+    assert Path(get_installed_path(name)).name == module
+
+
+@pytest.mark.skipif(not (ROOT / 'mmkd' / '.mim').is_dir(), reason='mmkd is not installed from this checkout')
+def test_hub_reads_mmkd_configs():
+    from mmengine.hub import get_config
+    assert get_config(f'mmkd::{CONFIG}').model.backbone.type == 'mmkd.SLaK'
+
+
+def test_other_scopes_are_kept(tmp_path):
+    (tmp_path / 'user.py').write_text("_base_ = 'mmpretrain::_base_/models/resnet50.py'\n")
+    assert Config.fromfile(tmp_path / 'user.py').model._scope_ == 'mmpretrain'
+
+
+def test_model_index_names_existing_files():
+    for file in load(str(ROOT / 'model-index.yml'))['Import']:
+        meta = load(str(ROOT / file))
+        collections = {collection['Name'] for collection in meta['Collections']}
+        for model in meta['Models']:
+            assert (ROOT / model['Config']).is_file()
+            assert Path(model['Config']).stem == model['Name']
+            assert model['In Collection'] in collections
+
+
+def test_import_is_light(tmp_path):
+    code = ('import sys, mmkd; from mmkd.ops.mmcv_fallback import MMCVFallback;'
+            'compiled = not isinstance(sys.modules.get("mmcv._ext"), MMCVFallback);'
+            'heavy = ["mmdet", "mmseg", "mmpretrain", "timm", *([] if compiled else ["torch", "torchvision"])];'
+            'print([name for name in heavy if name in sys.modules])')
+    assert run_python(code, tmp_path, ROOT) == '[]'
+
+
+def test_lazy_names():
+    import mmkd
+    with pytest.raises(AttributeError, match='no_such_name'):
+        _ = mmkd.no_such_name
+    assert callable(mmkd.list_models)
+    assert callable(mmkd.get_model)
+    assert callable(mmkd.ops.large_kernel_depthwise_conv2d)

@@ -1,0 +1,23 @@
+"""Timing a distillation step."""
+import re
+
+from ..conftest import CONVNEST, call
+
+TOOL = 'analysis_tools/benchmark_step.py'
+
+
+def test_prints_three_times_and_their_ratio(workplace, capsys):
+    assert call(TOOL, 'recipe.py', '--rounds', '3', '--batch-size', '4', '--device', 'cpu', cwd=workplace) == 0
+    out = capsys.readouterr().out
+    assert '\nrecipe.py, 4 images a step on cpu, medians of 3 rounds\n' in out
+    times = {name: float(value) for name, value in re.findall(r'^  (\w+) +([\d.]+) ms$', out, re.MULTILINE)}
+    assert set(times) == {'distillation', 'student', 'teacher'} and min(times.values()) > 0
+    ratio = float(re.search(r'distillation / \(student \+ teacher\) = ([\d.]+)\n$', out).group(1))
+    # The ratio is a median of its own; it lies near that of the medians unless the machine is very busy.
+    assert ratio > 0.2
+
+
+def test_a_plain_config_is_an_error(workplace, capsys):
+    assert call(TOOL, CONVNEST, cwd=workplace) == 2
+    assert capsys.readouterr().err == ("error: benchmark_step expects a recipe of type mmkd.Distiller, got "
+                                       "'ImageClassifier'.\n")

@@ -1,0 +1,119 @@
+"""Publishing students, and what mmpretrain, mmdet and mmseg make of the file."""
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
+
+from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.configs import load_config
+
+from ..conftest import CONVNEST, EPOCHS, call
+
+TOOL = 'model_converters/publish_student.py'
+
+
+def published(run: Path, out: Path, *flags: str) -> Path:
+    """Publishes the last checkpoint of a run into an empty folder and returns the one file there."""
+    assert call(TOOL, run / f'epoch_{EPOCHS}.pth', out / 'student.pth', *flags, cwd=run) == 0
+    [file] = out.iterdir()
+    return file
+
+
+@pytest.fixture(scope='session')
+def student(distilled_run, tmp_path_factory) -> Path:
+    """The student of a distillation run, published."""
+    return published(distilled_run, tmp_path_factory.mktemp('published'))
+
+
+def trained(run: Path, key: str, prefix: str) -> dict:
+    state = read_checkpoint(run / f'epoch_{EPOCHS}.pth')[key]
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def assert_holds(file: Path, expected: dict) -> None:
+    checkpoint = torch.load(file, weights_only=True)
+    assert set(checkpoint) == {'meta', 'state_dict'}
+    assert checkpoint['state_dict'].keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in checkpoint['state_dict'].items())
+
+
+def test_a_distilled_student_gets_plain_names(student, distilled_run):
+    assert_holds(student, trained(distilled_run, 'state_dict', 'student.'))
+    assert student.stat().st_size < (distilled_run / f'epoch_{EPOCHS}.pth').stat().st_size / 2.5  # no optimizer
+    meta = torch.load(student, weights_only=True)['meta']
+    assert meta['epoch'] == EPOCHS and len(meta['dataset_meta']['classes']) == 10
+
+
+def test_the_name_carries_the_hash(student):
+    digits = re.fullmatch(r'student-([0-9a-f]{8})\.pth', student.name).group(1)
+    assert hashlib.sha256(student.read_bytes()).hexdigest().startswith(digits)
+
+
+def test_a_plain_checkpoint_can_be_published_too(plain_run, tmp_path, capsys):
+    assert_holds(published(plain_run, tmp_path), trained(plain_run, 'state_dict', ''))
+    assert ': model, 49 tensors' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('flags', 'key', 'prefix'), [
+    ([], 'state_dict', 'student.'), (['--raw'], 'ema_state_dict', 'module.student.')])
+def test_the_average_or_the_weights_of_the_last_step(ema_run, tmp_path, flags, key, prefix):
+    expected = trained(ema_run, key, prefix)
+    assert_holds(published(ema_run, tmp_path, *flags), expected)
+    other = trained(ema_run, *(('ema_state_dict', 'module.student.') if not flags else ('state_dict', 'student.')))
+    assert not torch.equal(expected['head.fc.weight'], other['head.fc.weight'])
+
+
+def test_loads_into_mmpretrain_strictly(student):
+    init_default_scope('mmpretrain')
+    model = MODELS.build(load_config(CONVNEST).model)
+    load_checkpoint(model, str(student), strict=True)
+    weights = torch.load(student, weights_only=True)['state_dict']
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(('config', 'scope'), [
+    ('mask-rcnn_convnest-mini-distilled_digits.py', 'mmdet'), ('upernet_convnest-mini-distilled_digits.py', 'mmseg')])
+def test_its_backbone_goes_into_detectors_and_segmentors(student, config, scope):
+    pytest.importorskip(f'{scope}.models')
+    init_default_scope(scope)
+    cfg = load_config(f'quickstart/{config}').model
+    assert set(cfg.backbone.init_cfg) == {'type', 'checkpoint', 'prefix'}  # MMEngine's own, nothing of mmkd
+    cfg.backbone.init_cfg.checkpoint = str(student)
+    model = MODELS.build(cfg)
+    model.init_weights()
+    weights = torch.load(student, weights_only=True)['state_dict']
+    own = model.backbone.state_dict()
+    # The classifier normalises its last stage only; the norms of the other outputs start anew.
+    fresh = {f'norm{stage}.{part}' for stage in (0, 1) for part in ('weight', 'bias')}
+    assert own.keys() - fresh == {name.removeprefix('backbone.') for name in weights if name.startswith('backbone.')}
+    assert all(torch.equal(own[name], weights[f'backbone.{name}']) for name in own.keys() - fresh)
+    assert all(torch.equal(own[name], torch.full_like(own[name], name.endswith('weight'))) for name in fresh)
+
+
+@pytest.mark.parametrize(('flags', 'message'), [
+    (['--raw'], '--raw expects a checkpoint with EMA'), ([], 'cannot write .*taken/student.pth')])
+def test_mistakes_leave_nothing_behind(distilled_run, tmp_path, capsys, flags, message):
+    (tmp_path / 'taken').write_text('a file where a folder is wanted')
+    source = distilled_run / f'epoch_{EPOCHS}.pth'
+    assert call(TOOL, source, tmp_path / 'taken/student.pth', *flags, cwd=tmp_path) == 2
+    assert re.fullmatch(f'error: .*{message}.*\n', capsys.readouterr().err)
+    assert [path.name for path in tmp_path.iterdir()] == ['taken']
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='needs a limit on the size of files')
+def test_a_full_disk_leaves_nothing_behind(distilled_run, tmp_path, capsys):
+    import resource
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        status = call(TOOL, distilled_run / f'epoch_{EPOCHS}.pth', tmp_path / 'out/student.pth', cwd=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 2
+    assert re.fullmatch('error: cannot write .*\n', capsys.readouterr().err)
+    assert list((tmp_path / 'out').iterdir()) == []

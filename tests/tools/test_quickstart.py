@@ -1,0 +1,226 @@
+"""tools/quickstart.py: its plan, its messages, and one short run from end to end."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / 'tools'))  # as Python does for a script
+import quickstart  # noqa: E402
+import quickstart_plan  # noqa: E402
+
+
+@pytest.fixture
+def plan(home, monkeypatch):
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(quickstart_plan, 'CONFIGS', str(ROOT / 'configs/quickstart'))
+
+    def make(**settings):
+        return quickstart_plan.Plan(quickstart_plan.Settings(Path('work'), **settings))
+
+    return make
+
+
+def arguments(job):
+    return [part for part in job.arguments if isinstance(part, str)]
+
+
+def copy_of_checkout(folder):
+    """A checkout of its own, so that no test writes into this one."""
+    for name in ('mmkd', 'configs', 'tools'):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+    return folder / 'tools/quickstart.py'
+
+
+def environment(root=ROOT):
+    return os.environ | dict(PYTHONPATH=str(root), CUDA_VISIBLE_DEVICES='')
+
+
+def test_plan(plan):
+    jobs = plan(threads=3).jobs
+    assert len(jobs) == 1 + 2 * 5 + 1 + 4
+    assert jobs['teacher'].threads == 3 and jobs['alone-seed3'].threads == 1
+    assert jobs['distilled-seed3'].needs == ('teacher', )
+    assert jobs['publish-distilled-seed0'].needs == ('distilled-seed0', )
+    assert jobs['mask-rcnn-distilled-seed0'].needs == ('publish-distilled-seed0', )
+    assert jobs['upernet-scratch-seed0'].needs == ()
+    options = ['randomness.seed=3', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed3.txt']
+    for kind in ('alone', 'distilled'):
+        assert arguments(jobs[f'{kind}-seed3'])[-2:] == options
+    assert '--cfg-options' not in jobs['alone-seed0'].arguments  # what the config says itself
+    assert jobs['alone-seed0'].iterations == jobs['distilled-seed0'].iterations > 1
+
+
+def test_full_plan_contains_the_quick_one(plan):
+    quick, full = plan().jobs, plan(full=True).jobs
+    assert all(full[name].key == job.key for name, job in quick.items())
+    assert len(full) == 1 + 3 * 5 + 2 * 3 + 2 * 3 * 3
+    job = full['upernet-alone-seed2']
+    assert job.needs == ('publish-alone-seed2', )
+    student = 'model.backbone.init_cfg.checkpoint=work/student-alone-seed2.pth'
+    assert arguments(job)[-2:] == ['randomness.seed=2', student]
+
+
+def test_a_changed_config_changes_what_depends_on_it(plan, home, tmp_path, monkeypatch):
+    shutil.copytree(ROOT / 'configs', tmp_path / 'configs')
+    monkeypatch.setattr(quickstart_plan, 'CONFIGS', str(tmp_path / 'configs/quickstart'))
+    before = {name: job.key for name, job in plan().jobs.items()}
+    with open(tmp_path / 'configs/quickstart/slak-mini_digits.py', 'a') as file:
+        file.write("\noptim_wrapper = dict(optimizer=dict(lr=1e-9))\n")
+    monkeypatch.setattr(quickstart_plan, 'CONFIGS', str(tmp_path / 'configs/quickstart'))
+    after = {name: job.key for name, job in quickstart_plan.Plan(quickstart_plan.Settings(Path('work'))).jobs.items()}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {'teacher', *(f'distilled-seed{seed}' for seed in range(5)), 'publish-distilled-seed0',
+                       'mask-rcnn-distilled-seed0', 'upernet-distilled-seed0'}
+
+
+def test_description(plan):
+    text = plan().describe()
+    side = json.loads(Path('data/digits/digits.json').read_text())['scene_size']
+    assert '50 of these labels' in text and 'Number of seeds: 5' in text and f'8 scenes of {side}×{side}' in text
+    assert 'check' not in text
+    assert 'mean nothing' in plan(check=True).describe()
+
+
+def test_arguments(monkeypatch, tmp_path):
+    monkeypatch.setattr(quickstart, 'usable_cores', lambda: 16)
+    args = quickstart.parse_args([])
+    assert (args.jobs, args.threads, args.work_dir) == (4, 4, Path('work_dirs/quickstart'))
+    assert quickstart.parse_args(['--check']).work_dir == Path('work_dirs/quickstart-check')
+    monkeypatch.chdir(tmp_path)
+    assert quickstart.parse_args(['--work-dir', 'here', '--jobs', '2']).work_dir == tmp_path / 'here'
+    with pytest.raises(SystemExit):
+        quickstart.parse_args(['--jobs', '0'])
+
+
+def test_clean_removes_only_its_own(tmp_path):
+    for name in ('teacher', 'mine'):
+        (tmp_path / name).mkdir()
+    (tmp_path / 'teacher/done.json').touch()
+    for name in ('student.pth', 'report.json', 'curves.png', 'clock.json', 'notes.txt', 'photo.png'):
+        (tmp_path / name).touch()
+    quickstart.clean(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['mine', 'notes.txt', 'photo.png']
+
+
+def test_failed_run(tmp_path):
+    """A failing child's last lines are shown, and the status is not zero; nothing is downloaded or trained."""
+    script = copy_of_checkout(tmp_path)
+    (tmp_path / 'data/digits').mkdir(parents=True)
+    (tmp_path / 'data/digits/notes.txt').write_text('mine')
+    result = subprocess.run([sys.executable, str(script)], cwd='/', env=environment(tmp_path), capture_output=True,
+                            text=True)
+    assert result.returncode == 1
+    assert 'python tools/dataset_converters/digits.py' in result.stdout
+    assert '--out expects a new or empty folder' in result.stderr
+    assert 'error: digits failed with exit status 2.' in result.stderr
+    assert 'work_dirs/quickstart/digits/output.txt' in result.stderr
+
+
+@pytest.mark.skipif(os.name != 'posix' or os.geteuid() == 0, reason='root may write everywhere')
+def test_unwritable_folder(tmp_path):
+    tmp_path.chmod(0o555)
+    result = subprocess.run([sys.executable, str(ROOT / 'tools/quickstart.py'), '--work-dir', str(tmp_path / 'work')],
+                            env=environment(), capture_output=True, text=True)
+    tmp_path.chmod(0o755)
+    assert result.returncode == 1
+    assert result.stderr.count('\n') == 1 and 'cannot be used' in result.stderr
+
+
+STUB = """
+import json, sys, time, zipfile
+from pathlib import Path
+words = dict(word.split('=', 1) for word in sys.argv if '=' in word)
+folder, epoch = Path(sys.argv[3]), int(words.get('train_cfg.max_epochs', 1))
+if {sleep} and folder.name == 'teacher':
+    time.sleep(120)
+log = folder / '20260101/vis_data/scalars.json'
+log.parent.mkdir(parents=True)
+log.write_text(json.dumps({{'accuracy/top1': 50., 'coco/bbox_mAP': 0.2, 'coco/segm_mAP': 0.3, 'mIoU': 40., 'time': 1.,
+                           'step': epoch}}))
+zipfile.ZipFile(folder / f'epoch_{{epoch}}.pth', 'w').close()
+(folder / 'last_checkpoint').write_text(str(folder / f'epoch_{{epoch}}.pth'))
+"""
+
+
+@pytest.fixture
+def stubbed(home, tmp_path):
+    """A checkout whose tools only pretend; they leave what the real ones leave."""
+    script = copy_of_checkout(tmp_path)
+    (tmp_path / 'data').symlink_to(home / 'data')
+    tools = script.parent
+    (tools / 'dataset_converters/digits.py').write_text('')
+    (tools / 'model_converters/publish_student.py').write_text(
+        "import sys\nopen(sys.argv[2].replace('student', 'student-01234567'), 'w').write('weights')\n")
+    (tools / 'train.py').write_text(STUB.format(sleep=False))
+    return script
+
+
+def test_every_stage_ends_in_the_report(stubbed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(quickstart, 'ROOT', tmp_path)
+    monkeypatch.setattr(quickstart, 'draw_figures', lambda plan: None)
+    monkeypatch.setattr(quickstart.signal, 'signal', lambda *_: None)
+    monkeypatch.setattr(sys, 'argv', ['quickstart.py', '--check', '--jobs', '4'])
+    monkeypatch.chdir(tmp_path)
+    assert quickstart.main() == 0
+    output = capsys.readouterr().out
+    work_dir = Path('work_dirs/quickstart-check')
+    row = ['UperNet,', 'mIoU', '(%),', '1', 'seed', '40.0', '40.0', '+0.0']
+    assert row in [line.split() for line in output.splitlines()]
+    assert '\x1b' not in output and '\r' not in output
+    assert 'Start mask-rcnn-distilled-seed0' in output
+    assert (work_dir / 'student.pth').read_text() == 'weights'
+    report = json.loads((work_dir / 'report.json').read_text())
+    assert report['teacher_top1'] == 50. and report['bbox_mAP'] == dict(scratch=0.2, distilled=0.2)
+    commands = (work_dir / 'report.md').read_text()
+    teacher = 'model.teacher.checkpoint=work_dirs/quickstart-check/teacher/epoch_2.pth'
+    assert teacher in commands and str(tmp_path) not in commands and sys.executable not in commands
+    assert quickstart.main() == 0  # all is done
+    assert 'Start teacher' not in capsys.readouterr().out
+    assert json.loads((work_dir / 'report.json').read_text()) == report
+
+
+def test_interrupt(stubbed, tmp_path):
+    (stubbed.parent / 'train.py').write_text(STUB.format(sleep=True))
+    command = [sys.executable, str(stubbed), '--check', '--jobs', '1']
+    process = subprocess.Popen(command, cwd='/', env=environment(tmp_path), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    work_dir, deadline = tmp_path / 'work_dirs/quickstart-check', time.monotonic() + 60
+    while not (work_dir / 'teacher/run.json').exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    second = subprocess.run(command, cwd='/', env=environment(tmp_path), capture_output=True, text=True)
+    assert second.returncode == 2 and 'in use by another run' in second.stderr
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert 'interrupted; nothing is left running. The same command goes on from here.' in errors
+    (stubbed.parent / 'train.py').write_text('raise SystemExit("no space left")')
+    result = subprocess.run(command, cwd='/', env=environment(tmp_path), capture_output=True, text=True)
+    assert result.returncode == 1
+    assert 'no space left\nerror: teacher failed with exit status 1.' in result.stderr
+
+
+@pytest.mark.skipif('MMKD_SLOW_TESTS' not in os.environ, reason='takes minutes; set MMKD_SLOW_TESTS=1')
+def test_end_to_end(tmp_path):
+    """Smoke test with real, drastically shortened runs: about a minute on two idle cores."""
+    pytest.importorskip('sklearn')
+    script = copy_of_checkout(tmp_path)
+    result = subprocess.run([sys.executable, str(script), '--check'], cwd='/', env=environment(tmp_path),
+                            capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    work_dir = tmp_path / 'work_dirs/quickstart-check'
+    report = json.loads((work_dir / 'report.json').read_text())
+    assert len(report['student_distilled_top1']['values']) == 1
+    assert {'distilled', 'scratch'} == set(report['bbox_mAP']) == set(report['segm_mAP']) == set(report['mIoU'])
+    assert 'UperNet, mIoU' in result.stdout
+    for name in quickstart.FIGURES:
+        with Image.open(work_dir / name) as image:
+            assert min(image.size) > 200
+        assert f'({name})' in (work_dir / 'report.md').read_text()

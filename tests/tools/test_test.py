@@ -1,0 +1,44 @@
+"""Testing through tools/test.py: the training run's own figure, from either kind of checkpoint, without a teacher."""
+import json
+import re
+
+import pytest
+
+from .conftest import EPOCHS, accuracies, call, spawn
+
+
+@pytest.fixture
+def without_teacher(workplace):
+    """The workplace while the teacher's checkpoint is somewhere else."""
+    teacher = workplace / 'teacher/epoch_4.pth'
+    hidden = teacher.rename(teacher.with_suffix('.hidden'))
+    yield workplace
+    hidden.rename(teacher)
+
+
+def metrics_of(*arguments: object, cwd) -> dict:
+    status = call('test.py', *arguments, '--out', cwd / 'metrics.json', cwd=cwd)
+    assert status == 0
+    return json.loads((cwd / 'metrics.json').read_text())
+
+
+def test_a_training_checkpoint_gives_the_accuracy_of_the_run(without_teacher, distilled_run):
+    metrics = metrics_of('recipe.py', distilled_run / f'epoch_{EPOCHS}.pth', cwd=without_teacher)
+    assert metrics == {'accuracy/top1': pytest.approx(accuracies(distilled_run)[EPOCHS], abs=1e-9)}
+    assert metrics['accuracy/top1'] > 15  # more than chance: the weights were really loaded
+
+
+def test_the_published_student_gives_it_too(without_teacher, ema_run, tmp_path, capsys):
+    call('model_converters/publish_student.py', ema_run / f'epoch_{EPOCHS}.pth', tmp_path / 'student.pth', cwd=tmp_path)
+    [student] = tmp_path.iterdir()
+    metrics = metrics_of('ema.py', student, cwd=without_teacher)
+    assert metrics == {'accuracy/top1': pytest.approx(accuracies(ema_run)[EPOCHS], abs=1e-9)}
+    assert 'ImageClassifier from' in (out := capsys.readouterr().out) and re.search(r'(\d+) of \1 tensors matched', out)
+
+
+def test_in_a_process_of_its_own(without_teacher, distilled_run, tmp_path):
+    arguments = ['recipe.py', distilled_run / f'epoch_{EPOCHS}.pth', '--out', tmp_path / 'metrics.json']
+    result = spawn('test.py', *arguments, '--work-dir', tmp_path, cwd=without_teacher)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / 'metrics.json').read_text())['accuracy/top1'] == pytest.approx(
+        accuracies(distilled_run)[EPOCHS])

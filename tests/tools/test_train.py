@@ -1,0 +1,171 @@
+"""Training through tools/train.py: what happens to the teacher, what a checkpoint holds, and going on after a kill."""
+import copy
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from mmcv.cnn.bricks import DropPath
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.configs import load_config
+
+from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, accuracies, call, environment, one_thread, spawn
+
+
+class TeacherWatch(Hook):
+    """Notes after each iteration which of the teacher's modules are in training mode."""
+
+    def __init__(self):
+        self.iterations, self.training = 0, []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        assert runner.model.training and runner.model.student.training
+        self.iterations += 1
+        self.training += [type(m).__name__ for m in runner.model._teacher.model.modules() if m.training]
+
+
+def test_the_teacher_stays_as_it_is(workplace, tmp_path, monkeypatch):
+    monkeypatch.chdir(workplace)
+    config = load_config('recipe.py', {'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 1,
+                                       'train_dataloader.batch_size': 25, 'work_dir': str(tmp_path),
+                                       'model.teacher.options': {'model.backbone.drop_path_rate': 0.5}})
+    runner, watch = Runner.from_cfg(config), TeacherWatch()
+    teacher = runner.model._teacher.model
+    assert {_BatchNorm, DropPath} <= {kind for m in teacher.modules() for kind in type(m).__mro__}
+    before = copy.deepcopy(teacher.state_dict())
+    assert any('running_mean' in name for name in before)
+    runner.register_hook(watch)
+    with one_thread():
+        runner.train()
+    assert (watch.iterations, watch.training) == (8, [])
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+
+
+def last_checkpoint(work_dir: Path) -> Path:
+    return work_dir / f'epoch_{EPOCHS}.pth'
+
+
+def own_size(state: dict) -> int:
+    return sum(value.numel() * value.element_size() for value in state.values())
+
+
+def test_a_checkpoint_holds_student_and_terms_only(distilled_run, plain_run):
+    distilled, plain = (read_checkpoint(last_checkpoint(run)) for run in (distilled_run, plain_run))
+    connector = {name: value for name, value in distilled['state_dict'].items() if name.startswith('terms.')}
+    assert set(connector) == {'terms.fd.connectors.0.conv.weight', 'terms.fd.connectors.0.conv.bias'}
+    assert set(distilled['state_dict']) - set(connector) == {f'student.{name}' for name in plain['state_dict']}
+    states = [len(checkpoint['optimizer']['state']) for checkpoint in (distilled, plain)]
+    assert states[0] == states[1] + len(connector)
+    # AdamW keeps two tensors a parameter. What else is there, the log and the config, is far below the teacher.
+    allowed = last_checkpoint(plain_run).stat().st_size + 3 * own_size(connector) + 40_000
+    assert last_checkpoint(distilled_run).stat().st_size <= allowed
+    assert (distilled_run.parent / 'teacher/epoch_4.pth').stat().st_size > 5 * 40_000
+
+
+def test_ema_adds_one_student_and_no_teacher(ema_run, distilled_run):
+    ema, distilled = (read_checkpoint(last_checkpoint(run)) for run in (ema_run, distilled_run))
+    averaged = {name for name in ema['ema_state_dict'] if name != 'steps'}
+    assert averaged == {f'module.{name}' for name in distilled['state_dict']}
+    growth = last_checkpoint(ema_run).stat().st_size - last_checkpoint(distilled_run).stat().st_size
+    assert growth <= own_size(distilled['state_dict']) + 40_000
+
+
+def test_the_learning_rate_is_scaled_only_when_asked(plain_run, distilled_run):
+    rates = [{group['initial_lr'] for group in read_checkpoint(last_checkpoint(run))['optimizer']['param_groups']}
+             for run in (plain_run, distilled_run)]
+    assert [list(found) for found in rates] == [[pytest.approx(5e-3 * 10 / 50)], [pytest.approx(1e-3)]]  # both see ten images a step
+
+
+@pytest.mark.parametrize(('flags', 'message'), [
+    pytest.param(['--amp'], 'error: --amp expects an accelerator, found only the CPU. Leave the flag out.',
+                 marks=pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without GPU')),
+    (['--auto-scale-lr', '--cfg-options', 'auto_scale_lr.base_batch_size=None'],
+     'error: --auto-scale-lr expects auto_scale_lr.base_batch_size in the config, found none.'),
+])
+def test_flags_that_cannot_work(home, capsys, flags, message):
+    assert call('train.py', CONVNEST, *flags, cwd=home) == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
+def kill_at_first_checkpoint(process: subprocess.Popen, work_dir: Path) -> None:
+    """Ends a run and all of its processes, with no chance to tidy up, once it has saved its first epoch."""
+    mark = work_dir / 'last_checkpoint'
+    while not (mark.is_file() and mark.read_text()):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    for pid in [process.pid, *children(process.pid)]:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    assert not last_checkpoint(work_dir).exists()
+
+
+def children(pid: int) -> list[int]:
+    """torchrun gives each worker a session of its own: killing its process group leaves them running."""
+    return [int(child) for tasks in Path(f'/proc/{pid}/task').glob('*/children') for child in tasks.read_text().split()]
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """Weights, averages and optimizer equal to the last bit, and the same accuracies; the second run is the killed one."""
+    one, other = (read_checkpoint(last_checkpoint(run)) for run in (first, second))
+    tensors = [flat({key: run[key] for key in ('state_dict', 'ema_state_dict', 'optimizer') if key in run})
+               for run in (one, other)]
+    assert tensors[0].keys() == tensors[1].keys()
+    assert [name for name, value in tensors[0].items() if not torch.equal(value, tensors[1][name])] == []
+    # The kill may have come before the validation that follows a checkpoint.
+    assert accuracies(second).keys() >= {EPOCHS} and accuracies(first).items() >= accuracies(second).items()
+
+
+def flat(tree: object, path: str = '') -> dict[str, torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        return {path: tree}
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return {name: value for key, item in items for name, value in flat(item, f'{path}/{key}').items()}
+
+
+needs_proc = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='finds child processes in /proc')
+
+
+@needs_proc
+def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_run, tmp_path):
+    arguments = ['ema.py', '--work-dir', str(tmp_path), '--cfg-options', *SHRINK]
+    process = subprocess.Popen([sys.executable, str(TOOLS / 'train.py'), *arguments], cwd=workplace,
+                               env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    kill_at_first_checkpoint(process, tmp_path)
+    result = spawn('train.py', *arguments, '--resume', cwd=workplace)
+    assert 'resumed epoch: ' in result.stdout, result.stderr
+    assert_same_run(ema_run, tmp_path)
+
+
+@needs_proc
+def test_two_processes_killed_and_resumed(workplace, tmp_path):
+    def start(work_dir: str, *flags: str) -> subprocess.Popen:
+        arguments = ['recipe.py', '2', '--work-dir', str(tmp_path / work_dir), *flags, '--cfg-options', *SHRINK]
+        return subprocess.Popen(['bash', str(TOOLS / 'dist_train.sh'), *arguments], cwd=workplace, text=True,
+                                env=environment(PORT=free_port()), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    whole = start('whole')
+    output, _ = whole.communicate()
+    assert whole.returncode == 0, output
+    kill_at_first_checkpoint(start('killed'), tmp_path / 'killed')
+    resumed = start('killed', '--resume')
+    output, _ = resumed.communicate()
+    assert 'resumed epoch: ' in output, output
+    assert_same_run(tmp_path / 'whole', tmp_path / 'killed')
+    wrapper = Config.fromfile(tmp_path / 'whole/recipe.py').get('model_wrapper_cfg', {})
+    assert not wrapper.get('find_unused_parameters')
+
+
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])

@@ -1,0 +1,222 @@
+"""Runs the main job from end to end on handwritten digits, in minutes and on a CPU.
+
+A large-kernel teacher (SLaK) is trained; small students (ConvNeSt) are trained alone and distilled from it; the
+distilled student is published and becomes the backbone of Mask R-CNN and UperNet, beside the same from scratch.
+The report, with a table and figures, is written below --work-dir. Interrupted, the same command goes on.
+"""
+import argparse
+import os
+import signal
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from quickstart_plan import DigitsJob, Plan, Settings
+
+from mmkd.utils import UserError
+from mmkd.utils.files import lock_folder, read_json, write_json, write_text
+from mmkd.utils.jobs import OUTPUT, Job, JobError, Scheduler, remove_job_folder
+from mmkd.utils.progress import Progress, clock, shown
+from mmkd.utils.run_logs import last_checkpoint, read_scalars
+from mmkd.utils.versions import usable_cores
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK_DIR = 'work_dirs/quickstart'
+CLOCK = 'clock.json'
+REPORTS = ('report.json', 'report.md', 'figures.txt')
+TAIL_LINES = 30
+SCENES = range(3)  # the first validation scenes, not picked
+FIGURES = {
+    'curves.png': 'Top-1 of the students on the validation digits over the epochs.',
+    'detection.png': 'Mask R-CNN on the first validation scenes: '
+                     'objects with a score of 0.3 or more, the best in each place.',
+    'segmentation.png': 'UperNet on the first validation scenes.',
+}
+ORIGINS = dict(scratch='backbone from scratch', alone='backbone: student alone',
+               distilled='backbone: distilled student')
+CURVES = dict(alone='trained alone', distilled='distilled (NKD)', kd='distilled (KD)')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    cores = usable_cores()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--full', action='store_true',
+                        help='add KD, backbones from students trained alone, and three seeds of each detector and '
+                        'segmentor (about three times as long)')
+    parser.add_argument('--work-dir', type=Path, help=f'where runs and report go (default: {WORK_DIR} of the checkout)')
+    parser.add_argument('--jobs', type=int, default=min(cores, 4), metavar='N',
+                        help='runs side by side (default: the number of cores, 4 at most; here %(default)s)')
+    parser.add_argument('--clean', action='store_true', help='remove what an earlier quick start left, and start over')
+    parser.add_argument('--check', action='store_true',
+                        help='for developers: cut every run short, for a quick check of the machinery; the figures '
+                        f'mean nothing (default of --work-dir: {WORK_DIR}-check)')
+    args = parser.parse_args(argv)
+    if args.jobs < 1:
+        parser.error(f'--jobs expects 1 or more, got {args.jobs}.')
+    args.work_dir = Path(os.path.abspath(args.work_dir or ROOT / (WORK_DIR + '-check' * args.check)))
+    if args.work_dir.is_relative_to(ROOT):
+        args.work_dir = args.work_dir.relative_to(ROOT)
+    args.threads = max(1, cores // args.jobs)
+    return args
+
+
+def clean(work_dir: Path) -> None:
+    """Removes what a quick start made, and nothing else."""
+    for path in sorted(work_dir.iterdir()):
+        if path.is_dir():
+            remove_job_folder(path)
+        elif path.match('student*.pth') or path.name in {*FIGURES, CLOCK, *REPORTS}:
+            path.unlink()
+
+
+def run_jobs(jobs: list[Job], args: argparse.Namespace, lock: int) -> None:
+    """Runs jobs to the end, with a progress bar."""
+    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+    env = os.environ | dict(PYTHONPATH=search, MPLBACKEND='Agg')
+    progress = Progress(jobs, args.jobs)
+    try:
+        Scheduler(jobs, args.jobs, progress, env, pass_fds=(lock, )).run()
+    finally:
+        progress.close()
+
+
+class Stopwatch:
+    """Counts the seconds of a quick start, over all its parts if it was interrupted.
+
+    Args:
+        path: The file that keeps them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.start = path, time.monotonic()
+        self.before = read_json(path).get('seconds', 0.0)
+        self.running = True
+
+    def seconds(self) -> float:
+        """The seconds so far."""
+        return self.before + (time.monotonic() - self.start) * self.running
+
+    def save(self) -> None:
+        """Writes the file."""
+        write_json(self.path, dict(seconds=round(self.seconds(), 1)))
+
+
+def run(args: argparse.Namespace, lock: int) -> None:
+    """Runs everything that is not done yet, and writes the report."""
+    watch = Stopwatch(args.work_dir / CLOCK)
+    print(f'{args.jobs} at a time, {args.threads} thread{"s" * (args.threads > 1)} each, below {args.work_dir}; '
+          f'python is {sys.executable}', flush=True)
+    try:
+        command = [sys.executable, 'tools/dataset_converters/digits.py']
+        run_jobs([DigitsJob('digits', args.work_dir / 'digits', command, key='')], args, lock)
+        plan = Plan(Settings(args.work_dir, args.full, args.check, args.threads,
+                             args.threads if args.jobs == 1 else 1))
+        jobs = list(plan.jobs.values())
+        watch.running = not all(job.done() for job in jobs)
+        if not any(job.done() or job.begun() for job in jobs):
+            watch.before = 0.0
+        run_jobs(jobs, args, lock)
+        report(plan, watch)
+    finally:
+        watch.save()
+
+
+def report(plan: Plan, watch: Stopwatch) -> None:
+    """Writes ``report.json``, ``report.md`` and the figures, and prints the table."""
+    print('Drawing the figures ...', flush=True)
+    from mmkd.analysis import quickstart_report as reports  # takes seconds: not before the runs
+    settings, folder = plan.settings, plan.settings.work_dir
+    with open(folder / 'figures.txt', 'w', encoding='utf-8') as output, redirect_stdout(output), \
+            redirect_stderr(output):  # mmdet and mmseg talk a lot
+        draw_figures(plan)
+    seconds = watch.seconds()
+    runs = {name: job.done() for name, job in plan.jobs.items()}
+    results = reports.Results(runs, settings.student_seeds, settings.student_kinds, settings.scene_seeds,
+                              settings.scene_kinds)
+    content = reports.build_report(results, plan.describe(), seconds, plan.versions)
+    commands = ['python tools/dataset_converters/digits.py']
+    for run in runs.values():
+        commands += [shown(run['command']), *([run['metrics']['then']] if 'then' in run['metrics'] else [])]
+    write_json(folder / 'report.json', content)
+    write_text(folder / 'report.md', reports.markdown(content, commands, FIGURES))
+    print(f'\n{reports.text_table(reports.table(content))}\n\n{reports.CAVEAT}\n'
+          f'Took {clock(seconds)}. Report: {folder / "report.md"}, {folder / "report.json"}; figures: '
+          f'{", ".join(FIGURES)} beside it.', flush=True)
+
+
+def draw_figures(plan: Plan) -> None:
+    """Draws the curves of the students, and what detectors and segmentors see."""
+    from mmengine.config import Config
+
+    from mmkd.analysis.figures import draw_curves, draw_scenes
+    from mmkd.analysis.scene_predictions import predict_scenes
+    settings, folder = plan.settings, plan.settings.work_dir
+    curves = {}
+    for kind in settings.student_kinds:
+        logs = [read_scalars(folder / f'{kind}-seed{seed}')[1] for seed in settings.student_seeds]
+        curves[CURVES[kind]] = [{epoch: figures['accuracy/top1'] for epoch, figures in log.items()} for log in logs]
+    draw_curves(folder / 'curves.png', curves, plan.jobs['teacher'].done()['metrics']['accuracy/top1'])
+    for task, name, title in (('mask-rcnn', 'detection.png', 'Mask R-CNN: boxes and masks'),
+                              ('upernet', 'segmentation.png', 'UperNet: the class of each pixel')):
+        scenes = {}
+        for kind in settings.scene_kinds:
+            job = plan.jobs[f'{task}-{kind}-seed0']
+            config = Config.fromfile(next(job.folder.glob('*.py')))
+            scenes[ORIGINS[kind]] = predict_scenes(config, last_checkpoint(job.folder), SCENES)
+        info = config.val_dataloader.dataset.metainfo
+        draw_scenes(folder / name, title, scenes, info.classes, info.palette)
+
+
+def explain(error: JobError) -> None:
+    """Prints the end of what a failed command printed, and where the rest is."""
+    path = error.job.folder / OUTPUT
+    lines = path.read_text(encoding='utf-8', errors='replace').splitlines() if path.is_file() else []
+    print('\n'.join(lines[-TAIL_LINES:]), file=sys.stderr)
+    print(f'error: {error} The whole output: {path}. The same command runs it again and keeps what is done.',
+          file=sys.stderr)
+
+
+def main() -> int:
+    """Runs the tool.
+
+    Returns:
+        The exit status.
+    """
+    signals: list[int] = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    caught: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        caught.append(number)
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)  # nothing disturbs the children's end
+        raise KeyboardInterrupt
+
+    args = parse_args()
+    os.chdir(ROOT)
+    for each in signals:
+        if signal.getsignal(each) != signal.SIG_IGN:  # as nohup does
+            signal.signal(each, interrupt)
+    try:
+        with lock_folder(args.work_dir) as lock:
+            if args.clean:
+                clean(args.work_dir)
+            run(args, lock)
+    except JobError as error:
+        explain(error)
+        return 1
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f'error: {error.filename or args.work_dir} cannot be used: {error.strerror or error}.', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\ninterrupted; nothing is left running. The same command goes on from here.', file=sys.stderr)
+        return 128 + caught[0]
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
