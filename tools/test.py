@@ -58,7 +58,7 @@ def main() -> None:
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     model = getattr(runner.model, 'module', runner.model)
-    weights = weights_of(read_checkpoint(find_checkpoint(args.checkpoint), args.trust_checkpoint),
+    weights = weights_of(read_checkpoint(find_checkpoint(args.checkpoint)),
                          args.checkpoint)
     runner.logger.info(load_strictly(model, weights, f'{type(model).__name__} from {args.checkpoint}'))
     metrics = runner.test()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .errors import UserError
 
 STUDENT_PREFIX = 'student.'
+_trusted = False  # set by load_safely_everywhere
 
 
 def _safe_classes() -> list:
@@ -56,12 +57,13 @@ def _allowed_classes() -> Iterator[None]:
         torch.serialization.add_safe_globals(before)
 
 
-def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
+def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
     """Reads a checkpoint file without running any code that it may hold.
 
     Args:
         path: The file.
-        trust: Whether to unpickle arbitrary objects, which may run code. Only for own files.
+        trust: Whether to unpickle arbitrary objects, which may run code. Only for own files. None does
+            what :func:`load_safely_everywhere` was told, or refuses.
 
     Returns:
         The checkpoint's contents, on the CPU.
@@ -75,7 +77,7 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
         raise UserError(f'checkpoint expects an existing file, got {path}. Check the path.')
     try:
         with _allowed_classes():
-            return torch.load(path, map_location='cpu', weights_only=not trust)
+            return torch.load(path, map_location='cpu', weights_only=not (_trusted if trust is None else trust))
     except pickle.UnpicklingError as error:
         first_line = str(error).splitlines()[0] if str(error) else ''
         if 'nsupported' in str(error) or 'eights' in str(error):
@@ -173,10 +175,12 @@ def load_safely_everywhere(trust: bool = False) -> None:
     MMEngine itself falls back to unpickling arbitrary objects. The command-line tools call this first.
 
     Args:
-        trust: As in :func:`read_checkpoint`.
+        trust: What ``--trust-checkpoint`` says, for all checkpoints of this process.
     """
+    global _trusted
+    _trusted = trust
 
     def load_from_local(filename: str, map_location: object = None) -> dict:
-        return read_checkpoint(filename, trust)
+        return read_checkpoint(filename)
 
     CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)

@@ -15,14 +15,16 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
+from mmkd.utils.configs import config_root
+
 TOOLS = Path(__file__).parents[2] / 'tools'
 SLAK = 'quickstart/slak-mini_digits.py'
 CONVNEST = 'quickstart/convnest-mini_digits-5shot.py'
 EPOCHS = 4
 SHRINK = [f'train_cfg.max_epochs={EPOCHS}', 'train_dataloader.batch_size=10']
 # The quick start's recipe with a logit term and a feature term, whose connector has parameters of its own.
-RECIPE = """
-_base_ = 'mmkd::quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
+RECIPE = f"""
+_base_ = '{config_root()}/quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(
     teacher=dict(checkpoint='teacher/epoch_4.pth'),
     terms=dict(fd=dict(loss=dict(type='mmkd.FDLoss'), student='stage2', teacher='stage2',

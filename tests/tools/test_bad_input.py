@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmkd.utils.configs import config_root
+
 from .conftest import CONVNEST, SHRINK, SLAK, call, spawn
 
 CONFIGS = {
     'broken.py': "_base_ = './nothing-here.py'",
     'scribble.py': 'model = dict(',
     'student.py': "_base_ = './recipe.py'\nmodel = dict(student=dict(options={'model.backbone.arch': 'tinny'}))",
-    'pretrained.py': "_base_ = 'mmkd::quickstart/convnest-mini_digits-5shot.py'\nmodel = dict(backbone=dict("
+    'pretrained.py': f"_base_ = '{config_root()}/{CONVNEST}'\nmodel = dict(backbone=dict("
                      "init_cfg=dict(_delete_=True, type='Pretrained', checkpoint='evil.pth', prefix='backbone.')))",
     'classes.py': "_base_ = './recipe.py'\n"
                   "model = dict(teacher=dict(checkpoint=None, options={'model.head.num_classes': 7}))",

@@ -9,7 +9,7 @@ from mmengine.logging import HistoryBuffer
 from torch import nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import load_strictly, read_checkpoint, weights_of
+from mmkd.utils.checkpoint import load_safely_everywhere, load_strictly, read_checkpoint, weights_of
 
 
 class RunsCode:
@@ -94,3 +94,16 @@ def test_strict_loading():
                        r'shape 0.weight \(5, 5\) instead of \(3, 2\)'):
         load_strictly(model, wrong, 'net')
     assert all((value == 1).all() for value in model.state_dict().values())  # nothing was loaded
+
+
+def test_trust_reaches_every_checkpoint_of_the_process(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(state_dict=RunsCode()), 'evil.pth')
+    try:
+        load_safely_everywhere(trust=True)
+        read_checkpoint('evil.pth')
+        assert (tmp_path / 'pwned').exists()
+    finally:
+        load_safely_everywhere(trust=False)
+    with pytest.raises(UserError, match='refused'):
+        read_checkpoint('evil.pth')

@@ -12,5 +12,7 @@ model = dict(
         init_cfg=dict(type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in', nonlinearity='linear')),
     decode_head=dict(
         in_channels=[16, 32, 64], in_index=[0, 1, 2], channels=48, num_classes=11, norm_cfg=norm_cfg,
-        dropout_ratio=0.),
+        dropout_ratio=0.,
+        # mmseg starts the last layer at 0.01: a short run would not leave "all is background"
+        init_cfg=dict(type='Normal', std=0.1, override=dict(name='conv_seg'))),
     auxiliary_head=dict(in_channels=64, channels=16, num_classes=11, norm_cfg=norm_cfg))
