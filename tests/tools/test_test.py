@@ -25,7 +25,7 @@ def metrics_of(*arguments: object, cwd) -> dict:
 def test_a_training_checkpoint_gives_the_accuracy_of_the_run(without_teacher, distilled_run):
     metrics = metrics_of('recipe.py', distilled_run / f'epoch_{EPOCHS}.pth', cwd=without_teacher)
     assert metrics == {'accuracy/top1': pytest.approx(accuracies(distilled_run)[EPOCHS], abs=1e-9)}
-    assert metrics['accuracy/top1'] > 15  # more than chance: the weights were really loaded
+    assert metrics['accuracy/top1'] != 10  # not one class for all, which random weights may give too
 
 
 def test_the_published_student_gives_it_too(without_teacher, ema_run, tmp_path, capsys):
