@@ -1,6 +1,5 @@
 """What every test gets."""
 import os
-import sys
 from pathlib import Path
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from mmengine.registry import Registry
-
 from mmkd import registry
 
 ROOT = Path(__file__).parents[1]

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ _trusted = False  # set by load_safely_everywhere
 def _safe_classes() -> list:
     """What MMEngine's training checkpoints hold beside tensors: numbers of the log, as numpy arrays."""
     dtypes = {type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?U'}
-    makers = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
+    makers: list[Any] = [np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]]
     # NumPy 2 renamed the module: a file written under one major version is read under the other.
     makers_by_name = [_under_name(maker, f'numpy.{core}.multiarray', maker.__name__)
                       for core in ('core', '_core') for maker in makers]

@@ -1,8 +1,8 @@
 """Listing and getting models."""
+import mmkd
 import pytest
 import torch
 
-import mmkd
 from mmkd.apis import get_model, list_models
 from mmkd.distillers import Distiller
 from mmkd.utils import UserError

@@ -1,4 +1,5 @@
-"""A mistake in a config, a flag or a file ends tools/train.py and tools/test.py with one line that says how to mend it."""
+"""A mistake in a config, a flag or a file ends tools/train.py and tools/test.py with one line that helps."""
+import argparse
 import os
 import re
 from pathlib import Path
@@ -67,7 +68,7 @@ TRAIN = {
     'unknown loss': (['recipe.py', *options('model.terms.nkd.loss.type=mmkd.NKDLos')],
                      "got 'mmkd.NKDLos'. Did you mean mmkd.NKDLoss"),
     'other classes': (['classes.py'],
-                      r"\(2, 10\) from the student and \(2, 7\) from the teacher. Give both models the same num_classes"),
+                      r'\(2, 10\) from the student and \(2, 7\) from the teacher. Give both models the same num_cl'),
     'features that do not fit': (['recipe.py', *options('model.terms.fd.connector=None')],
                                  r"term 'fd' does not fit its taps \(student stage2: \(2, 32, 4, 4\); teacher stage2: "
                                  r'\(2, 128, 4, 4\)\): .*Add connector='),
@@ -124,3 +125,12 @@ def test_in_a_process_of_its_own(files, script, arguments, message):
     result = spawn(script, *arguments, cwd=files)
     assert_one_line(result.returncode, result.stdout, result.stderr, message)
     assert not (files / 'pwned').exists()
+
+
+def test_trust_has_to_be_given_each_time(files, plain_run, capsys):
+    checkpoint = torch.load(plain_run / 'epoch_4.pth', weights_only=False)
+    torch.save(checkpoint | dict(flags=argparse.Namespace()), files / 'objects.pth')
+    arguments = [CONVNEST, 'objects.pth', '--work-dir', 'work']
+    statuses = [call('test.py', *arguments, *trust, cwd=files) for trust in ([], ['--trust-checkpoint'], [])]
+    assert statuses == [2, 0, 2]
+    assert capsys.readouterr().err.count('If you trust its source, pass --trust-checkpoint.') == 2

@@ -83,7 +83,8 @@ def test_ema_adds_one_student_and_no_teacher(ema_run, distilled_run):
 def test_the_learning_rate_is_scaled_only_when_asked(plain_run, distilled_run):
     rates = [{group['initial_lr'] for group in read_checkpoint(last_checkpoint(run))['optimizer']['param_groups']}
              for run in (plain_run, distilled_run)]
-    assert [list(found) for found in rates] == [[pytest.approx(5e-3 * 10 / 50)], [pytest.approx(1e-3)]]  # both see ten images a step
+    # Both see ten images a step; 5e-3 is for 50, and the recipe says 1e-3.
+    assert [list(found) for found in rates] == [[pytest.approx(5e-3 * 10 / 50)], [pytest.approx(1e-3)]]
 
 
 @pytest.mark.parametrize(('flags', 'message'), [
@@ -97,25 +98,43 @@ def test_flags_that_cannot_work(home, capsys, flags, message):
     assert capsys.readouterr().err.startswith(message)
 
 
+@pytest.fixture
+def start(workplace):
+    """Starts commands in the workplace, and ends what a failing test leaves running."""
+    started = []
+
+    def _start(*command: object, **variables: str) -> subprocess.Popen:
+        started.append(subprocess.Popen(list(map(str, command)), cwd=workplace, env=environment(**variables),
+                                        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        return started[-1]
+
+    yield _start
+    for process in started:
+        if process.poll() is None:
+            kill(process)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """Ends a command and its children with no chance to tidy up."""
+    # torchrun gives each worker a session of its own: killing its process group would leave them running.
+    tasks = Path(f'/proc/{process.pid}/task').glob('*/children')
+    for pid in [process.pid, *(int(child) for task in tasks for child in task.read_text().split())]:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+
+
 def kill_at_first_checkpoint(process: subprocess.Popen, work_dir: Path) -> None:
-    """Ends a run and all of its processes, with no chance to tidy up, once it has saved its first epoch."""
+    """Kills a run once it has saved its first epoch."""
     mark = work_dir / 'last_checkpoint'
     while not (mark.is_file() and mark.read_text()):
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    for pid in [process.pid, *children(process.pid)]:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    kill(process)
     assert not last_checkpoint(work_dir).exists()
 
 
-def children(pid: int) -> list[int]:
-    """torchrun gives each worker a session of its own: killing its process group leaves them running."""
-    return [int(child) for tasks in Path(f'/proc/{pid}/task').glob('*/children') for child in tasks.read_text().split()]
-
-
 def assert_same_run(first: Path, second: Path) -> None:
-    """Weights, averages and optimizer equal to the last bit, and the same accuracies; the second run is the killed one."""
+    """Weights, averages and optimizer equal to the last bit, and the same accuracies; the second was killed."""
     one, other = (read_checkpoint(last_checkpoint(run)) for run in (first, second))
     tensors = [flat({key: run[key] for key in ('state_dict', 'ema_state_dict', 'optimizer') if key in run})
                for run in (one, other)]
@@ -136,32 +155,29 @@ needs_proc = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='fi
 
 
 @needs_proc
-def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_run, tmp_path):
-    arguments = ['ema.py', '--work-dir', str(tmp_path), '--cfg-options', *SHRINK]
-    process = subprocess.Popen([sys.executable, str(TOOLS / 'train.py'), *arguments], cwd=workplace,
-                               env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    kill_at_first_checkpoint(process, tmp_path)
+def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_run, start, tmp_path):
+    arguments = ['ema.py', '--work-dir', tmp_path, '--cfg-options', *SHRINK]
+    kill_at_first_checkpoint(start(sys.executable, TOOLS / 'train.py', *arguments), tmp_path)
     result = spawn('train.py', *arguments, '--resume', cwd=workplace)
     assert 'resumed epoch: ' in result.stdout, result.stderr
     assert_same_run(ema_run, tmp_path)
 
 
 @needs_proc
-def test_two_processes_killed_and_resumed(workplace, tmp_path):
-    def start(work_dir: str, *flags: str) -> subprocess.Popen:
-        arguments = ['recipe.py', '2', '--work-dir', str(tmp_path / work_dir), *flags, '--cfg-options', *SHRINK]
-        return subprocess.Popen(['bash', str(TOOLS / 'dist_train.sh'), *arguments], cwd=workplace, text=True,
-                                env=environment(PORT=free_port()), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def test_two_processes_killed_and_resumed(start, tmp_path):
+    def train(work_dir: Path, *flags: str) -> subprocess.Popen:
+        return start('bash', TOOLS / 'dist_train.sh', 'recipe.py', 2, '--work-dir', work_dir, *flags,
+                     '--cfg-options', *SHRINK, PORT=free_port())
 
-    whole = start('whole')
-    output, _ = whole.communicate()
-    assert whole.returncode == 0, output
-    kill_at_first_checkpoint(start('killed'), tmp_path / 'killed')
-    resumed = start('killed', '--resume')
-    output, _ = resumed.communicate()
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    uninterrupted = train(whole)
+    output, _ = uninterrupted.communicate()
+    assert uninterrupted.returncode == 0, output
+    kill_at_first_checkpoint(train(killed), killed)
+    output, _ = train(killed, '--resume').communicate()
     assert 'resumed epoch: ' in output, output
-    assert_same_run(tmp_path / 'whole', tmp_path / 'killed')
-    wrapper = Config.fromfile(tmp_path / 'whole/recipe.py').get('model_wrapper_cfg', {})
+    assert_same_run(whole, killed)
+    wrapper = Config.fromfile(whole / 'recipe.py').get('model_wrapper_cfg', {})
     assert not wrapper.get('find_unused_parameters')
 
 

@@ -10,13 +10,14 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from torch import nn
+from tqdm import tqdm
+
 from mmkd.distillers import Distiller
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.cli import one_line_errors
 from mmkd.utils.configs import load_config
-from torch import nn
-from tqdm import tqdm
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

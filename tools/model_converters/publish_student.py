@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mmkd
 import torch
+
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import STUDENT_PREFIX, read_checkpoint, weights_of
 from mmkd.utils.cli import one_line_errors

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+
 from mmkd.engine.hooks import EpochSeedHook
 
 
