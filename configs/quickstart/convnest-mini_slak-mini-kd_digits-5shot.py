@@ -1,6 +1,6 @@
 # As convnest-mini_slak-mini-nkd_digits-5shot.py, with KD in place of NKD, for comparison.
 # Command: python tools/train.py configs/quickstart/convnest-mini_slak-mini-kd_digits-5shot.py
-# status: trained with an earlier version of the digits only; a row of `tools/quickstart.sh --full`
+# status: not run here (two CPU cores are enough; a row of `tools/quickstart.sh --full`)
 _base_ = './convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(
     terms=dict(

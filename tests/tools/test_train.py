@@ -99,13 +99,16 @@ def test_flags_that_cannot_work(home, capsys, flags, message):
 
 
 @pytest.fixture
-def start(workplace):
-    """Starts commands in the workplace, and ends what a failing test leaves running."""
+def start(workplace, tmp_path):
+    """Starts commands in the workplace, their output in a file each, and ends what a failing test leaves running."""
     started = []
 
     def _start(*command: object, **variables: str) -> subprocess.Popen:
-        started.append(subprocess.Popen(list(map(str, command)), cwd=workplace, env=environment(**variables),
-                                        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        log = tmp_path / f'output_{len(started)}.txt'
+        with log.open('w') as file:  # and not a pipe, which nobody empties before the kill
+            started.append(subprocess.Popen(list(map(str, command)), cwd=workplace, env=environment(**variables),
+                                            stdout=file, stderr=subprocess.STDOUT))
+        started[-1].log = log
         return started[-1]
 
     yield _start
@@ -120,14 +123,14 @@ def kill(process: subprocess.Popen) -> None:
     tasks = Path(f'/proc/{process.pid}/task').glob('*/children')
     for pid in [process.pid, *(int(child) for task in tasks for child in task.read_text().split())]:
         os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
 
 
 def kill_at_first_checkpoint(process: subprocess.Popen, work_dir: Path) -> None:
     """Kills a run once it has saved its first epoch."""
     mark = work_dir / 'last_checkpoint'
     while not (mark.is_file() and mark.read_text()):
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.log.read_text()
         time.sleep(0.02)
     kill(process)
     assert not last_checkpoint(work_dir).exists()
@@ -171,11 +174,10 @@ def test_two_processes_killed_and_resumed(start, tmp_path):
 
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     uninterrupted = train(whole)
-    output, _ = uninterrupted.communicate()
-    assert uninterrupted.returncode == 0, output
+    assert uninterrupted.wait() == 0, uninterrupted.log.read_text()
     kill_at_first_checkpoint(train(killed), killed)
-    output, _ = train(killed, '--resume').communicate()
-    assert 'resumed epoch: ' in output, output
+    resumed = train(killed, '--resume')
+    assert resumed.wait() == 0 and 'resumed epoch: ' in resumed.log.read_text(), resumed.log.read_text()
     assert_same_run(whole, killed)
     wrapper = Config.fromfile(whole / 'recipe.py').get('model_wrapper_cfg', {})
     assert not wrapper.get('find_unused_parameters')
