@@ -6,7 +6,8 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from mmkd.layers import ConvNetBlock, DecomposedLargeKernel, HierarchicalConvNet, resolve_arch
+from mmkd.layers import ConvNetBlock, HierarchicalConvNet, LargeKernel, resolve_arch
+from mmkd.layers.large_kernel import BATCH_NORM
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 
@@ -20,11 +21,10 @@ class SLaKBlock(ConvNetBlock):
     Args:
         channels: Channels of the map.
         kernel_size: Long side of the large kernel.
-        small_kernel: Its short side.
         drop_path_rate: Probability to skip the block's branch for a sample while training.
         layer_scale_init_value: First value of the layer scale; none if 0.
-        branch_norm_cfg: Config of the norm after each branch of the large kernel.
         with_cp: See :class:`mmkd.layers.ConvNetBlock`.
+        **kwargs: The large kernel's shape and norms: see :class:`mmkd.layers.LargeKernel`.
 
     Shapes: (N, C, H, W). Returns (N, C, H, W), ``channels_last`` in memory.
     """
@@ -33,14 +33,13 @@ class SLaKBlock(ConvNetBlock):
         self,
         channels: int,
         kernel_size: int,
-        small_kernel: int = 5,
         drop_path_rate: float = 0.,
         layer_scale_init_value: float = 1e-6,
-        branch_norm_cfg: dict | None = None,
         with_cp: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(with_cp)
-        self.large_kernel = DecomposedLargeKernel(channels, kernel_size, small_kernel, branch_norm_cfg)
+        self.large_kernel = LargeKernel(channels, kernel_size, **kwargs)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.pwconv1 = nn.Linear(channels, 4 * channels)
         self.act = nn.GELU()
@@ -72,19 +71,27 @@ class SLaK(HierarchicalConvNet):
     tiny  96, 192, 384, 768    3, 3, 9, 3  30 M, 5.0 G    50.70 M, 8.70 G   30.47 M, 5.22 G   30.47 M, 4.9–5.0 G
     small 96, 192, 384, 768    3, 3, 27, 3 55 M, 9.8 G    91.13 M, 16.60 G  54.78 M, 9.96 G
     base  128, 256, 512, 1024  3, 3, 27, 3 95 M, 17.1 G   157.95 M, 28.51 G 94.91 M, 17.11 G
+    large 192, 384, 768, 1536  3, 3, 27, 3                346.62 M, 61.93 G
     ===== ==================== =========== ============== ================= ================= ==================
 
-    This module is dense; sparse training masks its weights from outside.
+    This module is dense; sparse training masks its weights from outside (:class:`mmkd.engine.DynamicSparsityHook`).
+    Other large-kernel networks are settings of it: kernels of 31 or 61 with ``kernel_sizes``; whole K×K kernels
+    (RepLKNet's) with ``decomposed=False``; the student of Huang et al. (arXiv 2305.19412), a ConvNeXt with a batch
+    norm after its 7×7 convolution, with ``width_factor=1``, ``kernel_sizes=(7, 7, 7, 7)``, ``decomposed=False`` and
+    ``small_kernel=None``.
 
     Args:
         arch: A name of the table, or a dict with ``depths`` and ``channels`` and, if wanted, ``kernel_sizes``, for
             any number of stages.
         width_factor: Multiplies all channels, those of an arch dict too; rounded down.
         kernel_sizes: Long side of the large kernels of each stage, odd. An arch dict's own take precedence.
-        small_kernel: Short side of the large kernels, odd.
+        small_kernel: Short side of the large kernels, odd; None for none.
+        decomposed: Whether stripes of ``kernel_size`` × ``small_kernel`` take the place of the whole kernels.
+        small_branch: Whether there is a branch of ``small_kernel`` × ``small_kernel``, too.
+        branch_norm_cfg: Config of the norm after each branch of the large kernels; None for no norm. The authors
+            train with ``dict(type='SyncBN')``.
+        deploy: Whether to start in the form that :meth:`switch_to_deploy` gives.
         layer_scale_init_value: First value of the blocks' layer scale; none if 0.
-        branch_norm_cfg: Config of the norm after each branch of the large kernels. ``dict(type='BN')`` if None;
-            the authors train with ``dict(type='SyncBN')``.
         with_cp: Whether to compute the blocks' activations again in the backward pass, to save memory.
         **kwargs: ``in_channels``, ``stem_patch_size``, ``out_indices``, ``drop_path_rate``, ``frozen_stages``,
             ``norm_eval``, ``gap_before_final_norm`` and ``init_cfg``: see
@@ -98,6 +105,7 @@ class SLaK(HierarchicalConvNet):
         'tiny': dict(depths=(3, 3, 9, 3), channels=(96, 192, 384, 768)),
         'small': dict(depths=(3, 3, 27, 3), channels=(96, 192, 384, 768)),
         'base': dict(depths=(3, 3, 27, 3), channels=(128, 256, 512, 1024)),
+        'large': dict(depths=(3, 3, 27, 3), channels=(192, 384, 768, 1536)),
     }
 
     def __init__(
@@ -105,9 +113,12 @@ class SLaK(HierarchicalConvNet):
         arch: str | Mapping = 'tiny',
         width_factor: float = 1.3,
         kernel_sizes: Sequence[int] = (51, 49, 47, 13),
-        small_kernel: int = 5,
+        small_kernel: int | None = 5,
+        decomposed: bool = True,
+        small_branch: bool = True,
+        branch_norm_cfg: dict | None = BATCH_NORM,
+        deploy: bool = False,
         layer_scale_init_value: float = 1e-6,
-        branch_norm_cfg: dict | None = None,
         with_cp: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -118,8 +129,18 @@ class SLaK(HierarchicalConvNet):
                             f'{tuple(arch["depths"])}. Give {len(arch["depths"])} sizes.')
 
         def make_block(stage: int, channels: int, rate: float) -> SLaKBlock:
-            return SLaKBlock(channels, kernels[stage], small_kernel, rate, layer_scale_init_value, branch_norm_cfg,
-                             with_cp)
+            return SLaKBlock(channels, kernels[stage], rate, layer_scale_init_value, with_cp,
+                             small_kernel=small_kernel, decomposed=decomposed, small_branch=small_branch,
+                             norm_cfg=branch_norm_cfg, deploy=deploy)
 
         channels = [int(width_factor * width) for width in arch['channels']]
         super().__init__(arch['depths'], channels, make_block, **kwargs)
+
+    def switch_to_deploy(self) -> None:
+        """Folds the branches' norms and merges the small branches, in place, for inference and export.
+
+        The outputs stay equal but for rounding; a build with ``deploy=True`` loads the folded weights.
+        """
+        for module in self.modules():
+            if isinstance(module, LargeKernel):
+                module.switch_to_deploy()

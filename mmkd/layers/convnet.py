@@ -108,7 +108,8 @@ class HierarchicalConvNet(BaseModule):
     ``stem_patch_size``·2^i.
 
     Raises:
-        UserError: A stage of ``out_indices`` or ``frozen_stages`` does not exist.
+        UserError: A stage of ``out_indices`` or ``frozen_stages`` does not exist; an image is smaller than the
+            stride of the last stage.
     """
 
     def __init__(
@@ -156,6 +157,7 @@ class HierarchicalConvNet(BaseModule):
         between = [nn.Sequential(LayerNorm2d(narrow), nn.Conv2d(narrow, wide, 2, stride=2))
                    for narrow, wide in zip(widths, widths[1:])]
         self.downsample_layers = nn.ModuleList([stem, *between])
+        self.stride = patch_size * 2**len(between)
 
     def _build_stages(self, make_block: BlockFactory, drop_path_rate: float) -> None:
         last_block = max(sum(self.depths) - 1, 1)
@@ -166,6 +168,9 @@ class HierarchicalConvNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Returns the outputs of the stages in ``out_indices``."""
+        if min(x.shape[2:]) < self.stride:
+            raise UserError(f'{type(self).__name__} expects images of at least {self.stride}x{self.stride}, its '
+                            f'stride, got {tuple(x.shape)}. Enlarge the images or give fewer stages.')
         outs = []
         for index, (downsample, stage) in enumerate(zip(self.downsample_layers, self.stages)):
             x = stage(downsample(x))
@@ -195,7 +200,7 @@ class HierarchicalConvNet(BaseModule):
 
         As ``mmpretrain.models.ConvNeXt`` does it, for any number of stages: the last stage but one is cut into
         groups of three blocks (nine groups if it has more than nine blocks, else three), each other stage is a
-        single layer.
+        single layer. With one stage (the isotropic form) each block is a layer, as in a ViT.
 
         Args:
             param_name: The parameter's name.
@@ -206,13 +211,15 @@ class HierarchicalConvNet(BaseModule):
         """
         last = len(self.depths) - 1
         split = max(last - 1, 0)  # the stage that is cut into groups
-        top = split + (9 if self.depths[split] > 9 else 3) + 1
+        top = split + (9 if self.depths[split] > 9 else 3) + 1 if last else self.depths[0]
         kind, *indices = param_name.removeprefix(prefix).split('.')
         if not param_name.startswith(prefix) or kind not in ('downsample_layers', 'stages'):
             return top + 1, top + 2
         stage = int(indices[0])
         if kind == 'downsample_layers' and stage == 0:
             return 0, top + 2
+        if last == 0:
+            return int(indices[1]) + 1, top + 2
         if stage == last:
             return top, top + 2
         if kind == 'stages' and stage == split:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from mmkd.analysis import count_complexity
+from mmkd.analysis import Complexity, count_complexity
 from mmkd.backbones import ConvNeSt
 from mmkd.backbones.convnest import ConvNeStBlock
 from mmkd.utils import UserError
@@ -63,15 +63,82 @@ def test_block_equals_the_closed_form():
     torch.testing.assert_close(block(x), closed_form(block, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
 
 
-# As Table 4 prints them, and for femto and atto (Sec. 5.2: "between 3.7M and 90M") as they come out.
-@pytest.mark.parametrize(('arch', 'params', 'flops'), [
-    ('atto', '3.7', '0.67'), ('femto', '5.1', '0.91'), ('pico', '9', '1.5'), ('nano', '15', '2.7'),
-    ('tiny', '27', '4.8'), ('small', '50', '9.0'), ('base', '90', '16.1')])
-def test_complexity_of_table_4(arch, params, flops):
-    with torch.device('meta'):
-        cost = count_complexity(Classifier(ConvNeSt(arch)))
+def norm(x: Tensor, layer: nn.Module) -> Tensor:
+    """Layer or (at its first statistics) batch norm of (N, H, W, C), written out."""
+    if isinstance(layer, nn.LayerNorm):
+        return layer_norm(x, layer)
+    return x / (1 + layer.eps) ** .5 * layer.weight + layer.bias
+
+
+def conv(x: Tensor, layer: nn.Conv2d) -> Tensor:
+    x = F.conv2d(x.permute(0, 3, 1, 2), layer.weight, layer.bias, padding=3, groups=layer.groups)
+    return x.permute(0, 2, 3, 1)
+
+
+ROADMAP = {
+    'vanilla': lambda b, h: b.pointwise_conv2(gelu(norm(conv(gelu(norm(h, b.norm1)), b.depthwise_conv), b.norm2))),
+    'pre_activation': lambda b, h: b.pointwise_conv2(norm(gelu(conv(norm(gelu(h), b.norm1), b.depthwise_conv)),
+                                                          b.norm2)),
+    'post_norm': lambda b, h: norm(b.pointwise_conv2(gelu(conv(norm(gelu(h), b.norm1), b.depthwise_conv))), b.norm2),
+}
+
+
+@pytest.mark.parametrize('norms', [('LN', 'LN'), ('BN', 'LN'), ('LN', 'BN'), ('BN', 'BN')])
+@pytest.mark.parametrize('design', ROADMAP)
+def test_blocks_of_the_roadmap(design, norms):
+    """Fig. 2 (a) to (c), with layer scale and one shortcut."""
+    torch.manual_seed(0)
+    block = ConvNeStBlock(5, 4, micro_design=design, high_norm=norms[0], low_norm=norms[1], scale='layer_scale',
+                          layer_scale_init_value=.5, shortcut='single').double().eval()
+    for param in block.parameters():
+        nn.init.normal_(param, std=.5)
+    x = torch.randn(2, 5, 9, 6, dtype=torch.double).permute(0, 2, 3, 1)
+    want = x + block.layer_scale * ROADMAP[design](block, block.pointwise_conv1(x))
+    torch.testing.assert_close(block(x.permute(0, 3, 1, 2)), want.permute(0, 3, 1, 2))
+    assert type(block.norm1) is (nn.LayerNorm if norms[0] == 'LN' else nn.BatchNorm2d)
+
+
+def test_scale_and_shortcut():
+    x = torch.randn(1, 5, 8, 8)
+    plain = ConvNeStBlock(5, scale='none', shortcut='single').eval()
+    assert plain.res_scale is None and plain.layer_scale is None
+    for scale, extra in (('res_scale', torch.ones(5)), ('layer_scale', torch.ones(5))):
+        block = ConvNeStBlock(5, scale=scale, shortcut='single').eval()
+        block.load_state_dict(plain.state_dict() | {scale: extra})
+        torch.testing.assert_close(block(x), plain(x))
+    assert ConvNeStBlock(5, scale='layer_scale').layer_scale.tolist() == pytest.approx([1e-6] * 5)
+
+
+def printed(cost: Complexity, params: str, flops: str) -> tuple[str, str]:
+    """Parameters and FLOPs with as many digits as the paper's."""
     digits = [len(text.partition('.')[2]) for text in (params, flops)]
-    assert (f'{cost.params / 1e6:.{digits[0]}f}', f'{cost.flops / 1e9:.{digits[1]}f}') == (params, flops)
+    return f'{cost.params / 1e6:.{digits[0]}f}', f'{cost.flops / 1e9:.{digits[1]}f}'
+
+
+# As Table 4 prints them, and for hierarchical femto and atto (Sec. 5.2: "between 3.7M and 90M") as they come out.
+@pytest.mark.parametrize(('structure', 'arch', 'params', 'flops'), [
+    ('hierarchical', 'atto', '3.7', '0.67'), ('hierarchical', 'femto', '5.1', '0.91'),
+    ('hierarchical', 'pico', '9', '1.5'), ('hierarchical', 'nano', '15', '2.7'), ('hierarchical', 'tiny', '27', '4.8'),
+    ('hierarchical', 'small', '50', '9.0'), ('hierarchical', 'base', '90', '16.1'),
+    ('isotropic', 'atto', '3.3', '0.62'), ('isotropic', 'femto', '4.1', '0.77'), ('isotropic', 'pico', '7', '1.2'),
+    ('isotropic', 'nano', '11', '2.0'), ('isotropic', 'tiny', '15', '3.0'), ('isotropic', 'small', '23', '4.3'),
+    ('isotropic', 'base', '84', '16.3')])
+def test_complexity_of_table_4(structure, arch, params, flops):
+    with torch.device('meta'):
+        cost = count_complexity(Classifier(ConvNeSt(arch, structure)))
+    assert printed(cost, params, flops) == (params, flops)
+
+
+# As Table 2 prints them, but for a ratio of 12, which it gives as 28 M.
+@pytest.mark.parametrize(('ratio', 'width', 'blocks', 'params', 'flops'), [
+    (4, 96, 8, '28', '4.5'), (6, 80, 8, '29', '4.7'), (8, 72, 6, '28', '4.6'), (10, 64, 6, '28', '4.6'),
+    (12, 56, 8, '29', '4.8'), (16, 48, 8, '28', '4.8')])
+def test_complexity_of_table_2(ratio, width, blocks, params, flops):
+    arch = dict(depths=(3, 3, blocks, 3), channels=tuple(width * 2**stage for stage in range(4)))
+    with torch.device('meta'):
+        model = ConvNeSt(arch, expansion_ratio=ratio, scale='layer_scale', shortcut='single')
+        cost = count_complexity(Classifier(model))
+    assert printed(cost, params, flops) == (params, flops)
 
 
 def test_complexity_at_high_resolution():
@@ -156,10 +223,24 @@ def test_takes_its_weights_from_a_classifier(tmp_path):
     assert all(torch.equal(value, state[name]) for name, value in source.state_dict().items())
 
 
-def test_wrong_arguments():
-    with pytest.raises(UserError, match='Did you mean tiny'):
-        ConvNeSt('tinny')
-    with pytest.raises(UserError, match='Add channels'):
-        ConvNeSt(dict(depths=(1, 1)))
-    with pytest.raises(UserError, match='odd kernel_size, got 6'):
-        ConvNeSt(SMALL, kernel_size=6)
+def test_isotropic():
+    model = ConvNeSt('atto', 'isotropic', gap_before_final_norm=False)
+    out, = model(torch.randn(1, 3, 40, 33))
+    assert out.shape == (1, 88, 2, 2) and len(model.stages[0]) == 13
+
+
+@pytest.mark.parametrize(('kwargs', 'words'), [
+    (dict(arch='tinny'), 'Did you mean tiny'),
+    (dict(arch='tinny', structure='isotropic'), 'isotropic ConvNeSt.*Did you mean tiny'),
+    (dict(arch=dict(depths=(1, 1))), 'Add channels'),
+    (dict(arch=SMALL, kernel_size=6), 'odd kernel_size, got 6'),
+    (dict(arch=SMALL, structure='isotropic'), 'expects one stage'),
+    (dict(structure='isotropc'), 'hierarchical, isotropic, got .isotropc'),
+    (dict(micro_design='post-norm'), 'Did you mean post_norm'),
+    (dict(high_norm='GN'), 'LN, BN, got .GN'),
+    (dict(scale='layerscale'), 'Did you mean layer_scale'),
+    (dict(shortcut='double'), 'dual, single'),
+])
+def test_wrong_arguments(kwargs, words):
+    with pytest.raises(UserError, match=words):
+        ConvNeSt(**kwargs)

@@ -48,7 +48,8 @@ def test_block_equals_the_closed_form():
 @pytest.mark.parametrize(('arch', 'dense', 'sparse'), [
     ('tiny', ('50.70', '8.70'), ('30.5', '5.22')),
     ('small', ('91.13', '16.60'), ('54.8', '9.96')),
-    ('base', ('157.95', '28.51'), ('94.9', '17.11'))])
+    ('base', ('157.95', '28.51'), ('94.9', '17.11')),
+    ('large', ('346.62', '61.93'), ('208.2', '37.16'))])
 def test_complexity(arch, dense, sparse):
     with torch.device('meta'):
         model = Classifier(SLaK(arch))
@@ -66,6 +67,32 @@ def test_width_factor_and_kernel_sizes():
     assert kernels == [(51, 5), (49, 5), (47, 5), (13, 5)]
     assert SLaK(SMALL, width_factor=1.).channels == (4, 6, 8)
     assert SLaK(SMALL, layer_scale_init_value=0.).stages[0][0].gamma is None
+
+
+def test_student_with_batch_norm_is_convnext_tiny_and_its_norms():
+    """Huang et al.: a batch norm after each 7×7 convolution, which then needs no bias."""
+    with torch.device('meta'):
+        backbone = SLaK('tiny', width_factor=1, kernel_sizes=(7,) * 4, decomposed=False, small_kernel=None)
+        cost = count_complexity(Classifier(backbone))
+    assert (f'{cost.params / 1e6:.0f}', f'{cost.flops / 1e9:.1f}') == ('29', '4.5')  # ConvNeXt-T: 28.59 M, 4.46 G
+    assert [name for name, _ in backbone.stages[0][0].large_kernel.named_parameters()] == [
+        'large.conv.weight', 'large.bn.weight', 'large.bn.bias']
+
+
+@pytest.mark.parametrize('kwargs', [dict(), dict(decomposed=False), dict(decomposed=False, small_kernel=None)])
+def test_deployed_model_is_equal_and_exports(kwargs):
+    torch.manual_seed(0)
+    model, x = small(**kwargs), torch.randn(2, 3, 48, 40)
+    model.train()(x)  # moves the batch norms' statistics
+    want = model.eval()(x)[0]
+    model.switch_to_deploy()
+    torch.testing.assert_close(model(x)[0], want, rtol=1e-5, atol=1e-5)
+    assert not any(isinstance(module, _BatchNorm) for module in model.modules())
+    exported = torch.export.export(model, (x,)).module()
+    torch.testing.assert_close(exported(x)[0], want, rtol=1e-5, atol=1e-5)
+    loaded = small(**kwargs, deploy=True).eval()
+    loaded.load_state_dict(model.state_dict())
+    assert torch.equal(loaded(x)[0], model(x)[0])
 
 
 def test_branch_norm_is_configurable():

@@ -82,6 +82,19 @@ def test_layer_depth_of_any_number_of_stages(depths):
     assert blocks == sorted(blocks)
 
 
+def test_layer_depth_of_one_stage_is_that_of_a_vit():
+    model = HierarchicalConvNet((13,), (4,), lambda stage, width, rate: nn.Linear(1, 1))
+    names = ['downsample_layers.0.0.weight', *(f'stages.0.{block}.weight' for block in range(13)), 'norm0.weight']
+    assert [model.get_layer_depth(name) for name in names] == [(layer, 15) for layer in range(15)]
+
+
+def test_images_smaller_than_the_stride():
+    model = net()
+    with pytest.raises(UserError, match=r'at least 16x16.*got \(1, 3, 15, 64\)'):
+        model(torch.zeros(1, 3, 15, 64))
+    model(torch.zeros(1, 3, 16, 17))
+
+
 @pytest.mark.parametrize(('kwargs', 'words'), [
     (dict(out_indices=3), 'from -3 to 2, got .3,.'),
     (dict(out_indices=(0, -4)), 'from -3 to 2'),
