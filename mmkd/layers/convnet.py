@@ -46,7 +46,7 @@ def resolve_arch(arch: str | Mapping, settings: Mapping[str, Mapping], what: str
 
 
 @contextmanager
-def _statistics_kept(module: nn.Module) -> Iterator[None]:
+def statistics_kept(module: nn.Module) -> Iterator[None]:
     """Lets batch norms normalise as before without counting the same batch into their statistics again."""
     norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
@@ -80,7 +80,7 @@ class ConvNetBlock(nn.Module):
         if not (self.with_cp and torch.is_grad_enabled()):
             return self._forward(x)
         return checkpoint(self._forward, x, use_reentrant=False,
-                          context_fn=lambda: (nullcontext(), _statistics_kept(self)))
+                          context_fn=lambda: (nullcontext(), statistics_kept(self)))
 
 
 class HierarchicalConvNet(BaseModule):

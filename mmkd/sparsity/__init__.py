@@ -1,4 +1,5 @@
-"""Sparse networks: how dense each layer is."""
+"""Sparse networks: how dense each layer is, and which of its weights are zero."""
 from .densities import erk, prunable_weights, snip, uniform
+from .masks import SparseMasks
 
-__all__ = ['erk', 'prunable_weights', 'snip', 'uniform']
+__all__ = ['SparseMasks', 'erk', 'prunable_weights', 'snip', 'uniform']

@@ -3,41 +3,53 @@
 All weights with at least two dimensions are pruned (convolutions, linear layers, the stem and the head included),
 as in SLaK's code; biases, norms and scales stay dense.
 """
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from mmkd.utils import UserError
+from mmkd.layers import LargeKernel
+from mmkd.layers.convnet import statistics_kept
+from mmkd.utils import UserError, nearest
+
+SCOPES = dict(all='weights of two or more dimensions', large_kernels='large kernels')
 
 
-def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Returns the parameters with at least two dimensions.
+def prunable_weights(model: nn.Module, scope: str = 'all') -> dict[str, nn.Parameter]:
+    """Returns the parameters that may be pruned.
 
     Args:
         model: The model.
+        scope: ``all``: every parameter with at least two dimensions. ``large_kernels``: the kernels of
+            :class:`mmkd.layers.LargeKernel` but for the small square ones.
 
     Returns:
         Parameter name to parameter.
 
     Raises:
-        UserError: There are none.
+        UserError: There are none, or the scope is unknown.
     """
+    if scope not in SCOPES:
+        raise UserError(f'sparsity expects a scope of {", ".join(SCOPES)}, got {scope!r}. {nearest(scope, SCOPES)}')
     weights = {name: param for name, param in model.named_parameters() if param.dim() >= 2}
+    if scope == 'large_kernels':
+        kernels = {id(branch.conv.weight) for module in model.modules() if isinstance(module, LargeKernel)
+                   for name, branch in module.named_children() if name != 'small'}
+        weights = {name: param for name, param in weights.items() if id(param) in kernels}
     if not weights:
-        raise UserError(f'sparsity expects a model with weights of two or more dimensions, got a '
-                        f'{type(model).__name__} without any. Give the model that holds the layers.')
+        raise UserError(f'sparsity expects a model with {SCOPES[scope]}, got a {type(model).__name__} without any. '
+                        'Give the model that holds the layers, or another scope.')
     return weights
 
 
-def uniform(model: nn.Module, sparsity: float) -> dict[str, float]:
+def uniform(model: nn.Module, sparsity: float,
+            weights: Mapping[str, nn.Parameter] | None = None) -> dict[str, float]:
     """Gives every layer the same density.
 
     Args:
         model: The model.
         sparsity: Share of zeros among all prunable weights, in [0, 1).
+        weights: What is pruned. All of :func:`prunable_weights` if None.
 
     Returns:
         Parameter name to density.
@@ -46,10 +58,10 @@ def uniform(model: nn.Module, sparsity: float) -> dict[str, float]:
         UserError: The sparsity is out of range.
     """
     _check_sparsity(sparsity)
-    return dict.fromkeys(prunable_weights(model), 1. - sparsity)
+    return dict.fromkeys(prunable_weights(model) if weights is None else weights, 1. - sparsity)
 
 
-def erk(model: nn.Module, sparsity: float) -> dict[str, float]:
+def erk(model: nn.Module, sparsity: float, weights: Mapping[str, nn.Parameter] | None = None) -> dict[str, float]:
     r"""Gives layers with few weights for their size a higher density (Erdős–Rényi kernel).
 
     .. math:: d_l = \min(1,\ \epsilon \cdot (\sum_i n_i) / (\prod_i n_i))
@@ -62,6 +74,7 @@ def erk(model: nn.Module, sparsity: float) -> dict[str, float]:
     Args:
         model: The model.
         sparsity: Share of zeros among all prunable weights, in [0, 1).
+        weights: What is pruned. All of :func:`prunable_weights` if None.
 
     Returns:
         Parameter name to density.
@@ -70,7 +83,7 @@ def erk(model: nn.Module, sparsity: float) -> dict[str, float]:
         UserError: The sparsity is out of range.
     """
     _check_sparsity(sparsity)
-    weights = prunable_weights(model)
+    weights = prunable_weights(model) if weights is None else weights
     sizes = {name: weight.numel() for name, weight in weights.items()}
     scores = {name: sum(weight.shape) / weight.numel() for name, weight in weights.items()}
     total = sum(sizes.values())
@@ -85,13 +98,8 @@ def erk(model: nn.Module, sparsity: float) -> dict[str, float]:
     return densities
 
 
-def snip(
-    model: nn.Module,
-    sparsity: float,
-    inputs: Tensor,
-    targets: Tensor,
-    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
-) -> dict[str, float]:
+def snip(model: nn.Module, sparsity: float, compute_loss: Callable[[], Tensor],
+         weights: Mapping[str, nn.Parameter] | None = None) -> dict[str, float]:
     r"""Keeps the weights that the loss depends on most, wherever they are.
 
     .. math:: s_i = |w_i \cdot \partial L / \partial w_i|
@@ -103,22 +111,20 @@ def snip(
     Differs from the authors' code: the scores are not divided by their sum, which changes no order.
 
     Args:
-        model: The model; it maps ``inputs`` to logits and is left as it is (a copy runs in train mode).
+        model: The model. It runs once in train mode, and is left as it is: parameters, gradients, modes, statistics.
         sparsity: Share of zeros among all prunable weights, in [0, 1).
-        inputs: A batch.
-        targets: Its labels.
-        loss: Loss of logits and targets.
-
-    Shapes: inputs (N, C, H, W); targets (N,) or (N, classes).
+        compute_loss: Runs the model on a batch and returns the loss, a scalar.
+        weights: What is pruned. All of :func:`prunable_weights` if None.
 
     Returns:
         Parameter name to density.
 
     Raises:
-        UserError: The sparsity is out of range, or the model returns no logits.
+        UserError: The sparsity is out of range.
     """
     _check_sparsity(sparsity)
-    scores = _snip_scores(model, inputs, targets, loss)
+    weights = prunable_weights(model) if weights is None else weights
+    scores = _snip_scores(model, weights, compute_loss)
     sizes = torch.tensor([score.numel() for score in scores.values()])
     kept = round((1. - sparsity) * int(sizes.sum()))
     # The highest scores' places, rather than a threshold: the count is right even if scores are equal.
@@ -128,18 +134,23 @@ def snip(
     return dict(zip(scores, (counts / sizes).tolist()))
 
 
-def _snip_scores(model: nn.Module, inputs: Tensor, targets: Tensor, loss: Callable) -> dict[str, Tensor]:
-    twin = copy.deepcopy(model).train()
-    weights = prunable_weights(twin)
+def _snip_scores(model: nn.Module, weights: Mapping[str, nn.Parameter],
+                 compute_loss: Callable[[], Tensor]) -> dict[str, Tensor]:
+    modes = [(module, module.training) for module in model.modules()]
+    trained = [weight.requires_grad for weight in weights.values()]
+    model.train()
     for weight in weights.values():
         weight.requires_grad_(True)  # frozen stages count too
-    logits = twin(inputs)
-    if not isinstance(logits, Tensor):
-        raise UserError(f'snip expects a model that returns logits (N, classes), got a {type(model).__name__} that '
-                        f'returns a {type(logits).__name__}. Give the classifier, with its head.')
-    grads = torch.autograd.grad(loss(logits, targets), list(weights.values()), allow_unused=True)
-    return {name: torch.zeros(weight.numel()) if grad is None else (weight.detach() * grad).abs().flatten()
-            for (name, weight), grad in zip(weights.items(), grads)}
+    try:
+        with statistics_kept(model):
+            grads = torch.autograd.grad(compute_loss(), list(weights.values()), allow_unused=True)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for weight, flag in zip(weights.values(), trained):
+            weight.requires_grad_(flag)
+    return {name: torch.zeros(weight.numel(), device=weight.device) if grad is None else
+            (weight.detach() * grad).abs().flatten() for (name, weight), grad in zip(weights.items(), grads)}
 
 
 def _check_sparsity(sparsity: float) -> None:

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from mmkd.layers import LargeKernel
 from mmkd.sparsity import erk, prunable_weights, snip, uniform
 from mmkd.utils import UserError
 
@@ -43,7 +44,7 @@ def test_erk_shares_the_sparsity(model, sparsity):
 def test_snip_keeps_the_highest_scores(model, sparsity):
     inputs, targets = torch.randn(6, 3, 12, 12), torch.randint(10, (6,))
     model.train()
-    densities = snip(model, sparsity, inputs, targets)
+    densities = snip(model, sparsity, lambda: F.cross_entropy(model(inputs), targets))
     weights = prunable_weights(model)
     assert list(densities) == list(weights)
     total = sum(weight.numel() for weight in weights.values())
@@ -60,7 +61,8 @@ def test_snip_leaves_the_model_alone(model):
     model.eval()
     model[0].weight.requires_grad_(False)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    densities = snip(model, .5, torch.randn(2, 3, 9, 9), torch.tensor([1, 2]))
+    images, labels = torch.randn(2, 3, 9, 9), torch.tensor([1, 2])
+    densities = snip(model, .5, lambda: F.cross_entropy(model(images), labels))
     assert densities['0.weight'] > 0  # frozen weights are scored too
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not model.training and not model[0].weight.requires_grad
@@ -70,13 +72,28 @@ def test_snip_leaves_the_model_alone(model):
 def test_snip_counts_rightly_when_scores_are_equal():
     model = nn.Linear(10, 4)
     nn.init.zeros_(model.weight)  # all scores are 0
-    assert snip(model, .25, torch.randn(3, 10), torch.tensor([0, 1, 2])) == {'weight': .75}
+    x, labels = torch.randn(3, 10), torch.tensor([0, 1, 2])
+    assert snip(model, .25, lambda: F.cross_entropy(model(x), labels)) == {'weight': .75}
 
 
-def test_snip_takes_soft_labels_and_another_loss(model):
-    inputs, labels = torch.randn(4, 3, 9, 9), torch.rand(4, 10).softmax(1)
-    assert overall(model, snip(model, .5, inputs, labels)) == pytest.approx(.5, abs=1e-3)
-    assert overall(model, snip(model, .5, inputs, labels, F.mse_loss)) == pytest.approx(.5, abs=1e-3)
+def test_snip_leaves_statistics_and_scores_what_it_is_given(model):
+    model.train()
+    model(torch.randn(4, 3, 9, 9))
+    x, before = torch.randn(4, 3, 9, 9), {name: value.clone() for name, value in model.named_buffers()}
+    weights = {'3.weight': model[3].weight}
+    densities = snip(model, .5, lambda: model(x).square().mean(), weights)
+    assert densities == {'3.weight': .5}
+    assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())
+
+
+def test_scope_of_large_kernels():
+    model = nn.Sequential(LargeKernel(4, 13), LargeKernel(4, 9, decomposed=False), nn.Conv2d(4, 4, 1))
+    assert list(prunable_weights(model, 'large_kernels')) == [
+        '0.vertical.conv.weight', '0.horizontal.conv.weight', '1.large.conv.weight']
+    with pytest.raises(UserError, match='Did you mean large_kernels'):
+        prunable_weights(model, 'large_kernel')
+    with pytest.raises(UserError, match='large kernels, got a Conv2d without any'):
+        prunable_weights(model[2], 'large_kernels')
 
 
 def test_wrong_inputs(model):
@@ -86,7 +103,3 @@ def test_wrong_inputs(model):
                 rule(model, wrong)
     with pytest.raises(UserError, match='without any'):
         uniform(nn.BatchNorm2d(3), .5)
-    backbone = nn.Conv2d(3, 4, 3)
-    backbone.forward = lambda x: (x,)
-    with pytest.raises(UserError, match='returns a tuple'):
-        snip(backbone, .5, torch.randn(1, 3, 4, 4), torch.tensor([0]))

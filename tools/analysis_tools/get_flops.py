@@ -72,7 +72,8 @@ def layer_densities(model: nn.Module, args: argparse.Namespace, shape: tuple[int
         raise UserError(f'--sparsity-init snip expects a classifier whose head has num_classes, got a '
                         f'{type(model).__name__}. Choose erk or uniform.')
     model.init_weights()
-    return snip(model, args.sparsity, *noise_batch(shape, classes))
+    inputs, targets = noise_batch(shape, classes)
+    return snip(model, args.sparsity, lambda: F.cross_entropy(model(inputs), targets))
 
 
 def print_row(title: str, cost: Complexity) -> None:

@@ -1,0 +1,277 @@
+"""DynamicSparsityHook: the sparsity holds at every step, with EMA, accumulation, AMP, after a resume, in two processes."""
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from mmkd.engine.hooks import DynamicSparsityHook, EpochSeedHook
+from mmkd.layers import LargeKernel
+from mmkd.sparsity import prunable_weights
+from mmkd.utils import UserError
+
+
+class Noise(Dataset):
+    """Images and labels that depend on the index alone."""
+
+    def __len__(self) -> int:
+        return 16
+
+    def __getitem__(self, index: int) -> dict:
+        generator = torch.Generator().manual_seed(index)
+        return dict(x=torch.randn(3, 16, 16, generator=generator), label=index % 4)
+
+
+class Net(BaseModel):
+    """A classifier with a large kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 4, stride=2)
+        self.mix = LargeKernel(8, 7, 3)
+        self.head = nn.Linear(8, 16)  # so many that no channel is cut off
+
+    def forward(self, x: Tensor, label: Tensor, mode: str = 'tensor') -> Tensor | dict:
+        logits = self.head(F.gelu(self.mix(self.stem(x))).mean((2, 3)))
+        return dict(loss=F.cross_entropy(logits, label)) if mode == 'loss' else logits
+
+
+class Watch(Hook):
+    """Notes the share of zeros after each iteration, in the model and its average."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, stop: int | None = None) -> None:
+        self.weights, self.average, self.stop = [], [], stop
+
+    def after_train_iter(self, runner: Runner, **kwargs: object) -> None:
+        hook = sparsity_hook(runner)
+        self.weights.append([(weight == 0).sum().item() for weight in hook.masks.weights.values()])
+        for other in runner.hooks:
+            if hasattr(other, 'ema_model'):
+                average = dict(other.ema_model.module.named_parameters())
+                self.average.append([(average[hook._prefix + name][mask] == 0).all().item()
+                                     for name, mask in hook.masks.pruned.items()])
+        if runner.iter + 1 == self.stop:
+            raise KeyboardInterrupt
+
+
+def sparsity_hook(runner: Runner) -> DynamicSparsityHook:
+    return next(hook for hook in runner.hooks if isinstance(hook, DynamicSparsityHook))
+
+
+def make_runner(folder: Path, hook: dict | None = None, watch: Watch | None = None, **kwargs: object) -> Runner:
+    torch.manual_seed(0)
+    hook = dict(type='mmkd.DynamicSparsityHook', sparsity=.4, interval=3, prune_rate=.5) | (hook or {})
+    settings = dict(
+        model=Net(), work_dir=str(folder), train_cfg=dict(by_epoch=True, max_epochs=4),
+        train_dataloader=dict(batch_size=4, num_workers=0, dataset=Noise(),
+                              sampler=dict(type='DefaultSampler', shuffle=True),
+                              collate_fn=dict(type='default_collate')),
+        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-2)), randomness=dict(seed=0),
+        custom_hooks=[hook, EpochSeedHook(), watch or Watch()], experiment_name=folder.name,
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)), log_level='ERROR')
+    return Runner(**settings | kwargs)
+
+
+def pruned(runner: Runner) -> list[int]:
+    return [int(mask.sum()) for mask in sparsity_hook(runner).masks.pruned.values()]
+
+
+@pytest.mark.parametrize('growth', ['random', 'gradient'])
+@pytest.mark.parametrize('init', ['snip', 'erk', 'uniform'])
+def test_sparsity_holds_at_every_step(tmp_path, init, growth):
+    watch = Watch()
+    runner = make_runner(tmp_path, dict(init=init, growth=growth), watch)
+    runner.train()
+    hook, numbers = sparsity_hook(runner), pruned(runner)
+    assert hook.masks.sparsity() == pytest.approx(.4, abs=.005) and hook.updates == 16
+    assert len(watch.weights) == 16
+    for step, zeros in enumerate(watch.weights, 1):
+        grown = [have - want for have, want in zip(zeros, numbers)]
+        assert all(extra == 0 for extra in grown) or step % 3 == 0  # what has just grown is zero for one step
+        assert all(extra >= 0 for extra in grown)
+    assert any(zeros != numbers for zeros in watch.weights)  # something did grow
+
+
+def test_masks_change_and_the_rate_decays(tmp_path):
+    runner = make_runner(tmp_path, dict(interval=5, prune_rate=.5, min_prune_rate=.1))
+    runner.train()
+    hook = sparsity_hook(runner)
+    rates = runner.message_hub.get_scalar('train/prune_rate').data[0].tolist()
+    assert rates == pytest.approx([.1 + .4 * (1 + math.cos(math.pi * step / 16)) / 2 for step in (5, 10, 15)])
+    fixed = make_runner(tmp_path / 'fixed', dict(interval=0))
+    fixed.train()
+    first = sparsity_hook(fixed).masks.pruned['stem.weight']
+    assert not torch.equal(first, hook.masks.pruned['stem.weight'])
+
+
+def test_average_stays_sparse(tmp_path):
+    watch = Watch()
+    ema = dict(type='EMAHook', momentum=.1)
+    runner = make_runner(tmp_path, watch=watch)
+    runner.register_hook(ema)
+    runner.train()
+    assert len(watch.average) == 16 and all(all(step) for step in watch.average)
+    saved = torch.load(tmp_path / 'epoch_4.pth', weights_only=False)
+    masks = sparsity_hook(runner).masks.pruned
+    for state in (saved['state_dict'], {key.removeprefix('module.'): value
+                                        for key, value in saved['ema_state_dict'].items()}):
+        assert all((state[name][mask] == 0).all() for name, mask in masks.items())
+
+
+def test_checkpoint_is_an_ordinary_one(tmp_path):
+    make_runner(tmp_path).train()
+    saved = torch.load(tmp_path / 'epoch_4.pth', weights_only=False)
+    assert saved['state_dict'].keys() == Net().state_dict().keys()
+    Net().load_state_dict(saved['state_dict'])
+
+
+@pytest.mark.parametrize('growth', ['random', 'gradient'])
+def test_resumed_run_ends_like_an_uninterrupted_one(tmp_path, growth):
+    whole = make_runner(tmp_path / 'whole', dict(growth=growth, init='uniform'))
+    whole.train()
+    with pytest.raises(KeyboardInterrupt):
+        make_runner(tmp_path / 'cut', dict(growth=growth, init='uniform'), Watch(stop=10)).train()
+    rest = make_runner(tmp_path / 'cut', dict(growth=growth, init='uniform'), resume=True)
+    rest.train()
+    assert sparsity_hook(rest).updates == 16
+    for mine, theirs in ((whole.model.state_dict(), rest.model.state_dict()),
+                         (sparsity_hook(whole).masks.pruned, sparsity_hook(rest).masks.pruned)):
+        assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+
+def test_counts_optimizer_updates_under_accumulation(tmp_path):
+    runner = make_runner(tmp_path, optim_wrapper=dict(
+        optimizer=dict(type='SGD', lr=.1, momentum=.9), accumulative_counts=4))
+    runner.train()
+    hook = sparsity_hook(runner)
+    assert hook.updates == 4 and hook._total == 4
+
+
+class ScaledWrapper(OptimWrapper):
+    """What ``AmpOptimWrapper`` does, which needs a GPU: the scaler leaves out updates that are not finite."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.scaler, self.calls = torch.amp.GradScaler('cpu', init_scale=4.), 0
+
+    def backward(self, loss: Tensor, **kwargs: object) -> None:
+        self.calls += 1
+        self.scaler.scale(loss * (math.inf if self.calls == 2 else 1.)).backward()
+
+    def step(self, **kwargs: object) -> None:
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+
+def test_updates_that_a_grad_scaler_leaves_out_do_not_count(tmp_path):
+    model = Net()
+    runner = make_runner(tmp_path, model=model, optim_wrapper=ScaledWrapper(
+        optimizer=torch.optim.AdamW(model.parameters(), lr=1e-2)))
+    runner.train()
+    assert sparsity_hook(runner).updates == 15
+    assert all((weight[sparsity_hook(runner).masks.pruned[name]] == 0).all()
+               for name, weight in prunable_weights(model).items())
+
+
+def test_optimizer_forgets_where_a_weight_grows(tmp_path):
+    runner = make_runner(tmp_path, dict(interval=16 - 1))
+    runner.train()  # one exchange, at the update before the last
+    optimizer = runner.optim_wrapper.optimizer
+    hook = sparsity_hook(runner)
+    weight = hook.masks.weights['head.weight']
+    grown = {name: torch.ones_like(mask) for name, mask in hook.masks.pruned.items()}
+    hook._forget(optimizer, grown)
+    assert all((value == 0).all() for value in optimizer.state[weight].values() if value.shape == weight.shape)
+
+
+def test_large_kernels_only_and_a_module(tmp_path):
+    runner = make_runner(tmp_path, dict(scope='large_kernels'))
+    runner.train()
+    assert list(sparsity_hook(runner).masks.weights) == ['mix.vertical.conv.weight', 'mix.horizontal.conv.weight']
+    other = make_runner(tmp_path / 'head', dict(module='head', init='erk'))
+    other.register_hook(dict(type='EMAHook'))
+    other.train()
+    assert list(sparsity_hook(other).masks.weights) == ['weight']
+
+
+def test_zeros_of_a_checkpoint(tmp_path):
+    make_runner(tmp_path / 'first', dict(interval=0)).train()
+    runner = make_runner(tmp_path / 'second', dict(sparsity=None, init='checkpoint', interval=0),
+                         load_from=str(tmp_path / 'first/epoch_4.pth'))
+    runner.train()
+    state = torch.load(tmp_path / 'first/epoch_4.pth', weights_only=False)['state_dict']
+    assert all(torch.equal(state[name] == 0, mask) for name, mask in sparsity_hook(runner).masks.pruned.items())
+
+
+def test_dense_checkpoint_cannot_be_resumed(tmp_path):
+    runner = make_runner(tmp_path)
+    runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, DynamicSparsityHook | Watch)]
+    runner.train()
+    with pytest.raises(UserError, match='got one without'):
+        make_runner(tmp_path, resume=True).train()
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import all_gather
+
+from mmkd.utils.distributed import prepare_cpu_processes
+from tests.engine.hooks.test_dynamic_sparsity import make_runner, sparsity_hook
+
+config = Config(dict(launcher='pytorch'))
+prepare_cpu_processes(config)
+runner = make_runner(Path(sys.argv[1]), dict(growth=sys.argv[2]), launcher='pytorch',
+                     cfg=dict(model_wrapper_cfg=config.model_wrapper_cfg))
+runner.train()
+masks = torch.cat([mask.flatten() for mask in sparsity_hook(runner).masks.pruned.values()]).float()
+weights = torch.cat([weight.flatten() for weight in sparsity_hook(runner).masks.weights.values()]).detach()
+assert all(torch.equal(*all_gather(values)) for values in (masks, weights))
+assert abs(masks.mean().item() - .4) < .005
+"""
+
+
+@pytest.mark.parametrize('growth', ['random', 'gradient'])
+def test_two_processes_have_the_same_masks(tmp_path, growth):
+    script = tmp_path / 'script.py'
+    script.write_text(TWO_PROCESSES)
+    root = Path(__file__).parents[3]
+    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=0',
+               '--rdzv_backend=c10d', '--rdzv_endpoint=localhost:0', str(script), str(tmp_path / 'run'), growth]
+    done = subprocess.run(command, cwd=root, env=os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS='1'),
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize(('kwargs', 'words'), [
+    (dict(), 'sparsity in .0, 1., or None'),
+    (dict(sparsity=1.), 'got 1.0'),
+    (dict(sparsity=.4, init='checkpoint'), "got 0.4 with init='checkpoint'"),
+    (dict(sparsity=.4, init='snap'), 'Did you mean snip'),
+    (dict(sparsity=.4, growth='gradients'), 'Did you mean gradient'),
+    (dict(sparsity=.4, prune_rate=2.), 'prune_rate <= 1'),
+    (dict(sparsity=.4, interval=-1), 'interval >= 0'),
+])
+def test_wrong_arguments(kwargs, words):
+    with pytest.raises(UserError, match=words):
+        DynamicSparsityHook(**kwargs)
+
+
+def test_unknown_module(tmp_path):
+    with pytest.raises(UserError, match='path of a module, got .heads.*Did you mean head'):
+        make_runner(tmp_path, dict(module='heads')).train()
