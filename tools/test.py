@@ -12,11 +12,11 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd.distillers.models import student_config
-from mmkd.utils.checkpoint import load_safely_everywhere, load_strictly, read_checkpoint, weights_of
+from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
-from mmkd.zoo import find_checkpoint
+from mmkd.zoo import load_safely_everywhere, load_weights
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,8 +58,7 @@ def main() -> None:
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     model = getattr(runner.model, 'module', runner.model)
-    weights = weights_of(read_checkpoint(find_checkpoint(args.checkpoint)),
-                         args.checkpoint)
+    weights = load_weights(args.checkpoint, model.state_dict())
     runner.logger.info(load_strictly(model, weights, f'{type(model).__name__} from {args.checkpoint}'))
     metrics = runner.test()
     if args.out and is_main_process():

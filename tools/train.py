@@ -12,10 +12,10 @@ from mmengine.runner import Runner
 
 from mmkd.engine.hooks import StrictResumeHook
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import load_safely_everywhere
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.zoo import load_safely_everywhere
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -4,21 +4,11 @@
 # Figure:  82.7 top1 (27 M parameters, 4.8 G FLOPs)
 # Status:  not run here; needs 8 GPUs with 24 GB or more and ImageNet-1K in data/imagenet
 _base_ = [
+    '../_base_/models/convnest-tiny.py',
     'mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py',
     'mmpretrain::_base_/schedules/imagenet_bs1024_adamw_swin.py',  # 300 epochs, 20 of warm-up, cosine
     'mmpretrain::_base_/default_runtime.py',
 ]
-
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(type='mmkd.ConvNeSt', arch='tiny', drop_path_rate=0.1),
-    head=dict(
-        type='LinearClsHead',
-        num_classes=1000,
-        in_channels=384,
-        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
-        init_cfg=dict(type='TruncNormal', layer='Linear', std=.02, bias=0.)),
-    train_cfg=dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]))
 
 train_dataloader = dict(batch_size=128)
 optim_wrapper = dict(optimizer=dict(lr=4e-3), clip_grad=None)

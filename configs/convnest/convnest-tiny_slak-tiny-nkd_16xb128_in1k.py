@@ -4,7 +4,7 @@
 #              --cfg-options optim_wrapper.accumulative_counts=2 \
 #              model.teacher.checkpoint=work_dirs/slak-tiny_32xb128_in1k/epoch_300.pth
 #          (8 GPUs x 128 images x 2 = 2048, as in Table 11). The teacher has no published weights yet: train it first
-#          with configs/slak/slak-tiny_32xb128_in1k.py. That is the dense network, the paper's teacher is sparse.
+#          with configs/slak/slak-tiny_32xb128_in1k.py, or give the file that SLaK's authors publish.
 # Figure:  83.3 top1 (27 M parameters, 4.8 G FLOPs); 82.7 without a teacher
 # Status:  not run here; needs 8 GPUs with 40 GB or more and ImageNet-1K in data/imagenet
 _base_ = './convnest-tiny_32xb128_in1k.py'  # 300 epochs, 20 of warm-up, AdamW 4e-3, augmentation as in Table 11

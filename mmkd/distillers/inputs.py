@@ -65,5 +65,7 @@ def normalisation(preprocessor: nn.Module) -> dict | None:
     """
     if getattr(preprocessor, 'mean', None) is None or getattr(preprocessor, 'std', None) is None:
         return None
-    to_rgb = getattr(preprocessor, 'to_rgb', getattr(preprocessor, '_channel_conversion', False))
+    # mmpretrain's name, mmengine's and mmdet's, and that of mmseg 1.2
+    flags = [getattr(preprocessor, name, None) for name in ('to_rgb', '_channel_conversion', 'channel_conversion')]
+    to_rgb = next((flag for flag in flags if flag is not None), False)
     return dict(mean=preprocessor.mean, std=preprocessor.std, to_rgb=bool(to_rgb))

@@ -8,9 +8,9 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import load_strictly, read_checkpoint, weights_of
+from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.configs import load_config
-from mmkd.zoo import find_checkpoint
+from mmkd.zoo import load_weights
 
 FORMS = "a model dict (type=…), dict(config='…') or dict(timm='…')"
 
@@ -110,8 +110,7 @@ def build_model(spec: ModelSpec, role: str) -> BaseModel:
         _check_timm_name(spec.cfg.get('model_name'), role)
     model = ROOT_MODELS.build(dict(spec.cfg))
     if spec.checkpoint is not None:
-        path = find_checkpoint(spec.checkpoint)
-        weights = weights_of(read_checkpoint(path), str(path))
+        weights = load_weights(spec.checkpoint, model.state_dict())
         report = load_strictly(model, weights, f'{role} {type(model).__name__} from {spec.checkpoint}')
         print_log(report, logger='current')
     elif role == 'teacher':

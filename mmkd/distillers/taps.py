@@ -1,7 +1,9 @@
 """Taps: the places in a model where tensors are read."""
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mmkd.utils import UserError, nearest
@@ -76,41 +78,87 @@ def _only_tensors(value: object) -> Tensor | list[Tensor]:
 def named_locations(model: nn.Module) -> dict[str, Location]:
     """The taps with a name of their own that a model offers: stages, ``pre_logits`` and ``logits``.
 
+    ``stage1`` to ``stage4`` are the outputs of the last blocks before the map is halved and at the end. A network
+    that keeps one resolution (plain vision transformers, MLP-Mixers, isotropic ConvNets) is divided instead: its
+    stages are the outputs of the blocks at 1/4, 2/4, 3/4 and 4/4 of its depth.
+
     Args:
         model: The model.
 
     Returns:
         Tap name to location, in the order of the forward pass.
     """
-    locations = _stages(model)
-    timm_model = getattr(model, 'model', None)
+    timm_model, head = getattr(model, 'model', None), getattr(model, 'head', None)
     if hasattr(timm_model, 'get_classifier'):
-        root, head = 'model', timm_model
-    elif getattr(model, 'head', None) is not None and hasattr(model.head, 'pre_logits'):
-        root, head = 'head', model.head
-    else:
-        return locations
-    linears = [name for name, module in head.named_modules() if isinstance(module, nn.Linear)]
-    if linears:
-        locations['pre_logits'] = Location(f'{root}.{linears[-1]}', reads_input=True)
-    locations['logits'] = Location(root)
-    return locations
+        return _stages('model', _timm_stages(timm_model)) | _logits('model', _timm_classifier(timm_model))
+    locations = _stages('backbone', _backbone_stages(getattr(model, 'backbone', None)))
+    return locations | _logits('head', _last_linear(head)) if hasattr(head, 'pre_logits') else locations
 
 
-def _stages(model: nn.Module) -> dict[str, Location]:
-    """Finds the stages of timm's models by their feature info, of all others in the backbone."""
-    timm_model = getattr(model, 'model', None)
-    if hasattr(timm_model, 'feature_info'):
-        modules = dict(timm_model.named_modules())
-        info = timm_model.feature_info
-        paths = [item['module'] for item in info if item['module'] in modules and item['reduction'] > 2]
-        return {f'stage{i}': Location(f'model.{path}') for i, path in enumerate(paths, start=1)}
-    backbone = getattr(model, 'backbone', None)
-    if isinstance(getattr(backbone, 'stages', None), nn.ModuleList):
-        paths = [f'backbone.stages.{i}' for i in range(len(backbone.stages))]
-    else:  # ResNet and its relatives name their stages
-        paths = [f'backbone.{name}' for name in getattr(backbone, 'res_layers', [])]
-    return {f'stage{i}': Location(path) for i, path in enumerate(paths, start=1)}
+def _stages(root: str, paths: list[str]) -> dict[str, Location]:
+    return {f'stage{i}': Location(f'{root}.{path}') for i, path in enumerate(paths, start=1)}
+
+
+def _logits(root: str, classifier: str | None) -> dict[str, Location]:
+    pre_logits = {'pre_logits': Location(f'{root}.{classifier}', reads_input=True)} if classifier else {}
+    return pre_logits | {'logits': Location(root)}
+
+
+def _last_linear(head: Any) -> str | None:
+    return next((name for name, module in reversed(list(head.named_modules())) if isinstance(module, nn.Linear)), None)
+
+
+def _timm_classifier(model: Any) -> str | None:
+    """Finds timm's classifier; of models with two (DeiT's distilled ones), the last linear layer."""
+    classifier = model.get_classifier()
+    name = next((name for name, module in model.named_modules() if module is classifier), None)
+    return name or _last_linear(model)
+
+
+def _timm_stages(model: Any) -> list[str]:
+    """Finds the stages of timm's models by their feature info."""
+    modules = dict(model.named_modules())
+    info = [item for item in getattr(model, 'feature_info', []) if item['module'] in modules and item['reduction'] > 2]
+    paths = [item['module'] for item in info]
+    return _quarters(paths) if len({item['reduction'] for item in info}) == 1 else paths
+
+
+def _backbone_stages(backbone: Any) -> list[str]:
+    """Finds the stages of an OpenMMLab backbone by the attributes that its families share."""
+    stages, layers = getattr(backbone, 'stages', None), getattr(backbone, 'layers', None)
+    if isinstance(stages, nn.ModuleList):
+        if len(stages) == 1 and isinstance(stages[0], nn.Sequential):  # isotropic
+            return _quarters([f'stages.0.{i}' for i in range(len(stages[0]))])
+        return [f'stages.{i}' for i in range(len(stages))]
+    if getattr(backbone, 'res_layers', None):  # ResNet and its relatives
+        return list(backbone.res_layers)
+    if isinstance(layers, nn.ModuleList):  # plain transformers, Mixers, EfficientNet
+        return _by_resolution({f'layers.{i}': layer for i, layer in enumerate(layers)})
+    if isinstance(layers, list):  # MobileNets: names
+        return _by_resolution({name: getattr(backbone, name) for name in layers})
+    return []
+
+
+def _by_resolution(layers: dict[str, nn.Module]) -> list[str]:
+    """Takes the last layer at each of the four coarsest resolutions, or quarters if there is one only.
+
+    A single convolution is none: neither the stem nor the one that widens the map before the classifier. Nor is a
+    list, which has no output.
+    """
+    ends: list[list[str]] = [[]]
+    for path, layer in layers.items():
+        if isinstance(layer, ConvModule | nn.ModuleList):
+            continue
+        strides = (module.stride for module in layer.modules() if isinstance(module, nn.Conv2d))
+        if ends[-1] and any(max(stride) > 1 for stride in strides):
+            ends.append([])
+        ends[-1].append(path)
+    return _quarters(ends[0]) if len(ends) == 1 else [paths[-1] for paths in ends[-4:]]
+
+
+def _quarters(paths: list[str]) -> list[str]:
+    """Takes the blocks at 1/4 (rounded down), 2/4, 3/4 and 4/4 of the depth, or all if there are fewer than four."""
+    return [paths[len(paths) * i // 4 - 1] for i in range(1, 5)] if len(paths) > 4 else paths
 
 
 def _suggestions(name: str, vocabulary: dict[str, Location], modules: dict[str, nn.Module]) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from .architecture import contradictions
 from .errors import UserError
 
 STUDENT_PREFIX = 'student.'
-_trusted = False  # set by load_safely_everywhere
+_trusted = False  # set by trust_checkpoints
 
 
 def _safe_classes() -> list:
@@ -64,7 +64,7 @@ def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
     Args:
         path: The file.
         trust: Whether to unpickle arbitrary objects, which may run code. Only for own files. None does
-            what :func:`load_safely_everywhere` was told, or refuses.
+            what :func:`trust_checkpoints` was told, or refuses.
 
     Returns:
         The checkpoint's contents, on the CPU.
@@ -95,7 +95,7 @@ def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
 def weights_of(checkpoint: Mapping, source: str) -> dict[str, Tensor]:
     """Extracts a model's weights from the usual wrappings of a checkpoint.
 
-    Takes ``state_dict`` or ``model``, drops the ``module.`` of DDP, and of a distiller's training
+    Takes ``state_dict``, ``model`` or ``state_dict_ema``, drops the ``module.`` of DDP, and of a distiller's training
     checkpoint takes the student.
 
     Args:
@@ -108,7 +108,7 @@ def weights_of(checkpoint: Mapping, source: str) -> dict[str, Tensor]:
     Raises:
         UserError: No tensors are found.
     """
-    for key in ('state_dict', 'model'):
+    for key in ('state_dict', 'model', 'state_dict_ema'):
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
             checkpoint = checkpoint[key]
             break
@@ -120,6 +120,8 @@ def weights_of(checkpoint: Mapping, source: str) -> dict[str, Tensor]:
         raise UserError(f'checkpoint {source} holds no tensors. Give a checkpoint with a state_dict.')
     student = {name.removeprefix(STUDENT_PREFIX): value for name, value in weights.items()
                if name.startswith(STUDENT_PREFIX)}
+    if student and all(name.startswith('model.') for name in student):  # a wrapped timm or Hugging Face model
+        student = {name.removeprefix('model.'): value for name, value in student.items()}
     return student or weights
 
 
@@ -137,9 +139,11 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], what: str) ->
     Raises:
         UserError: Tensors are missing, unexpected or of another shape; nothing was loaded then.
     """
-    matched, problem = compare(model.state_dict(), weights)
+    own = model.state_dict()
+    matched, problem = compare(own, weights)
     if problem:
-        raise UserError(f'{what}: {matched}; {problem}. '
+        settings = contradictions(weights, own)
+        raise UserError(f'{what}: {matched}; {problem}. ' + (f'{settings}. ' if settings else '') +
                         'This is a checkpoint of another model: check the config and the file.')
     model.load_state_dict(dict(weights))
     return f'{what}: {matched}'
@@ -170,18 +174,11 @@ def _few(names: list[str], most: int = 3) -> str:
     return ', '.join(names[:most]) + more
 
 
-def load_safely_everywhere(trust: bool = False) -> None:
-    """Makes every local checkpoint that MMEngine loads in this process go through :func:`read_checkpoint`.
-
-    MMEngine itself falls back to unpickling arbitrary objects. The command-line tools call this first.
+def trust_checkpoints(trust: bool) -> None:
+    """Sets what :func:`read_checkpoint` does in this process unless it is told.
 
     Args:
-        trust: What ``--trust-checkpoint`` says, for all checkpoints of this process.
+        trust: Whether to unpickle arbitrary objects.
     """
     global _trusted
     _trusted = trust
-
-    def load_from_local(filename: str, map_location: object = None) -> dict:
-        return read_checkpoint(filename)
-
-    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)

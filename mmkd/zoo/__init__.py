@@ -1,4 +1,5 @@
-"""The model index: which models there are, and where their weights are."""
+"""The model index: which models there are, where their weights are, and how they are read."""
 from .index import find_checkpoint, model_index
+from .loading import load_safely_everywhere, load_weights
 
-__all__ = ['find_checkpoint', 'model_index']
+__all__ = ['find_checkpoint', 'load_safely_everywhere', 'load_weights', 'model_index']

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
+
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 
@@ -189,10 +190,19 @@ def test_a_random_teacher_is_warned_of(build, caplog, recipe):
     assert 'The teacher has no checkpoint' in caplog.text
 
 
-def test_a_nested_timm_student_round_trips(build, batch):
+def test_a_nested_timm_student_round_trips(build, batch, tmp_path):
     pytest.importorskip('timm')
     timm_model = dict(timm='resnet10t', num_classes=10, loss=dict(type='mmpretrain.CrossEntropyLoss'))
-    terms = dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits'))
-    distiller = build(student=timm_model, terms=terms)
-    distiller.load_state_dict(distiller.state_dict())  # strict
+    terms = dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits'),
+                 fd=dict(loss=dict(type='mmkd.FDLoss'), student='stage4', teacher='stage4',
+                         connector=dict(type='mmkd.ConvConnector')))
+    distiller, other = (build(student=timm_model, terms=terms) for _ in range(2))
     assert distiller.train_step(batch, optimizer_of(distiller))['loss_kd'].isfinite()
+    names = {name.split('.')[0] + '.' + name.split('.')[1] for name in distiller.state_dict()}
+    assert names == {'student.model', 'terms.fd'}
+    torch.save(distiller.state_dict(), tmp_path / 'training.pth')
+    other.load_state_dict(torch.load(tmp_path / 'training.pth', weights_only=True))  # strict
+    inputs = distiller.data_preprocessor(batch, False)['inputs']
+    assert torch.equal(distiller.eval()(inputs), other.eval()(inputs))
+    averaged = ExponentialMovingAverage(distiller).module
+    assert averaged.state_dict().keys() == distiller.state_dict().keys()

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
+
 from mmkd.distillers import Taps
 from mmkd.distillers.taps import named_locations
 from mmkd.utils import UserError
@@ -30,6 +31,12 @@ def test_values():
     (dict(type='mmpretrain.ResNet', depth=18), [(64, 8, 8), (128, 4, 4), (256, 2, 2), (512, 1, 1)]),
     (dict(type='mmpretrain.SwinTransformer', arch='tiny', img_size=32, window_size=2, pad_small_map=True),
      [(64, 96), (16, 192), (4, 384), (1, 768)]),  # tokens (L, C)
+    (dict(type='mmpretrain.MobileNetV2'), [(24, 8, 8), (32, 4, 4), (96, 2, 2), (320, 1, 1)]),
+    (dict(type='mmpretrain.MobileNetV3', arch='large'), [(24, 8, 8), (40, 4, 4), (112, 2, 2), (160, 1, 1)]),
+    (dict(type='mmpretrain.EfficientNet', arch='b0'), [(24, 8, 8), (40, 4, 4), (112, 2, 2), (320, 1, 1)]),
+    (dict(type='mmpretrain.ConvNeXt', arch=dict(depths=[6], channels=[8]), stem_patch_size=16, out_indices=[0]),
+     [(8, 2, 2)] * 4),
+    (dict(type='mmkd.ConvNeSt', structure='isotropic', arch=dict(depths=[6], channels=[8])), [(8, 2, 2)] * 4),
 ])
 def test_stages_of_other_families(config, shapes):
     model = torch.nn.Module()
@@ -42,6 +49,44 @@ def test_stages_of_other_families(config, shapes):
     assert [tuple(read[name].shape[1:]) for name in names] == shapes
 
 
+VIT = dict(embed_dims=16, num_layers=10, num_heads=2, feedforward_channels=32)
+MIXER = dict(embed_dims=16, num_layers=10, tokens_mlp_dims=8, channels_mlp_dims=32)
+
+
+@pytest.mark.parametrize(('config', 'tokens'), [
+    (dict(type='mmpretrain.VisionTransformer', arch=VIT, patch_size=16), 5),
+    (dict(type='mmpretrain.BEiTViT', arch=VIT, patch_size=16), 5),
+    (dict(type='mmpretrain.MlpMixer', arch=MIXER, patch_size=16), 4)])
+def test_stages_of_plain_networks_are_quarters_of_their_depth(config, tokens):
+    model = torch.nn.Module()
+    model.backbone = MODELS.build(dict(config, img_size=32))
+    model.eval()
+    stages, blocks = [f'stage{i}' for i in range(1, 5)], [f'backbone.layers.{i}' for i in (1, 4, 6, 9)]
+    taps = Taps(model, [*stages, *blocks])
+    model.backbone(torch.rand(1, 3, 32, 32))
+    read = taps.take()
+    for stage, block in zip(stages, blocks):
+        assert read[stage].shape == (1, tokens, 16) and read[stage] is read[block]
+
+
+def test_quarters_of_any_depth():
+    def paths(depth: int) -> list[str]:
+        model = torch.nn.Module()
+        model.backbone = torch.nn.Module()
+        model.backbone.layers = torch.nn.ModuleList(torch.nn.Identity() for _ in range(depth))
+        return [location.module.removeprefix('backbone.layers.') for location in named_locations(model).values()]
+
+    assert paths(24) == ['5', '11', '17', '23'] and paths(15) == ['2', '6', '10', '14']
+    assert paths(4) == ['0', '1', '2', '3'] and paths(3) == ['0', '1', '2'] and paths(0) == []
+
+
+def test_lists_of_modules_are_no_stages():
+    model = torch.nn.Module()
+    model.backbone = torch.nn.Module()  # like SegFormer's MiT, whose forward walks over the lists
+    model.backbone.layers = torch.nn.ModuleList(torch.nn.ModuleList([torch.nn.Conv2d(3, 3, 2, 2)]) for _ in range(4))
+    assert named_locations(model) == {}
+
+
 def test_timm_models():
     pytest.importorskip('timm')
     model = MODELS.build(dict(type='mmpretrain.TimmClassifier', model_name='resnet10t', num_classes=7)).eval()
@@ -50,6 +95,31 @@ def test_timm_models():
     read = taps.take()
     assert read['stage1'].shape[2:] == (16, 16) and read['stage4'].shape[2:] == (2, 2)
     assert torch.equal(read['logits'], logits) and read['pre_logits'].shape == (1, 512)
+
+
+@pytest.mark.parametrize('name', ['vit_tiny_patch16_224', 'deit_tiny_distilled_patch16_224', 'eva02_tiny_patch14_224'])
+def test_plain_timm_models(name):
+    pytest.importorskip('timm')
+    model = MODELS.build(dict(type='mmpretrain.TimmClassifier', model_name=name, num_classes=7, img_size=28,
+                              patch_size=14, depth=10, embed_dim=24, num_heads=2)).eval()
+    stages = [f'stage{i}' for i in range(1, 5)]
+    taps = Taps(model, [*stages, *(f'model.blocks.{i}' for i in (1, 4, 6, 9)), 'pre_logits', 'logits'])
+    logits = model(torch.rand(1, 3, 28, 28))
+    read = taps.take()
+    assert all(read[stage] is read[f'model.blocks.{i}'] for stage, i in zip(stages, (1, 4, 6, 9)))
+    assert read['stage4'].shape[2:] == (24,) and read['pre_logits'].shape == (1, 24)
+    assert torch.equal(read['logits'], logits)
+
+
+def test_timm_classifiers_that_are_no_linear_layer():
+    pytest.importorskip('timm')
+    model = MODELS.build(dict(type='mmpretrain.TimmClassifier', model_name='repvit_m0_9', num_classes=7)).eval()
+    taps = Taps(model, ['stage1', 'stage4', 'pre_logits', 'logits'])
+    logits = model(torch.rand(1, 3, 32, 32))
+    read = taps.take()
+    assert read['pre_logits'].shape == (1, 384)
+    torch.testing.assert_close(model.model.head(read['pre_logits']), logits)
+    torch.testing.assert_close(read['stage4'].mean((2, 3)), read['pre_logits'])  # of both heads: the pooled map
 
 
 def test_unknown_taps_list_the_nearest():

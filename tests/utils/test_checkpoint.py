@@ -9,7 +9,7 @@ from mmengine.logging import HistoryBuffer
 from torch import nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import load_safely_everywhere, load_strictly, read_checkpoint, weights_of
+from mmkd.utils.checkpoint import load_strictly, read_checkpoint, trust_checkpoints, weights_of
 
 
 class RunsCode:
@@ -100,10 +100,10 @@ def test_trust_reaches_every_checkpoint_of_the_process(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(dict(state_dict=RunsCode()), 'evil.pth')
     try:
-        load_safely_everywhere(trust=True)
+        trust_checkpoints(trust=True)
         read_checkpoint('evil.pth')
         assert (tmp_path / 'pwned').exists()
     finally:
-        load_safely_everywhere(trust=False)
+        trust_checkpoints(trust=False)
     with pytest.raises(UserError, match='refused'):
         read_checkpoint('evil.pth')

@@ -95,6 +95,28 @@ def test_its_backbone_goes_into_detectors_and_segmentors(student, config, scope)
     assert all(torch.equal(own[name], torch.full_like(own[name], name.endswith('weight'))) for name in fresh)
 
 
+def test_a_timm_student_loads_into_timm_mmpretrain_and_mmkd(tmp_path):
+    timm = pytest.importorskip('timm')
+    init_default_scope('mmpretrain')
+    spec = dict(timm='resnet10t', num_classes=10)
+    logits = dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits'))
+    recipe = dict(type='mmkd.Distiller', student=spec, terms=logits, input_size=32)
+    distiller = MODELS.build(dict(recipe, teacher=spec))
+    torch.save(dict(state_dict=distiller.state_dict(), meta={}), tmp_path / f'epoch_{EPOCHS}.pth')
+    file = published(tmp_path, tmp_path / 'out')
+    weights = torch.load(file, weights_only=True)['state_dict']
+
+    plain = timm.create_model('resnet10t', num_classes=10)
+    plain.load_state_dict(weights)  # strict
+    wrapped = MODELS.build(dict(type='TimmClassifier', model_name='resnet10t', num_classes=10))
+    load_checkpoint(wrapped, str(file), strict=True)
+    taught = MODELS.build(dict(recipe, student=dict(spec, checkpoint=str(file)), teacher=spec))
+    inputs = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = distiller.student.eval()(inputs)
+        assert all(torch.equal(model.eval()(inputs), expected) for model in (plain, wrapped, taught.student))
+
+
 @pytest.mark.parametrize(('flags', 'message'), [
     (['--raw'], '--raw expects a checkpoint with EMA'), ([], 'cannot write .*taken/student.pth')])
 def test_mistakes_leave_nothing_behind(distilled_run, tmp_path, capsys, flags, message):

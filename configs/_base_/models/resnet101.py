@@ -1,0 +1,5 @@
+# Deep Residual Learning for Image Recognition, arXiv 1512.03385; 44.55 M parameters; mmpretrain
+_base_ = 'mmpretrain::_base_/models/resnet101.py'
+model = dict(
+    data_preprocessor=dict(
+        num_classes=1000, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True))

@@ -1,0 +1,5 @@
+# Swin Transformer, arXiv 2103.14030; Swin-B, 87.77 M parameters; mmpretrain
+_base_ = 'mmpretrain::_base_/models/swin_transformer/base_224.py'
+model = dict(
+    data_preprocessor=dict(
+        num_classes=1000, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True))

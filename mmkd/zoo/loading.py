@@ -1,0 +1,59 @@
+"""Reading weights of any origin: our own, and the formats that authors publish."""
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+from torch import Tensor
+
+from mmkd.utils.checkpoint import read_checkpoint, trust_checkpoints, weights_of
+
+from .converters import convert
+from .index import find_checkpoint
+
+# Families that only mmkd has: whoever loads their files, in whatever way, wants mmkd's names.
+OWN_FAMILIES = ('cswin', 'slak')
+
+
+def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
+    """Reads the weights that a recipe calls by name, under the names of the model that takes them.
+
+    Args:
+        name: Path, URL or name of a model in the index.
+        own_names: The parameters of the model. A file that has most of them is taken as it is; any other one is
+            converted if a converter knows it.
+
+    Returns:
+        Parameter name to tensor.
+
+    Raises:
+        UserError: The file cannot be found or read.
+    """
+    path = find_checkpoint(name)
+    weights = weights_of(read_checkpoint(path), path)
+    own = set(own_names)
+    if len(own & weights.keys()) > len(own) / 2:
+        return weights
+    converted, family = convert(weights)
+    if family:
+        print_log(f'{name}: converted from the published format of {family}.', logger='current')
+    return converted
+
+
+def load_safely_everywhere(trust: bool = False) -> None:
+    """Makes every local checkpoint that MMEngine loads in this process go through :func:`read_checkpoint`.
+
+    MMEngine itself falls back to unpickling arbitrary objects. Published files of mmkd's own backbones are converted,
+    so that ``init_cfg`` and ``load_from`` take them. The command-line tools call this first.
+
+    Args:
+        trust: What ``--trust-checkpoint`` says, for all checkpoints of this process.
+    """
+    trust_checkpoints(trust)
+    CheckpointLoader.register_scheme(prefixes='', loader=_load_from_local, force=True)
+
+
+def _load_from_local(filename: str | Path, map_location: object = None) -> dict:
+    checkpoint = read_checkpoint(filename)
+    weights, family = convert(weights_of(checkpoint, str(filename)), OWN_FAMILIES)
+    return dict(state_dict=weights) if family else checkpoint

@@ -1,0 +1,66 @@
+"""Weights of any origin, by whatever way they are loaded."""
+import pytest
+import torch
+from mmengine.runner import CheckpointLoader
+
+from mmkd.distillers.models import ModelSpec, build_model
+from mmkd.utils import UserError
+from mmkd.utils.checkpoint import trust_checkpoints
+from mmkd.zoo import load_safely_everywhere, load_weights
+
+from .converters.test_slak import ARCH, classifier, published
+
+
+@pytest.fixture()
+def restore_loader():
+    before = dict(CheckpointLoader._schemes)
+    yield
+    CheckpointLoader._schemes = before
+    trust_checkpoints(False)
+
+
+@pytest.fixture()
+def checkpoint(tmp_path):
+    model = classifier()
+    torch.save(dict(model=published(model), epoch=299), tmp_path / 'slak.pth')
+    return str(tmp_path / 'slak.pth'), model.state_dict()
+
+
+def test_teacher_from_a_published_file(checkpoint):
+    path, state = checkpoint
+    spec = ModelSpec(dict(
+        type='mmpretrain.ImageClassifier', backbone=dict(type='mmkd.SLaK', arch=ARCH, width_factor=1.),
+        head=dict(type='LinearClsHead', in_channels=10, num_classes=7)), path)
+    built = build_model(spec, 'teacher').state_dict()
+    assert all(torch.equal(value, built[name]) for name, value in state.items())
+
+
+def test_own_names_are_left_alone(tmp_path):
+    weights = {'conv1.weight': torch.ones(1), 'bn1.weight': torch.ones(1), 'layer1.0.conv1.weight': torch.ones(1),
+               'layer4.0.downsample.0.weight': torch.ones(1)}
+    torch.save(weights, tmp_path / 'resnet.pth')
+    assert load_weights(str(tmp_path / 'resnet.pth'), weights).keys() == weights.keys()
+    assert 'backbone.conv1.weight' in load_weights(str(tmp_path / 'resnet.pth'), ['backbone.conv1.weight'])
+
+
+def test_backbone_of_a_detector_from_a_published_file(checkpoint, restore_loader):
+    path, state = checkpoint
+    load_safely_everywhere()
+    init = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
+    backbone = classifier(init_cfg=init, out_indices=(0, 1, 2, 3), gap_before_final_norm=False).backbone
+    backbone.init_weights()
+    assert all(torch.equal(value, state[f'backbone.{name}']) for name, value in backbone.state_dict().items()
+               if f'backbone.{name}' in state)
+
+
+def test_other_families_are_loaded_as_they_are(tmp_path, restore_loader):
+    load_safely_everywhere()
+    weights = {'conv1.weight': torch.ones(1), 'bn1.weight': torch.ones(1), 'layer1.0.conv1.weight': torch.ones(1),
+               'layer4.0.downsample.0.weight': torch.ones(1)}
+    torch.save(weights, tmp_path / 'resnet.pth')
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'resnet.pth')).keys() == weights.keys()
+
+
+def test_missing_file():
+    with pytest.raises(UserError, match='expects an existing file'):
+        load_weights('no/where.pth', [])
