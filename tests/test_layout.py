@@ -14,11 +14,12 @@ TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
 TREES = {path: ast.parse(path.read_text(encoding='utf-8')) for path in [*SOURCES, *TOOLS]}
 # What others rely on: one line here for each new public class.
 PUBLIC = {
-    'mmkd.backbones': ['CIFARResNet', 'ConvNeSt', 'SLaK'],
+    'mmkd.backbones': ['CIFARResNet', 'CSWinTransformer', 'ConvNeSt', 'SLaK'],
     'mmkd.distillers': ['Distiller'],
     'mmkd.losses': ['KDLoss', 'NKDLoss', 'FDLoss'],
     'mmkd.connectors': ['ConvConnector'],
-    'mmkd.engine.hooks': ['EpochSeedHook', 'StrictResumeHook'],
+    'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
+    'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
 REGISTRIES = [value for value in vars(registry).values() if isinstance(value, Registry) and value.scope == 'mmkd']
 

@@ -17,6 +17,48 @@ def test_list_models():
     assert list_models('nothing*') == []
 
 
+def test_plain_models_are_listed():
+    assert {'convnest-atto', 'slak-base', 'convnext-tiny', 'swin-large'} <= set(list_models())
+    assert {'convnest-tiny', 'convnest-tiny_32xb128_in1k'} <= set(list_models('convnest-t*'))
+
+
+@pytest.mark.parametrize('name', ['convnest-atto', 'resnet18', 'mobilenet-v1'])
+def test_number_of_classes(name):
+    out = get_model(name, num_classes=7).eval()(torch.rand(1, 3, 64, 64), mode='tensor')
+    assert (out[-1] if isinstance(out, tuple) else out).shape == (1, 7)
+
+
+def test_features_only():
+    model = get_model('convnest-atto', features_only=True).eval()
+    with torch.no_grad():
+        maps = model(torch.rand(2, 3, 64, 96))
+    assert [tuple(out.shape) for out in maps] == [
+        (2, 20, 16, 24), (2, 40, 8, 12), (2, 80, 4, 6), (2, 160, 2, 3)]
+    with torch.device('meta'):
+        tokens = get_model('deit-tiny', features_only=True)(torch.rand(1, 3, 224, 224))
+    assert len(tokens) == 4 and tokens[0].shape == (1, 197, 192)
+
+
+def test_pretrained_weights_with_other_classes(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    source = get_model('convnest-atto')
+    torch.save(dict(state_dict=source.state_dict()), tmp_path / 'atto.pth')
+    config = 'configs/_base_/models/convnest-atto.py'
+    for module in ('mmkd.apis.models', 'mmkd.zoo.index'):
+        monkeypatch.setattr(f'{module}.model_index', lambda: {'mine': dict(
+            Config=config, Weights=(tmp_path / 'atto.pth').as_uri())})
+    monkeypatch.setenv('MMKD_HOME', str(tmp_path / 'cache'))
+    model = get_model('mine', pretrained=True, num_classes=5)
+    assert model.head.fc.weight.shape == (5, 160)
+    theirs = source.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in model.state_dict().items() if 'head' not in name)
+
+
+def test_wrong_number_of_classes():
+    with pytest.raises(UserError, match='num_classes expects 1 or more, got 0'):
+        get_model('convnest-atto', num_classes=0)
+
+
 def test_names_at_the_top():
     assert mmkd.get_model is get_model and mmkd.list_models is list_models
 
