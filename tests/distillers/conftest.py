@@ -10,7 +10,8 @@ def classifier(channels: int, depth: int = 1, classes: int = 10, **backbone) -> 
     return dict(
         type='mmpretrain.ImageClassifier',
         backbone=dict(
-            type='mmpretrain.ConvNeXt', arch=dict(depths=[depth, depth, 1, 1], channels=[channels, *[2 * channels] * 3]),
+            type='mmpretrain.ConvNeXt',
+            arch=dict(depths=[depth, depth, 1, 1], channels=[channels, *[2 * channels] * 3]),
             **backbone),
         head=dict(type='mmpretrain.LinearClsHead', num_classes=classes, in_channels=2 * channels,
                   loss=dict(type='mmpretrain.CrossEntropyLoss')),

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
+
 from mmkd.distillers.inputs import InputAdapter, normalisation
 
 RGB = dict(type='mmpretrain.ClsDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],

@@ -99,7 +99,8 @@ def print_sparse(model: nn.Module, args: argparse.Namespace, shape: tuple[int, i
     for draw in tqdm(range(draws), unit='draw', disable=None if draws > 1 else True):
         costs.append(count_complexity(model, shape, layer_densities(model, args, shape, draw)))
     params, flops = ([getattr(cost, name) for cost in costs] for name in ('params', 'flops'))
-    print_row(f'non-zero, {args.sparsity:.0%} {args.sparsity_init}', Complexity(sum(params) / draws, sum(flops) / draws))
+    title = f'non-zero, {args.sparsity:.0%} {args.sparsity_init}'
+    print_row(title, Complexity(sum(params) / draws, sum(flops) / draws))
     if draws > 1:
         print_row(f'  lowest of {draws}', Complexity(min(params), min(flops)))
         print_row(f'  highest of {draws}', Complexity(max(params), max(flops)))

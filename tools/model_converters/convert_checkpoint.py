@@ -39,8 +39,8 @@ def main() -> None:
     path = find_checkpoint(args.checkpoint)
     weights, family = convert(weights_of(read_checkpoint(path, args.trust_checkpoint), path))
     if family is None:
-        raise UserError(f'checkpoint expects one of the formats {", ".join(converters())}, got {path} with names such as '
-                        f'{", ".join(list(weights)[:3])}. It may need no conversion.')
+        raise UserError(f'checkpoint expects one of the formats {", ".join(converters())}, got {path} with names such '
+                        f'as {", ".join(list(weights)[:3])}. It may need no conversion.')
     args.out.parent.mkdir(parents=True, exist_ok=True)
     partial = args.out.with_name(f'{args.out.name}.part')
     torch.save(dict(state_dict=weights, meta=dict(converted_from=family)), partial)

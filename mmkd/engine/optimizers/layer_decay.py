@@ -38,10 +38,11 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         rate, kind = given.get('decay_rate'), given.get('decay_type', 'layer_wise')
         unknown = sorted(given.keys() - {'decay_rate', 'decay_type'})
         if unknown or not isinstance(rate, int | float) or not 0 < rate <= 1:
-            raise UserError(f'LayerDecayOptimWrapperConstructor expects paramwise_cfg to have a decay_rate in (0, 1] and '
-                            f'perhaps a decay_type, got {given}. Write paramwise_cfg=dict(decay_rate=0.9).')
+            raise UserError('LayerDecayOptimWrapperConstructor expects paramwise_cfg to have a decay_rate in (0, 1] '
+                            f'and perhaps a decay_type, got {given}. Write paramwise_cfg=dict(decay_rate=0.9).')
         if kind not in DECAY_TYPES:
-            raise UserError(f'decay_type expects {" or ".join(DECAY_TYPES)}, got {kind!r}. {nearest(kind, DECAY_TYPES)}')
+            raise UserError(f'decay_type expects {" or ".join(DECAY_TYPES)}, got {kind!r}. '
+                            f'{nearest(kind, DECAY_TYPES)}')
         super().__init__(optim_wrapper_cfg, dict(given))
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs: Any) -> None:

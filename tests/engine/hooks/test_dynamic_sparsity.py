@@ -1,4 +1,4 @@
-"""DynamicSparsityHook: the sparsity holds at every step, with EMA, accumulation, AMP, after a resume, in two processes."""
+"""DynamicSparsityHook: sparsity holds at every step, with EMA, accumulation, after a resume, in two processes."""
 import math
 import os
 import subprocess

@@ -2,6 +2,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+
 from mmkd.losses import FDLoss
 from mmkd.utils import UserError
 

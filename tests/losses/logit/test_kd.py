@@ -1,6 +1,7 @@
 """KDLoss against the closed form."""
 import pytest
 import torch
+
 from mmkd.losses import KDLoss
 from mmkd.utils import UserError
 

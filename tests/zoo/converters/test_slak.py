@@ -65,8 +65,8 @@ def test_settings_and_contradictions():
         depths=(1, 1, 2, 1), channels=(4, 6, 8, 10), kernel_sizes=(13, 11, 9, 7), small_kernel=5,
         branches='horizontal, small, vertical', branch_norms=True, num_classes=7)
     other = classifier(arch=dict(kernel_sizes=(15, 11, 9, 7)), branch_norm_cfg=None)
-    with pytest.raises(UserError, match=r'kernel_sizes is \(13, 11, 9, 7\) in the checkpoint and \(15, 11, 9, 7\) in the '
-                                        r'model, branch_norms is True in the checkpoint and False in the model'):
+    with pytest.raises(UserError, match=r'kernel_sizes is \(13, 11, 9, 7\) in the checkpoint and \(15, 11, 9, 7\) in '
+                                        r'the model, branch_norms is True in the checkpoint and False in the model'):
         load_strictly(other, weights, 'SLaK')
     assert contradictions(weights, weights) == ''
 
