@@ -55,3 +55,43 @@ def test_wrong_shapes_are_named(input_shape, weight_shape, bias_shape, words):
     with pytest.raises(UserError) as error:
         large_kernel_depthwise_conv2d(torch.zeros(input_shape), torch.zeros(weight_shape), bias)
     assert all(word in str(error.value) for word in words), error.value
+
+
+@pytest.mark.parametrize('bias', [False, True])
+@pytest.mark.parametrize(('kernel', 'size'), [((3, 3), (5, 4)), ((1, 15), (3, 6)), ((13, 3), (30, 2))])
+def test_gradcheck(kernel, size, bias):
+    torch.manual_seed(0)
+    inputs = [torch.randn(2, 2, *size, dtype=torch.double, requires_grad=True),
+              torch.randn(2, 1, *kernel, dtype=torch.double, requires_grad=True)]
+    if bias:
+        inputs.append(torch.randn(2, dtype=torch.double, requires_grad=True))
+    assert torch.autograd.gradcheck(large_kernel_depthwise_conv2d, inputs)
+
+
+@pytest.mark.parametrize('kernel', [(7, 7), (5, 51), (51, 5), (51, 51)])
+@pytest.mark.parametrize('size', [(56, 56), (28, 28), (17, 40)])
+def test_gradients_are_those_of_conv2d(kernel, size):
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, *size).contiguous(memory_format=torch.channels_last).requires_grad_()
+    weight, bias = torch.randn(4, 1, *kernel, requires_grad=True), torch.randn(4, requires_grad=True)
+    want = F.conv2d(x, weight, bias, padding=(kernel[0] // 2, kernel[1] // 2), groups=4)
+    seed = torch.randn_like(want)
+    for mine, theirs in zip(torch.autograd.grad(large_kernel_depthwise_conv2d(x, weight, bias), (x, weight, bias), seed),
+                            torch.autograd.grad(want, (x, weight, bias), seed)):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
+
+
+def test_gradient_of_the_weight_alone_and_of_an_expanded_sum():
+    x, weight = torch.randn(2, 3, 8, 8), torch.randn(3, 1, 7, 7, requires_grad=True)
+    large_kernel_depthwise_conv2d(x, weight).sum().backward()  # the gradient of a sum has no memory of its own
+    want, = torch.autograd.grad(F.conv2d(x, weight, padding=3, groups=3).sum(), weight)
+    torch.testing.assert_close(weight.grad, want, rtol=1e-4, atol=1e-4)
+
+
+def test_autocast():
+    x, weight = torch.randn(2, 3, 8, 8), torch.randn(3, 1, 7, 7, requires_grad=True)
+    with torch.autocast('cpu', torch.bfloat16):
+        out = large_kernel_depthwise_conv2d(x, weight)
+    assert out.dtype == torch.bfloat16
+    out.float().sum().backward()
+    assert weight.grad.dtype == torch.float32
