@@ -183,6 +183,36 @@ def test_two_processes_killed_and_resumed(start, tmp_path):
     assert not wrapper.get('find_unused_parameters')
 
 
+@needs_proc
+def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
+    """SLaK on the digits: SNIP, 40 %, exchanges every four updates, EMA; the share of zeros in every checkpoint."""
+    options = [*SHRINK, 'train_dataloader.dataset.ann_file=meta/train_5_per_class_seed0.txt',
+               'train_cfg.val_interval=4', 'default_hooks.checkpoint.max_keep_ckpts=-1', 'custom_hooks.2.interval=4']
+
+    def train(work_dir: Path, *flags: str) -> subprocess.Popen:
+        return start('bash', TOOLS / 'dist_train.sh', 'quickstart/slak-mini-sparse40_digits.py', 2, '--work-dir',
+                     work_dir, *flags, '--cfg-options', *options, PORT=free_port())
+
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    uninterrupted = train(whole)
+    assert uninterrupted.wait() == 0, uninterrupted.log.read_text()
+    kill_at_first_checkpoint(train(killed), killed)
+    resumed = train(killed, '--resume')
+    assert resumed.wait() == 0 and 'resumed epoch: ' in resumed.log.read_text(), resumed.log.read_text()
+    assert_same_run(whole, killed)
+    checkpoints = [read_checkpoint(path) for path in sorted(whole.glob('epoch_*.pth'))]
+    assert len(checkpoints) == EPOCHS
+    masks = [checkpoint['sparsity']['masks'] for checkpoint in checkpoints]
+    assert any(not torch.equal(masks[0][name], masks[-1][name]) for name in masks[0])
+    for checkpoint in checkpoints:
+        assert checkpoint['sparsity']['updates'] == 3 * checkpoint['meta']['epoch']
+        for state in (checkpoint['state_dict'], {name.removeprefix('module.'): value for name, value
+                                                 in checkpoint['ema_state_dict'].items()}):
+            weights = [state[name] for name in checkpoint['sparsity']['masks']]
+            zeros = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
+            assert zeros == pytest.approx(0.4, abs=0.005)
+
+
 def free_port() -> str:
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))

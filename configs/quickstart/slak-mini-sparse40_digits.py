@@ -1,0 +1,9 @@
+# As slak-mini_digits.py, with 40 % of the weights at zero from the first step, and an average of the weights.
+# Command: python tools/train.py configs/quickstart/slak-mini-sparse40_digits.py
+# status: reproduced (two CPU cores; a test trains and resumes it in two processes)
+_base_ = './slak-mini_digits.py'
+custom_hooks = [
+    dict(type='mmkd.EpochSeedHook'),
+    dict(type='EMAHook', momentum=0.02, priority='ABOVE_NORMAL'),
+    dict(type='mmkd.DynamicSparsityHook', sparsity=0.4, init='snip', interval=20, prune_rate=0.3),
+]
