@@ -223,6 +223,16 @@ def test_takes_its_weights_from_a_classifier(tmp_path):
     assert all(torch.equal(value, state[name]) for name, value in source.state_dict().items())
 
 
+def test_exports_and_compiles():
+    torch.manual_seed(0)
+    model, x = small(out_indices=(0, 1, 2), gap_before_final_norm=False).eval(), torch.randn(2, 3, 40, 33)
+    want = model(x)
+    exported = torch.export.export(model, (x,)).module()(x)
+    compiled = torch.compile(model, backend='eager', fullgraph=True)(x)  # one graph; no compiler is needed
+    for outs in (exported, compiled):
+        assert all(torch.equal(out, other) for out, other in zip(want, outs))
+
+
 def test_isotropic():
     model = ConvNeSt('atto', 'isotropic', gap_before_final_norm=False)
     out, = model(torch.randn(1, 3, 40, 33))
