@@ -5,4 +5,3 @@ _base_ = [
     '_base_/models/upernet.py', '_base_/datasets/digits_ade.py', '_base_/schedule_scenes.py', '_base_/runtime.py'
 ]
 default_scope = 'mmseg'
-train_cfg = dict(max_epochs=4, val_interval=4)  # labelling pixels takes longer than finding boxes

@@ -15,9 +15,10 @@ model = dict(
         anchor_generator=dict(type='AnchorGenerator', scales=[4], ratios=[0.5, 1.0, 2.0], strides=[4, 8, 16, 32])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=48, finest_scale=28, featmap_strides=[4, 8, 16]),
-        bbox_head=dict(in_channels=48, fc_out_channels=128, num_classes=10),
+        # boxes and masks shared by the classes, as there are few scenes to learn them from
+        bbox_head=dict(in_channels=48, fc_out_channels=128, num_classes=10, reg_class_agnostic=True),
         mask_roi_extractor=dict(out_channels=48, finest_scale=28, featmap_strides=[4, 8, 16]),
-        mask_head=dict(num_convs=2, in_channels=48, conv_out_channels=48, num_classes=10)),
+        mask_head=dict(num_convs=2, in_channels=48, conv_out_channels=48, num_classes=10, class_agnostic=True)),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=200, max_per_img=100),
         rcnn=dict(sampler=dict(type='RandomSampler', num=64, pos_fraction=0.25, neg_pos_ub=-1,
