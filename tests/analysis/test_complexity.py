@@ -69,7 +69,7 @@ def test_tool(capsys):
     config = ROOT / 'configs' / 'convnest' / 'convnest-tiny_32xb128_in1k.py'
     run_tool(str(config), '--sparsity', '0.4', '--sparsity-init', 'uniform')
     lines = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[-3:-1] == ['params (M) FLOPs (G)', 'dense 27.34 4.78']
+    assert lines[-4:-1] == ['params (M) FLOPs (G)', 'dense 27.34 4.78', 'paper 27 4.8 (ConvNeSt, Table 4)']
     assert lines[-1] == 'non-zero, 40% uniform 16.50 2.87'
 
 

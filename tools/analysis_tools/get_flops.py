@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from mmkd.analysis import Complexity, count_complexity
+from mmkd.analysis.published import published_complexity
 from mmkd.distillers.models import student_config
 from mmkd.sparsity import erk, snip, uniform
 from mmkd.utils import UserError
@@ -16,6 +17,8 @@ from mmkd.utils.cli import one_line_errors
 from mmkd.utils.configs import load_config
 
 EXPLANATION = """\
+The paper's figures are printed below ours where it has some.
+
 FLOPs are the multiply-adds of convolutions and linear layers for one image, as ConvNeXt, SLaK and ConvNeSt report
 them. "non-zero" counts only the weights that are left at the given sparsity. All weights with two or more
 dimensions are pruned, to
@@ -127,6 +130,9 @@ def main() -> None:
     print(f'{args.config} at {shape[1]}x{shape[2]}')
     print(f'{"":<24}{"params (M)":>12}{"FLOPs (G)":>12}')
     print_row('dense', dense)
+    paper = published_complexity(config.model.get('backbone', {})) if shape == (3, 224, 224) else None
+    if paper:
+        print(f'{"paper":<24}{paper.params:>12}{paper.flops:>12}   ({paper.source})')
     if args.sparsity:
         print_sparse(model, args, shape)
 
