@@ -80,9 +80,12 @@ def test_tool_with_snip(tmp_path, capsys):
         type='mmpretrain.ImageClassifier',
         backbone=dict(type='mmkd.SLaK', arch=dict(depths=(1, 1), channels=(100, 100)), kernel_sizes=(9, 7)),
         head=dict(type='mmpretrain.LinearClsHead', num_classes=1000, in_channels=130))""")
-    run_tool(str(config), '--shape', '32', '--sparsity', '0.5')
-    dense, sparse = [line.split()[-2:] for line in capsys.readouterr().out.splitlines()[-2:]]
-    assert float(sparse[0]) == pytest.approx(float(dense[0]) / 2, abs=.02)
+    run_tool(str(config), '--shape', '32', '--sparsity', '0.5', '--draws', '2')
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
+    assert [' '.join(row[:-2]) for row in rows] == ['dense', 'non-zero, 50% snip', 'lowest of 2', 'highest of 2']
+    dense, mean, lowest, highest = ([float(word) for word in row[-2:]] for row in rows)
+    assert mean[0] == pytest.approx(dense[0] / 2, abs=.02)
+    assert lowest[1] <= mean[1] <= highest[1] < dense[1]
 
 
 def test_tool_names_what_is_wrong(capsys):
