@@ -1,5 +1,6 @@
 """Measures backbones side by side: images a second, layouts, and what sparse training adds."""
 import argparse
+import logging
 import statistics
 import sys
 import time
@@ -140,6 +141,7 @@ def main() -> None:
     args = parse_args()
     if min(args.rounds, args.batch_size, args.size, args.interval) < 1:
         raise UserError('--rounds, --batch-size, --size and --interval expect 1 or more.')
+    logging.disable(logging.INFO)  # MMEngine logs how it initialises each parameter
     torch.manual_seed(0)
     images = torch.randn(args.batch_size, 3, args.size, args.size, device=args.device)
     runs, spread = make_runs(args, images)

@@ -1,0 +1,36 @@
+"""Timing backbones side by side."""
+import logging
+import re
+
+import pytest
+
+from ..conftest import call
+
+TOOL = 'analysis_tools/benchmark_backbone.py'
+SMALL = ['--size', '32', '--batch-size', '2', '--rounds', '1', '--device', 'cpu']
+
+
+@pytest.fixture(autouse=True)
+def restore_logging():
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def test_prints_a_row_for_each_run(tmp_path, capsys):
+    assert call(TOOL, 'convnest-atto', 'resnet18', '--contiguous', '--sparsity', '0.4', *SMALL, cwd=tmp_path) == 0
+    rows = re.findall(r'^(\S.*?) +([\d.]+) +([\d.]+)$', capsys.readouterr().out, re.MULTILINE)
+    assert [name for name, _, _ in rows] == [
+        'convnest-atto', 'resnet18', 'convnest-atto, contiguous', 'convnest-atto, sparse']
+    assert rows[0][2] == '1.000' and all(float(value) > 0 for row in rows for value in row[1:])
+
+
+def test_inference(tmp_path, capsys):
+    assert call(TOOL, 'convnest-atto', '--forward', *SMALL, cwd=tmp_path) == 0
+    assert capsys.readouterr().out.startswith('inference, 2 images of 32x32 on cpu')
+
+
+def test_mistakes(tmp_path, capsys):
+    assert call(TOOL, 'convnest-ato', *SMALL, cwd=tmp_path) == 2
+    assert 'Did you mean convnest-atto' in capsys.readouterr().err
+    assert call(TOOL, 'convnest-atto', '--rounds', '0', cwd=tmp_path) == 2
+    assert 'expect 1 or more' in capsys.readouterr().err
