@@ -243,6 +243,8 @@ masks = torch.cat([mask.flatten() for mask in sparsity_hook(runner).masks.pruned
 weights = torch.cat([weight.flatten() for weight in sparsity_hook(runner).masks.weights.values()]).detach()
 assert all(torch.equal(*all_gather(values)) for values in (masks, weights))
 assert abs(masks.mean().item() - .4) < .005
+torch.distributed.barrier()  # neither process leaves while the other still talks to it
+torch.distributed.destroy_process_group()
 """
 
 
