@@ -181,7 +181,8 @@ def test_interrupt_leaves_no_process(tmp_path, number):
              "time.sleep(60)")
     program = ('import signal, sys\nfrom pathlib import Path\nfrom mmkd.utils import jobs\n'
                'from tests.utils.test_jobs import Silent, job\njobs.GRACE_SECONDS = 0.2\n'
-               'signal.signal(signal.SIGTERM, signal.default_int_handler)\n'
+               'for number in (signal.SIGINT, signal.SIGTERM):\n'  # a shell starts background jobs deaf to SIGINT
+               '    signal.signal(number, signal.default_int_handler)\n'
                f'jobs.Scheduler([job(Path({str(tmp_path)!r}), "a", {child!r})], 1, Silent()).run()')
     root = Path(__file__).parents[2]
     process = subprocess.Popen([sys.executable, '-c', program], cwd=root, stderr=subprocess.DEVNULL,
