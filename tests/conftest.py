@@ -4,6 +4,7 @@ from pathlib import Path
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import pytest
+from mmengine.registry import DefaultScope
 
 os.environ.setdefault('MPLBACKEND', 'Agg')
 ROOT = Path(__file__).parents[1]
@@ -15,6 +16,12 @@ def _torch_threads():
     import torch
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     torch.set_num_threads(min(cores or 1, 8))
+
+
+@pytest.fixture(autouse=True)
+def _no_default_scope(monkeypatch):
+    """Starts every test without MMEngine's default scope, whichever another one has left."""
+    monkeypatch.setattr(DefaultScope, '_instance_dict', type(DefaultScope._instance_dict)())
 
 
 @pytest.fixture(scope='session')
