@@ -2,7 +2,8 @@
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmkd.distillers.taps import Taps, named_locations
+from mmkd.distillers.locations import named_locations
+from mmkd.distillers.taps import Taps
 from mmkd.utils import UserError
 
 
@@ -13,7 +14,7 @@ class FeatureExtractor(nn.Module):
         model: The classifier.
 
     Shapes: images (N, 3, H, W), normalised as the model wants them. Returns a tuple, one tensor a stage: maps
-    (N, C, H/s, W/s) of ConvNets, and what the blocks return, such as tokens (N, L, C), of others.
+    (N, C, H/s, W/s); the tokens of transformers are laid out, without class tokens.
 
     Raises:
         UserError: The model has no stages.
@@ -30,6 +31,5 @@ class FeatureExtractor(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Runs the model."""
-        self.model(x, mode='tensor')
-        tensors = self.taps.take()
+        _, tensors = self.taps.read(self.model, x, mode='tensor')
         return tuple(tensors[name] for name in self.names)

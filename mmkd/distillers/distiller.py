@@ -1,32 +1,37 @@
-"""The distiller: a student that learns from its labels and from a teacher."""
+"""The distiller: a student that learns from its labels and from teachers."""
 import torch
-from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 
-from .inputs import InputAdapter, normalisation
+from .detectors import fake_samples, forward_mode
+from .locations import named_locations
 from .models import build_model, read_spec
-from .taps import Taps, named_locations
+from .parts import TeacherParts
+from .schedule import Progress
+from .taps import Tapped, Taps
 from .teacher import Teacher
+from .teachers import as_size, build_teachers, split_tap
 from .term import Term
 
 
 @MODELS.register_module()
 class Distiller(BaseModel):
-    """Trains a student on its own loss and on the terms that compare it with a teacher.
+    """Trains a student on its own loss and on the terms that compare it with teachers.
 
-    A training step runs the student once and the teacher once, on the same augmented batch. For
-    prediction and evaluation it is the student. Its state dict holds ``student.*`` and the terms'
-    own parameters; the teacher is in no state dict, optimizer, EMA copy or DDP bucket.
+    A training step runs the student once and each teacher once, on the same augmented batch. For prediction
+    and evaluation it is the student. Its state dict holds ``student.*`` and the terms' own parameters (and the
+    running average, if that is a teacher); a teacher is in no state dict, optimizer, EMA copy or DDP bucket.
 
     Args:
         student: The student: a model dict, ``dict(config='…', options={…})`` or ``dict(timm='…')``,
             each with an optional ``checkpoint``.
         teacher: The teacher, likewise; further keys: ``dtype`` (``'bf16'``, ``'fp16'``), ``compile``
-            (bool or dict), and ``input_size`` (int or (height, width)) to which images are resized for it.
+            (bool or dict), and ``input_size`` (int or (height, width)) to which images are resized for it. Or
+            ``dict(ema=dict(momentum=0.0002))``: the running average of the student. Or several: a dict of
+            names to such dicts; the terms' teacher taps are then written ``'name:tap'``.
         terms: Name of each term to its config; see :class:`Term`.
         task_weight: Factor of the student's own loss.
         input_size: Side (or height and width) of the fake images that check all shapes at build.
@@ -54,11 +59,15 @@ class Distiller(BaseModel):
         self.task_weight = task_weight
         self.terms = nn.ModuleDict({name: Term(name, **_term_cfg(name, cfg)) for name, cfg in terms.items()})
         self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
-        entries = self.terms.values()
-        self._student_taps = Taps(model, [tap for term in entries for tap in term.student_taps])
-        self._teacher = _build_teacher(teacher, [tap for term in entries for tap in term.teacher_taps],
-                                       model.data_preprocessor)
-        self._dry_run(_size(input_size))
+        teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
+        self._teachers, self.averages = build_teachers(teacher, teacher_taps, model)
+        self._student_taps = Taps(model, [tap for term in self.terms.values() for tap in term.student_taps])
+        self.tapped_shapes = self._dry_run(as_size(input_size))
+
+    @property
+    def teachers(self) -> dict[str, Teacher]:
+        """The teachers by name; a single one has the name ``''``."""
+        return self._teachers
 
     def forward(self,
                 inputs: Tensor,
@@ -76,16 +85,32 @@ class Distiller(BaseModel):
             a term; else what the student returns.
         """
         if mode != 'loss':
-            outputs = self.student(inputs, data_samples, mode=mode)
-            self._student_taps.take()
-            return outputs
+            return self.student(inputs, data_samples, mode=mode)
+        self._follow_student()
+        progress = Progress.current()
+        active = {name: term for name, term in self.terms.items() if not term.is_idle(progress)}
+        own, student = self._student_taps.read(self.student, inputs, data_samples, mode='loss')
+        teacher = self._run_teachers(inputs, data_samples, active)
         losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
-                  for name, value in self.student(inputs, data_samples, mode='loss').items()}
-        student, teacher = self._student_taps.take(), self._teacher(inputs)
+                  for name, value in own.items()}
         target = _target(data_samples)
+        indices = _indices(data_samples, inputs) if any(term.uses_indices for term in active.values()) else None
         for name, term in self.terms.items():
-            losses[f'loss_{name}'] = term(student, teacher, target)
+            losses[f'loss_{name}'] = (term(student, teacher, target, indices, progress) if name in active
+                                      else inputs.new_zeros(()))
         return losses
+
+    def _run_teachers(self, inputs: Tensor, data_samples: list | None, terms: dict[str, Term]) -> Tapped:
+        """Runs those teachers of which the terms read something."""
+        wanted = {split_tap(tap, self._teachers)[0] for term in terms.values() for tap in term.teacher_taps}
+        return {(f'{name}:{tap}' if name else tap): tensor for name, teacher in self._teachers.items()
+                if name in wanted for tap, tensor in teacher(inputs, data_samples).items()}
+
+    def _follow_student(self) -> None:
+        """Lets the running averages take the student's weights in, those of the last update."""
+        if self.training:
+            for average in self.averages.values():
+                average.update_parameters(self.student)
 
     def _weighted(self, name: str, value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
         """Applies ``task_weight`` to what MMEngine will sum, and leaves accuracies alone."""
@@ -94,6 +119,12 @@ class Distiller(BaseModel):
         if isinstance(value, Tensor):
             return self.task_weight * value
         return [self.task_weight * item for item in value]
+
+    def train(self, mode: bool = True) -> 'Distiller':
+        """Switches the student and the terms; teachers stay in eval mode."""
+        super().train(mode)
+        self.averages.eval()
+        return self
 
     def init_weights(self) -> None:
         """Initialises the terms, and the student unless it came with weights."""
@@ -104,23 +135,33 @@ class Distiller(BaseModel):
         self._is_init = True
 
     @torch.no_grad()
-    def _dry_run(self, size: tuple[int, int]) -> None:
-        """Runs one fake batch through everything, to build connectors and to find wrong shapes now."""
+    def _dry_run(self, size: tuple[int, int]) -> dict[str, dict[str, object]]:
+        """Runs one fake batch through everything, to build the terms and to find wrong shapes now.
+
+        Returns:
+            ``'student'`` and ``'teacher'`` to the shape that each tap has read.
+        """
         was_training = self.training
         self.eval()
         with torch.random.fork_rng(devices=[]):
             inputs = torch.rand(2, 3, *size)
             try:
-                self.student(inputs, mode='tensor')
+                _, student = self._student_taps.read(
+                    self.student, inputs, fake_samples(self.student, 2, size), mode=forward_mode(self.student),
+                    stop_early=True)
             except RuntimeError as error:
                 raise UserError(f'the student cannot forward images of {size[0]}×{size[1]} ({error}). '
                                 "Set the recipe's input_size.") from error
-        student, teacher = self._student_taps.take(), self._teacher(inputs)
+            teacher = self._run_teachers(inputs, fake_samples(self.student, 2, size), dict(self.terms.items()))
         self._check_fired(student, teacher)
-        target = torch.zeros(2, dtype=torch.long) if 'logits' in named_locations(self.student) else None
+        labels = getattr(self.student, 'head', None) is not None or 'pre_logits' in named_locations(self.student)
+        target = torch.zeros(2, dtype=torch.long) if labels else None
         for term in self.terms.values():
-            term.dry_run(student, teacher, target)
+            name = split_tap(term.teacher_taps[0], self._teachers)[0]
+            term.dry_run(student, teacher, target, TeacherParts(self._teachers[name].model))
         self.train(was_training)
+        return {role: {tap: _shape(value) for tap, value in tensors.items()}
+                for role, tensors in (('student', student), ('teacher', teacher))}
 
     def _check_fired(self, student: dict, teacher: dict) -> None:
         for term in self.terms.values():
@@ -143,43 +184,6 @@ def _term_cfg(name: str, cfg: dict) -> dict:
     return cfg
 
 
-def _build_teacher(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teacher:
-    cfg = dict(cfg)
-    options = {key: cfg.pop(key) for key in ('dtype', 'compile') if key in cfg}
-    size = cfg.pop('input_size', None)
-    spec = read_spec(cfg, 'teacher')
-    model = build_model(spec, 'teacher')
-    theirs = normalisation(model.data_preprocessor) or _timm_normalisation(model)
-    size = _size(size) if size is not None else _fixed_input_size(model)
-    adapter = InputAdapter(normalisation(student_preprocessor), theirs, size)
-    if adapter.scale is not None or adapter.flip or size:
-        print_log(f"The teacher's input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
-                  logger='current')
-    return Teacher(model, taps, adapter, **options)
-
-
-def _timm_normalisation(model: BaseModel) -> dict | None:
-    """timm writes what a model was trained on into its pretrained config, for pixels in 0…1."""
-    cfg = getattr(getattr(model, 'model', None), 'pretrained_cfg', None)
-    if not cfg or 'mean' not in cfg:
-        return None
-    return dict(mean=[255 * value for value in cfg['mean']], std=[255 * value for value in cfg['std']],
-                to_rgb=True)
-
-
-def _fixed_input_size(model: BaseModel) -> tuple[int, int] | None:
-    """The only input size that a model takes, if it is tied to one (as vision transformers are)."""
-    cfg = getattr(getattr(model, 'model', None), 'pretrained_cfg', None)
-    if cfg and cfg.get('fixed_input_size'):
-        return tuple(cfg['input_size'][-2:])
-    size = getattr(getattr(model, 'backbone', None), 'img_size', None)
-    return _size(size) if size is not None else None
-
-
-def _size(size: int | tuple[int, int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else tuple(size)
-
-
 def _target(data_samples: list | None) -> Tensor | None:
     """The labels of a batch of classification samples: soft (N, C) after mixup, else indices (N,)."""
     if not data_samples:
@@ -189,3 +193,14 @@ def _target(data_samples: list | None) -> Tensor | None:
     if 'gt_label' in data_samples[0]:
         return torch.cat([sample.gt_label for sample in data_samples])
     return None
+
+
+def _indices(data_samples: list | None, inputs: Tensor) -> Tensor | None:
+    """The samples' numbers in the training set, which mmpretrain's ``PackInputs`` keeps as ``sample_idx``."""
+    if not data_samples or any('sample_idx' not in sample for sample in data_samples):
+        return None
+    return torch.tensor([sample.sample_idx for sample in data_samples], device=inputs.device)
+
+
+def _shape(value: Tensor | list) -> object:
+    return tuple(value.shape) if isinstance(value, Tensor) else [_shape(item) for item in value]

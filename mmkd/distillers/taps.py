@@ -1,28 +1,25 @@
 """Taps: the places in a model where tensors are read."""
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from mmkd.utils import UserError, nearest
 
+from .locations import Location, named_locations
 
-@dataclass(frozen=True)
-class Location:
-    """A module of the model, and which side of it a tap reads."""
-    module: str
-    reads_input: bool = False
+Tapped = dict[str, Tensor | list[Tensor]]
 
 
 class Taps:
     """Reads named tensors from the forward passes of one model.
 
-    The names are resolved once; from then on every forward pass of the model leaves its tensors
-    here until :meth:`take` collects them. A module that runs several times in a pass leaves the
-    tensor of its last run. A copy of the model (an EMA, say) gets taps of its own with ``deepcopy``
-    of the object that holds both.
+    The names are resolved once. A name is one of :func:`named_locations` or a dotted module path, which reads the
+    module's output as it is. ``@input`` after it reads the module's input instead, and ``@all`` the list of all its
+    runs in the forward pass, in their order, instead of the last one. A copy of the model (an EMA, say) gets
+    taps of its own with ``deepcopy`` of the object that holds both.
 
     Args:
         model: An mmpretrain classifier, mmdet detector, mmseg segmentor, or any module.
@@ -33,38 +30,95 @@ class Taps:
     """
 
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
-        self._tensors: dict[str, Tensor | list[Tensor]] = {}
-        vocabulary = named_locations(model)
+        self.names = list(dict.fromkeys(names))
+        self.locations = {name: locate(model, name) for name in self.names}
+        self._tensors: Tapped = {}
+        self._recording = False
+        self._stop_early = False
+        self._image_size = (1, 1)
         modules = dict(model.named_modules())
-        for name in dict.fromkeys(names):
-            location = vocabulary.get(name, Location(name))
-            if not name or location.module not in modules:
-                raise UserError(f'{type(model).__name__} has no tap {name!r}. '
-                                f'{_suggestions(name, vocabulary, modules)}')
-            self._register(name, modules[location.module], location.reads_input)
+        for name, location in self.locations.items():
+            module, recorder = modules[location.module], _Recorder(self, name, location)
+            if location.reads_input:
+                if getattr(module, 'inplace', False):
+                    module.inplace = False  # it would overwrite what was read
+                module.register_forward_pre_hook(recorder)
+            else:
+                module.register_forward_hook(recorder)
 
-    def _register(self, name: str, module: nn.Module, reads_input: bool) -> None:
-        if reads_input:
-            module.register_forward_pre_hook(_Recorder(self._tensors, name))
+    def read(self, forward: Callable[..., Any], inputs: Tensor, *args: Any, stop_early: bool = False,
+             **kwargs: Any) -> tuple[Any, Tapped]:
+        """Runs a forward pass of the model and collects what its taps see.
+
+        Args:
+            forward: The model, or a function that runs it once.
+            inputs: Images (N, C, H, W), the first argument of ``forward``.
+            *args: Its further arguments.
+            stop_early: Whether to end the pass as soon as every tap has been read.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What ``forward`` returned (None where it was ended early), and tap name to tensor or list of tensors.
+            A tap that the pass did not reach is missing.
+        """
+        self._tensors, self._recording = {}, True
+        self._image_size = tuple(inputs.shape[-2:])
+        self._stop_early = stop_early and not any(location.every_run for location in self.locations.values())
+        try:
+            outputs = forward(inputs, *args, **kwargs)
+        except _EverythingReadError:
+            outputs = None
+        finally:
+            tensors, self._tensors, self._recording = self._tensors, {}, False
+        return outputs, tensors
+
+    def record(self, name: str, location: Location, value: object) -> None:
+        """Keeps what a module took or gave, if a pass is being read."""
+        if not self._recording:
+            return
+        value = _only_tensors(value if location.item is None else value[location.item])
+        if location.as_map and isinstance(value, Tensor):
+            value = _as_map(value, location, self._image_size)
+        if location.every_run:
+            self._tensors.setdefault(name, []).append(value)
         else:
-            module.register_forward_hook(_Recorder(self._tensors, name))
+            self._tensors[name] = value
+        if self._stop_early and len(self._tensors) == len(self.names):
+            raise _EverythingReadError
 
-    def take(self) -> dict[str, Tensor | list[Tensor]]:
-        """Returns the tensors of the last forward pass by tap name, and forgets them."""
-        tensors = dict(self._tensors)
-        self._tensors.clear()
-        return tensors
+
+class _EverythingReadError(Exception):
+    """Ends a forward pass of which all that is needed has been read."""
 
 
 class _Recorder:
-    """A forward hook that keeps a tensor under a name (an object, so that deepcopy follows it)."""
+    """A forward hook that hands a tensor on (an object, so that deepcopy follows it)."""
 
-    def __init__(self, tensors: dict, name: str) -> None:
-        self.tensors = tensors
+    def __init__(self, taps: Taps, name: str, location: Location) -> None:
+        self.taps = taps
         self.name = name
+        self.location = location
 
     def __call__(self, module: nn.Module, *inputs_and_output: object) -> None:
-        self.tensors[self.name] = _only_tensors(inputs_and_output[-1])
+        self.taps.record(self.name, self.location, inputs_and_output[-1])
+
+
+def locate(model: nn.Module, name: str) -> Location:
+    """Resolves the name of a tap.
+
+    Raises:
+        UserError: There is no such tap; the message lists the valid ones.
+    """
+    path, _, option = name.partition('@')
+    vocabulary, modules = named_locations(model), dict(model.named_modules())
+    location = vocabulary.get(path, Location(path))
+    if not path or location.module not in modules:
+        raise UserError(f'{type(model).__name__} has no tap {name!r}. {_suggestions(path, vocabulary, modules)}')
+    if option not in ('', 'input', 'all'):
+        raise UserError(f'a tap expects @input or @all after its name, got {name!r}.')
+    if option == 'input':
+        return Location(location.module, reads_input=True)
+    return replace(location, every_run=option == 'all')
 
 
 def _only_tensors(value: object) -> Tensor | list[Tensor]:
@@ -75,90 +129,30 @@ def _only_tensors(value: object) -> Tensor | list[Tensor]:
     return value
 
 
-def named_locations(model: nn.Module) -> dict[str, Location]:
-    """The taps with a name of their own that a model offers: stages, ``pre_logits`` and ``logits``.
+def _as_map(value: Tensor, location: Location, image: tuple[int, int]) -> Tensor:
+    if value.dim() == 4:
+        return value.permute(0, 3, 1, 2) if location.channels_last else value
+    if value.dim() != 3:
+        return value
+    tokens = value[:, location.prefix_tokens:]  # (N, H·W, C)
+    return tokens.transpose(1, 2).unflatten(2, token_grid(tokens.shape[1], image))
 
-    ``stage1`` to ``stage4`` are the outputs of the last blocks before the map is halved and at the end. A network
-    that keeps one resolution (plain vision transformers, MLP-Mixers, isotropic ConvNets) is divided instead: its
-    stages are the outputs of the blocks at 1/4, 2/4, 3/4 and 4/4 of its depth.
+
+def token_grid(tokens: int, image: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the tokens of an image.
 
     Args:
-        model: The model.
+        tokens: Their number, class tokens left out.
+        image: Height and width of the image.
 
-    Returns:
-        Tap name to location, in the order of the forward pass.
+    Raises:
+        UserError: The tokens fill no rectangle of about the image's proportions.
     """
-    timm_model, head = getattr(model, 'model', None), getattr(model, 'head', None)
-    if hasattr(timm_model, 'get_classifier'):
-        return _stages('model', _timm_stages(timm_model)) | _logits('model', _timm_classifier(timm_model))
-    locations = _stages('backbone', _backbone_stages(getattr(model, 'backbone', None)))
-    return locations | _logits('head', _last_linear(head)) if hasattr(head, 'pre_logits') else locations
-
-
-def _stages(root: str, paths: list[str]) -> dict[str, Location]:
-    return {f'stage{i}': Location(f'{root}.{path}') for i, path in enumerate(paths, start=1)}
-
-
-def _logits(root: str, classifier: str | None) -> dict[str, Location]:
-    pre_logits = {'pre_logits': Location(f'{root}.{classifier}', reads_input=True)} if classifier else {}
-    return pre_logits | {'logits': Location(root)}
-
-
-def _last_linear(head: Any) -> str | None:
-    return next((name for name, module in reversed(list(head.named_modules())) if isinstance(module, nn.Linear)), None)
-
-
-def _timm_classifier(model: Any) -> str | None:
-    """Finds timm's classifier; of models with two (DeiT's distilled ones), the last linear layer."""
-    classifier = model.get_classifier()
-    name = next((name for name, module in model.named_modules() if module is classifier), None)
-    return name or _last_linear(model)
-
-
-def _timm_stages(model: Any) -> list[str]:
-    """Finds the stages of timm's models by their feature info."""
-    modules = dict(model.named_modules())
-    info = [item for item in getattr(model, 'feature_info', []) if item['module'] in modules and item['reduction'] > 2]
-    paths = [item['module'] for item in info]
-    return _quarters(paths) if len({item['reduction'] for item in info}) == 1 else paths
-
-
-def _backbone_stages(backbone: Any) -> list[str]:
-    """Finds the stages of an OpenMMLab backbone by the attributes that its families share."""
-    stages, layers = getattr(backbone, 'stages', None), getattr(backbone, 'layers', None)
-    if isinstance(stages, nn.ModuleList):
-        if len(stages) == 1 and isinstance(stages[0], nn.Sequential):  # isotropic
-            return _quarters([f'stages.0.{i}' for i in range(len(stages[0]))])
-        return [f'stages.{i}' for i in range(len(stages))]
-    if getattr(backbone, 'res_layers', None):  # ResNet and its relatives
-        return list(backbone.res_layers)
-    if isinstance(layers, nn.ModuleList):  # plain transformers, Mixers, EfficientNet
-        return _by_resolution({f'layers.{i}': layer for i, layer in enumerate(layers)})
-    if isinstance(layers, list):  # MobileNets: names
-        return _by_resolution({name: getattr(backbone, name) for name in layers})
-    return []
-
-
-def _by_resolution(layers: dict[str, nn.Module]) -> list[str]:
-    """Takes the last layer at each of the four coarsest resolutions, or quarters if there is one only.
-
-    A single convolution is none: neither the stem nor the one that widens the map before the classifier. Nor is a
-    list, which has no output.
-    """
-    ends: list[list[str]] = [[]]
-    for path, layer in layers.items():
-        if isinstance(layer, ConvModule | nn.ModuleList):
-            continue
-        strides = (module.stride for module in layer.modules() if isinstance(module, nn.Conv2d))
-        if ends[-1] and any(max(stride) > 1 for stride in strides):
-            ends.append([])
-        ends[-1].append(path)
-    return _quarters(ends[0]) if len(ends) == 1 else [paths[-1] for paths in ends[-4:]]
-
-
-def _quarters(paths: list[str]) -> list[str]:
-    """Takes the blocks at 1/4 (rounded down), 2/4, 3/4 and 4/4 of the depth, or all if there are fewer than four."""
-    return [paths[len(paths) * i // 4 - 1] for i in range(1, 5)] if len(paths) > 4 else paths
+    rows = max(round(math.sqrt(tokens * image[0] / image[1])), 1)
+    if tokens % rows:
+        raise UserError(f'a stage tap expects tokens that fill a rectangle like the image of {image[0]}×{image[1]}, '
+                        f'got {tokens}. Tap the block itself by its dotted path.')
+    return rows, tokens // rows
 
 
 def _suggestions(name: str, vocabulary: dict[str, Location], modules: dict[str, nn.Module]) -> str:

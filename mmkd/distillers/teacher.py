@@ -7,8 +7,9 @@ from torch import Tensor
 
 from mmkd.utils import UserError
 
+from .detectors import forward_mode
 from .inputs import InputAdapter
-from .taps import Taps
+from .taps import Tapped, Taps
 
 DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
 
@@ -41,6 +42,7 @@ class Teacher:
             raise UserError(f'teacher expects dtype to be one of {", ".join(DTYPES)}, got {dtype!r}.')
         self.model = model.eval().requires_grad_(False)
         self.taps = Taps(model, taps)
+        self.mode = forward_mode(model)
         self.adapter = adapter
         self.dtype = DTYPES.get(dtype)
         self.device = torch.device('cpu')
@@ -52,26 +54,36 @@ class Teacher:
         return self
 
     @torch.no_grad()
-    def __call__(self, inputs: Tensor) -> dict[str, Tensor | list[Tensor]]:
-        """Forwards one batch.
+    def __call__(self, inputs: Tensor, data_samples: list | None = None) -> Tapped:
+        """Forwards one batch, as far as the taps need it.
 
         Args:
             inputs: The student's normalised images (N, 3, H, W), augmented and mixed already.
+            data_samples: Their annotations, of which detectors need the sizes of the images.
 
         Returns:
             Tap name to tensor (or list of tensors), without gradient history.
         """
+        _, tensors = self.taps.read(self._forward, self.adapt(inputs), data_samples, self.mode,
+                                    stop_early=self._forward == self._run)
+        return tensors
+
+    @torch.no_grad()
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
+        """The teacher's own predictions for the student's batch, as data samples."""
+        return self._run(self.adapt(inputs), data_samples, 'predict')
+
+    def adapt(self, inputs: Tensor) -> Tensor:
+        """Brings the student's batch into the teacher's form, and the teacher to the batch's device."""
         if inputs.device != self.device:
             self._move(inputs.device)
-        self._forward(self.adapter(inputs))
-        return self.taps.take()
+        return self.adapter(inputs)
 
-    def _run(self, inputs: Tensor) -> None:
+    def _run(self, inputs: Tensor, data_samples: list | None, mode: str) -> list | Tensor:
         if self.dtype is None:
-            self.model(inputs, mode='tensor')
-            return
+            return self.model(inputs, data_samples, mode=mode)
         with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            self.model(inputs, mode='tensor')
+            return self.model(inputs, data_samples, mode=mode)
 
     def _move(self, device: torch.device) -> None:
         self.model.to(device)

@@ -1,26 +1,37 @@
-"""One entry of a recipe: taps, an optional connector, a loss and a weight."""
+"""One entry of a recipe: taps, optional connectors, a loss and a weight."""
+import inspect
+from collections.abc import Callable, Sequence
+
 from mmengine.model import BaseModule
 from torch import Tensor, autocast, nn
 
 from mmkd.losses.checks import shape_of
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.build import build
+from mmkd.utils.build import build, find_type
 
-Tapped = dict[str, Tensor | list[Tensor]]
+from .schedule import Progress, WeightSchedule
+from .taps import Tapped
+
+Value = Tensor | list[Tensor]
 
 
 class Term(BaseModule):
     """Compares student taps with teacher taps.
 
+    The connectors and the loss are built by :meth:`build`, from the tensors of a dry run. Their arguments
+    ``student_channels``, ``teacher_channels``, ``student_size``, ``teacher_size`` (height and width) and
+    ``num_classes`` (the teacher's last dimension) are filled in where their constructor has them and the recipe
+    does not say: a number or pair for a single tap, a list for a list of taps.
+
     Args:
         name: Its name in the recipe; the log shows it as ``loss_<name>``.
         loss: Config of the loss.
-        student: Tap or list of taps of the student.
-        teacher: Tap or list of taps of the teacher.
-        connector: Config of the connector; with several student taps, each gets its own. Its
-            ``student_channels`` and ``teacher_channels`` are inferred where they are left out.
-        weight: Factor of the loss.
+        student: Tap of the student, of which the loss gets a tensor, or list of taps, of which it gets a list.
+        teacher: The same of the teacher.
+        connector: Config of the connector, which each student tap gets for itself unless the connector is a joint
+            one; or a list with a config or None for each student tap.
+        weight: Factor of the loss: a number, or a dict for :class:`~mmkd.distillers.schedule.WeightSchedule`.
 
     Raises:
         UserError: An argument is missing or has the wrong type.
@@ -31,67 +42,124 @@ class Term(BaseModule):
                  loss: dict,
                  student: str | list[str],
                  teacher: str | list[str],
-                 connector: dict | None = None,
-                 weight: float = 1.0) -> None:
+                 connector: dict | list[dict | None] | None = None,
+                 weight: float | dict = 1.0) -> None:
         super().__init__()
         self.name = name
-        self.student_taps = [student] if isinstance(student, str) else list(student)
-        self.teacher_taps = [teacher] if isinstance(teacher, str) else list(teacher)
-        self.several = not isinstance(student, str)
-        self.weight = weight
-        self.loss = build(MODELS, loss, f'term {name!r}')
+        self.several = not isinstance(student, str), not isinstance(teacher, str)
+        self.student_taps = list(student) if self.several[0] else [student]
+        self.teacher_taps = list(teacher) if self.several[1] else [teacher]
+        try:
+            self.weight = WeightSchedule.of(weight)
+        except UserError as error:
+            raise UserError(f'term {name!r}: {error}') from error
+        self._configs = (loss, connector)
+        find_type(MODELS, loss, f'term {name!r}')
+        self.loss: nn.Module | None = None
         self.connectors: nn.ModuleList | None = None
-        self._connector_cfg = connector
-        if connector and len(self.student_taps) != len(self.teacher_taps):
-            raise UserError(f'term {name!r} expects as many student taps as teacher taps for its connectors, '
+        if isinstance(connector, list) and len(connector) != len(self.student_taps):
+            raise UserError(f'term {name!r} expects one connector or None for each of its {len(self.student_taps)} '
+                            f'student taps, got {len(connector)}.')
+        if connector and 1 < len(self.teacher_taps) < len(self.student_taps):
+            raise UserError(f'term {name!r} expects one teacher tap, or one for each student tap, for its connectors, '
                             f'got {len(self.student_taps)} and {len(self.teacher_taps)}.')
 
-    def build_connectors(self, student: Tapped, teacher: Tapped) -> None:
-        """Builds the connectors from the tensors of a dry run.
+    @property
+    def uses_indices(self) -> bool:
+        """Whether the loss asks for the indices of the samples."""
+        return 'indices' in inspect.signature(self.loss.forward).parameters
+
+    def is_idle(self, progress: Progress) -> bool:
+        """Whether the term need not be computed: it has stopped, and no parameter waits for its gradient."""
+        return self.weight.at(progress) == 0 and not any(p.requires_grad for p in self.parameters())
+
+    def build(self, student: Tapped, teacher: Tapped, parts: object) -> None:
+        """Builds connectors and loss from the tensors of a dry run.
 
         Args:
             student: Tap name to tensor of the student.
             teacher: Tap name to tensor of the teacher.
-        """
-        if not self._connector_cfg:
-            return
-        pairs = zip(self.student_taps, self.teacher_taps, strict=True)
-        self.connectors = nn.ModuleList(
-            build(
-                MODELS,
-                dict(student_channels=student[s].shape[1], teacher_channels=teacher[t].shape[1])
-                | self._connector_cfg, f'term {self.name!r}') for s, t in pairs)
+            parts: What the loss's ``bind`` may ask for, by the names of its arguments; see
+                :class:`~mmkd.distillers.parts.TeacherParts`.
 
-    def forward(self, student: Tapped, teacher: Tapped, target: Tensor | None) -> Tensor:
+        Raises:
+            UserError: Something cannot be built, or the teacher lacks a part.
+        """
+        loss, connector = self._configs
+        students, teachers = self._values(student, teacher)
+        partners = teachers * len(students) if len(teachers) == 1 else teachers
+        if isinstance(connector, dict) and getattr(find_type(MODELS, connector, self.name), 'joint', False):
+            self.connectors = nn.ModuleList([self._build(connector, students, teachers)])
+        elif connector:
+            configs = connector if isinstance(connector, list) else [connector] * len(students)
+            self.connectors = nn.ModuleList(
+                self._build(config, *pair) if config else nn.Identity()
+                for config, *pair in zip(configs, students, partners, strict=False))
+        students = self._connect(students)
+        self.loss = self._build(loss, *self._arguments(students, teachers))
+        if hasattr(self.loss, 'bind'):
+            wanted = inspect.signature(self.loss.bind).parameters
+            self.loss.bind(**{name: getattr(parts, name)(self.teacher_taps) for name in wanted})
+
+    def _build(self, config: dict, student: Value, teacher: Value) -> nn.Module:
+        what = f'term {self.name!r}'
+        wanted = inspect.signature(find_type(MODELS, config, what).__init__).parameters
+        inferred = {name: infer(student, teacher) for name, infer in _INFERRED.items()
+                    if name in wanted and name not in config}
+        return build(MODELS, inferred | config, what)
+
+    def _values(self, student: Tapped, teacher: Tapped) -> tuple[list[Value], list[Value]]:
+        return [student[tap] for tap in self.student_taps], [teacher[tap] for tap in self.teacher_taps]
+
+    def _connect(self, students: list[Value]) -> list[Value]:
+        if self.connectors is None:
+            return students
+        if getattr(self.connectors[0], 'joint', False):
+            return self.connectors[0](students)
+        return [connect(tensor) for connect, tensor in zip(self.connectors, students, strict=True)]
+
+    def _arguments(self, students: list[Value], teachers: list[Value]) -> list[Value]:
+        return [values if several else values[0]
+                for values, several in zip((students, teachers), self.several, strict=True)]
+
+    def forward(self,
+                student: Tapped,
+                teacher: Tapped,
+                target: Tensor | None,
+                indices: Tensor | None = None,
+                progress: Progress | None = None) -> Tensor:
         """Computes the weighted loss, in fp32 whatever the autocast type.
 
         Args:
             student: Tap name to tensor of the student.
             teacher: Tap name to tensor of the teacher.
             target: Class indices (N,) or soft labels (N, C); None for models without image labels.
+            indices: Numbers (N,) of the samples in the training set, where they are known.
+            progress: How far the training has come, which the weight may depend on.
 
         Returns:
             A scalar.
         """
-        students = [student[tap] for tap in self.student_taps]
-        teachers = [teacher[tap] for tap in self.teacher_taps]
-        if self.connectors is not None:
-            students = [connect(tensor) for connect, tensor in zip(self.connectors, students, strict=True)]
-        with autocast(_device_type(students[0]), enabled=False):
-            if self.several:
-                return self.weight * self.loss(students, teachers, target)
-            return self.weight * self.loss(students[0], teachers[0], target)
+        students, teachers = self._values(student, teacher)
+        arguments = self._arguments(self._connect(students), teachers)
+        extra = dict(indices=indices) if self.uses_indices else {}
+        if getattr(self.loss, 'mixed_precision', False):  # the loss sees to it itself
+            value = self.loss(*arguments, target, **extra)
+        else:
+            with autocast(_first(arguments[0]).device.type, enabled=False):
+                value = self.loss(*arguments, target, **extra)
+        return self.weight.at(progress or Progress()) * value
 
-    def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None) -> None:
-        """Builds the connectors and tries the loss once, to find wrong shapes before training.
+    def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: object) -> None:
+        """Builds the term and tries it once, to find wrong shapes before training.
 
         Raises:
             UserError: Something does not fit; the message has the shapes of both sides.
         """
         try:
-            self.build_connectors(student, teacher)
-            self(student, teacher, target)
-        except (UserError, RuntimeError, ValueError, IndexError, TypeError) as error:
+            self.build(student, teacher, parts)
+            self.eval()(student, teacher, target, None if target is None else target.new_tensor([0, 1]))
+        except (UserError, RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
             shapes = '; '.join(
                 f'{role} {", ".join(taps)}: {shape_of([tensors[tap] for tap in taps])[1:-1]}'
                 for role, taps, tensors in (('student', self.student_taps, student),
@@ -99,5 +167,30 @@ class Term(BaseModule):
             raise UserError(f'term {self.name!r} does not fit its taps ({shapes}): {error}') from error
 
 
-def _device_type(tensor: Tensor | list[Tensor]) -> str:
-    return (tensor if isinstance(tensor, Tensor) else tensor[0]).device.type
+def _first(value: Value) -> Tensor:
+    while not isinstance(value, Tensor):
+        value = value[0]
+    return value
+
+
+def _each(read: Callable[[Tensor], object]) -> Callable[[Value], object]:
+    """Applies a function to a tensor, or to every tensor of a list (of lists)."""
+    def reader(value: Value) -> object:
+        return read(value) if isinstance(value, Tensor) else [reader(item) for item in value]
+    return reader
+
+
+def _width(tensor: Tensor) -> int:
+    return tensor.shape[2] if tensor.dim() == 3 else tensor.shape[1]  # tokens (N, L, C), else channels second
+
+
+def _size(tensor: Tensor) -> Sequence[int]:
+    return tuple(tensor.shape[2:]) if tensor.dim() == 4 else (1, 1)
+
+
+_INFERRED = dict(
+    student_channels=lambda student, teacher: _each(_width)(student),
+    teacher_channels=lambda student, teacher: _each(_width)(teacher),
+    student_size=lambda student, teacher: _each(_size)(student),
+    teacher_size=lambda student, teacher: _each(_size)(teacher),
+    num_classes=lambda student, teacher: _width(_first(teacher)))

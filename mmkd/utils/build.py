@@ -9,12 +9,33 @@ from mmengine.registry import Registry
 from .errors import UserError, nearest
 
 
-def build(registry: Registry, cfg: dict, what: str) -> object:
-    """Builds an object of scope ``mmkd`` (or of any other, if its type says so).
+def find_type(registry: Registry, cfg: dict, what: str) -> type:
+    """Looks up the class that a config names.
 
     Args:
         registry: The mmkd registry to search first.
-        cfg: Config with a ``type``.
+        cfg: Config with a ``type`` of scope ``mmkd`` (or of any other, if it says so).
+        what: What asks for the class, for the error message.
+
+    Raises:
+        UserError: The type is missing or unknown.
+    """
+    if not isinstance(cfg, dict) or 'type' not in cfg:
+        raise UserError(f"{what} expects a config like dict(type='mmkd.KDLoss'), got {cfg!r}.")
+    kind = cfg['type']
+    found = registry.get(kind) if isinstance(kind, str) else kind
+    if found is None:
+        names = [f'mmkd.{name}' for name in registry.module_dict]
+        raise UserError(f'{what} expects a registered type, got {kind!r}. {nearest(kind, names)}')
+    return found
+
+
+def build(registry: Registry, cfg: dict, what: str) -> object:
+    """Builds an object from its config.
+
+    Args:
+        registry: The mmkd registry to search first.
+        cfg: Config with a ``type``; see :func:`find_type`.
         what: What asks for the object, for the error message.
 
     Returns:
@@ -23,12 +44,7 @@ def build(registry: Registry, cfg: dict, what: str) -> object:
     Raises:
         UserError: The type is missing or unknown, or an argument has no such name.
     """
-    if not isinstance(cfg, dict) or 'type' not in cfg:
-        raise UserError(f"{what} expects a config like dict(type='mmkd.KDLoss'), got {cfg!r}.")
-    kind = cfg['type']
-    if isinstance(kind, str) and registry.get(kind) is None:
-        names = [f'mmkd.{name}' for name in registry.module_dict]
-        raise UserError(f'{what} expects a registered type, got {kind!r}. {nearest(kind, names)}')
+    find_type(registry, cfg, what)
     try:
         return registry.build(dict(cfg))
     except TypeError as error:

@@ -35,8 +35,8 @@ def test_features_only():
     assert [tuple(out.shape) for out in maps] == [
         (2, 20, 16, 24), (2, 40, 8, 12), (2, 80, 4, 6), (2, 160, 2, 3)]
     with torch.device('meta'):
-        tokens = get_model('deit-tiny', features_only=True)(torch.rand(1, 3, 224, 224))
-    assert len(tokens) == 4 and tokens[0].shape == (1, 197, 192)
+        maps = get_model('deit-tiny', features_only=True)(torch.rand(1, 3, 224, 224))
+    assert len(maps) == 4 and maps[0].shape == (1, 192, 14, 14)
 
 
 def test_pretrained_weights_with_other_classes(tmp_path, monkeypatch):

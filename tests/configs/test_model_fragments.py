@@ -50,13 +50,13 @@ def maps(*channels: int, size: int = 56) -> list[tuple[int, ...]]:
 
 
 def windows(channels: int) -> list[tuple[int, ...]]:
-    """Swin's tokens, which double in width from stage to stage."""
-    return [((56 >> i)**2, channels << i) for i in range(4)]
+    """Swin's maps, which double in width from stage to stage."""
+    return maps(*(channels << i for i in range(4)))
 
 
-def plain(millions: str, tokens: int, channels: int, size: int = 224, normalisation: str = 'half') -> Fragment:
+def plain(millions: str, side: int, channels: int, size: int = 224, normalisation: str = 'half') -> Fragment:
     """A network of one resolution and width."""
-    return Fragment(millions, [(tokens, channels)] * 4, channels, size, normalisation)
+    return Fragment(millions, [(channels, side, side)] * 4, channels, size, normalisation)
 
 
 def isotropic(millions: str, channels: int) -> Fragment:
@@ -123,22 +123,22 @@ FRAGMENTS = {
     'cswin-tiny': doubling('22.3', 64),  # the paper prints 23, 35 and 78: see the backbone's docstring
     'cswin-small': doubling('34.6', 64),
     'cswin-base': doubling('77.4', 96),
-    'deit-tiny': plain('5.72', 197, 192, normalisation='imagenet'),
-    'deit-small': plain('22.05', 197, 384, normalisation='imagenet'),
-    'deit-base': plain('86.57', 197, 768, normalisation='imagenet'),
-    'vit-tiny-p16': plain('5.72', 197, 192),
-    'vit-small-p16': plain('22.05', 197, 384),
-    'vit-base-p16': plain('86.57', 197, 768),
-    'vit-base-p14': plain('86.48', 257, 768),  # ScaleKD prints ViT-B/16's 86.57
-    'beitv2-base': plain('86.53', 197, 768, normalisation='imagenet'),
-    'beitv2-large': plain('304.43', 197, 1024, normalisation='imagenet'),
-    'eva-large-p14_196px': plain('304.14', 197, 1024, 196, 'clip'),
-    'eva-large-p14_224px': plain('304.20', 257, 1024, 224, 'clip'),
-    'eva-large-p14_336px': plain('304.53', 577, 1024, 336, 'clip'),
-    'eva02-small-p14_336px': plain('22.13', 577, 384, 336, 'clip'),
-    'mixer-small-p16': plain('18.53', 196, 512),
-    'mixer-base-p16': plain('59.88', 196, 768),
-    'mixer-base-p14': plain('60.30', 256, 768),  # ScaleKD prints Mixer-B/16's 59.88
+    'deit-tiny': plain('5.72', 14, 192, normalisation='imagenet'),
+    'deit-small': plain('22.05', 14, 384, normalisation='imagenet'),
+    'deit-base': plain('86.57', 14, 768, normalisation='imagenet'),
+    'vit-tiny-p16': plain('5.72', 14, 192),
+    'vit-small-p16': plain('22.05', 14, 384),
+    'vit-base-p16': plain('86.57', 14, 768),
+    'vit-base-p14': plain('86.48', 16, 768),  # ScaleKD prints ViT-B/16's 86.57
+    'beitv2-base': plain('86.53', 14, 768, normalisation='imagenet'),
+    'beitv2-large': plain('304.43', 14, 1024, normalisation='imagenet'),
+    'eva-large-p14_196px': plain('304.14', 14, 1024, 196, 'clip'),
+    'eva-large-p14_224px': plain('304.20', 16, 1024, 224, 'clip'),
+    'eva-large-p14_336px': plain('304.53', 24, 1024, 336, 'clip'),
+    'eva02-small-p14_336px': plain('22.13', 24, 384, 336, 'clip'),
+    'mixer-small-p16': plain('18.53', 14, 512),
+    'mixer-base-p16': plain('59.88', 14, 768),
+    'mixer-base-p14': plain('60.30', 16, 768),  # ScaleKD prints Mixer-B/16's 59.88
 }
 
 
@@ -183,8 +183,9 @@ def test_size_taps_and_normalisation(name):
 
     names = [f'stage{i}' for i in range(1, len(expected.stages) + 1)]
     taps = Taps(model, [*names, 'pre_logits', 'logits'])
-    model(torch.empty(2, 3, expected.size, expected.size, device='meta'), mode='tensor')
-    shapes = {tap: tuple(tensor.shape) for tap, tensor in taps.take().items()}
+    images = torch.empty(2, 3, expected.size, expected.size, device='meta')
+    _, read = taps.read(model, images, mode='tensor')
+    shapes = {tap: tuple(tensor.shape) for tap, tensor in read.items()}
     assert [shapes[tap] for tap in names] == [(2, *shape) for shape in expected.stages]
     assert shapes['pre_logits'] == (2, expected.pre_logits) and shapes['logits'] == (2, expected.classes)
 

@@ -4,7 +4,7 @@ import torch
 from mmengine.registry import MODELS
 
 from mmkd.distillers import Taps
-from mmkd.distillers.taps import named_locations
+from mmkd.distillers.locations import named_locations
 from mmkd.utils import UserError
 
 from .conftest import classifier
@@ -18,10 +18,8 @@ def test_names_of_a_classifier_in_forward_order():
 def test_values():
     model = MODELS.build(classifier(8)).eval()
     taps = Taps(model, ['stage1', 'pre_logits', 'logits', 'backbone.stages.1.0', 'backbone'])
-    logits = model(torch.rand(2, 3, 32, 32))
-    read = taps.take()
+    logits, read = taps.read(model, torch.rand(2, 3, 32, 32))
     assert torch.equal(read['logits'], logits)
-    assert taps.take() == {}
     torch.testing.assert_close(model.head.fc(read['pre_logits']), logits)
     assert read['stage1'].shape == (2, 8, 8, 8) and read['backbone.stages.1.0'].shape == (2, 16, 4, 4)
     assert read['backbone'].shape == (2, 16)  # a tuple of one tensor is unpacked
@@ -30,7 +28,7 @@ def test_values():
 @pytest.mark.parametrize(('config', 'shapes'), [
     (dict(type='mmpretrain.ResNet', depth=18), [(64, 8, 8), (128, 4, 4), (256, 2, 2), (512, 1, 1)]),
     (dict(type='mmpretrain.SwinTransformer', arch='tiny', img_size=32, window_size=2, pad_small_map=True),
-     [(64, 96), (16, 192), (4, 384), (1, 768)]),  # tokens (L, C)
+     [(96, 8, 8), (192, 4, 4), (384, 2, 2), (768, 1, 1)]),
     (dict(type='mmpretrain.MobileNetV2'), [(24, 8, 8), (32, 4, 4), (96, 2, 2), (320, 1, 1)]),
     (dict(type='mmpretrain.MobileNetV3', arch='large'), [(24, 8, 8), (40, 4, 4), (112, 2, 2), (160, 1, 1)]),
     (dict(type='mmpretrain.EfficientNet', arch='b0'), [(24, 8, 8), (40, 4, 4), (112, 2, 2), (320, 1, 1)]),
@@ -44,8 +42,7 @@ def test_stages_of_other_families(config, shapes):
     model.eval()
     names = [f'stage{i}' for i in range(1, 5)]
     taps = Taps(model, names)
-    model.backbone(torch.rand(1, 3, 32, 32))
-    read = taps.take()
+    _, read = taps.read(model.backbone, torch.rand(1, 3, 32, 32))
     assert [tuple(read[name].shape[1:]) for name in names] == shapes
 
 
@@ -63,10 +60,10 @@ def test_stages_of_plain_networks_are_quarters_of_their_depth(config, tokens):
     model.eval()
     stages, blocks = [f'stage{i}' for i in range(1, 5)], [f'backbone.layers.{i}' for i in (1, 4, 6, 9)]
     taps = Taps(model, [*stages, *blocks])
-    model.backbone(torch.rand(1, 3, 32, 32))
-    read = taps.take()
+    _, read = taps.read(model.backbone, torch.rand(1, 3, 32, 32))
     for stage, block in zip(stages, blocks):
-        assert read[stage].shape == (1, tokens, 16) and read[stage] is read[block]
+        assert read[stage].shape == (1, 16, 2, 2) and read[block].shape == (1, tokens, 16)
+        assert torch.equal(read[stage].flatten(2).transpose(1, 2), read[block][:, tokens - 4:])
 
 
 def test_quarters_of_any_depth():
@@ -91,8 +88,7 @@ def test_timm_models():
     pytest.importorskip('timm')
     model = MODELS.build(dict(type='mmpretrain.TimmClassifier', model_name='resnet10t', num_classes=7)).eval()
     taps = Taps(model, ['stage1', 'stage4', 'pre_logits', 'logits'])
-    logits = model(torch.rand(1, 3, 64, 64))
-    read = taps.take()
+    logits, read = taps.read(model, torch.rand(1, 3, 64, 64))
     assert read['stage1'].shape[2:] == (16, 16) and read['stage4'].shape[2:] == (2, 2)
     assert torch.equal(read['logits'], logits) and read['pre_logits'].shape == (1, 512)
 
@@ -104,10 +100,11 @@ def test_plain_timm_models(name):
                               patch_size=14, depth=10, embed_dim=24, num_heads=2)).eval()
     stages = [f'stage{i}' for i in range(1, 5)]
     taps = Taps(model, [*stages, *(f'model.blocks.{i}' for i in (1, 4, 6, 9)), 'pre_logits', 'logits'])
-    logits = model(torch.rand(1, 3, 28, 28))
-    read = taps.take()
-    assert all(read[stage] is read[f'model.blocks.{i}'] for stage, i in zip(stages, (1, 4, 6, 9)))
-    assert read['stage4'].shape[2:] == (24,) and read['pre_logits'].shape == (1, 24)
+    logits, read = taps.read(model, torch.rand(1, 3, 28, 28))
+    for stage, i in zip(stages, (1, 4, 6, 9)):
+        tokens = read[f'model.blocks.{i}']  # (1, class tokens + 4, 24)
+        assert torch.equal(read[stage].flatten(2).transpose(1, 2), tokens[:, -4:])
+    assert read['stage4'].shape == (1, 24, 2, 2) and read['pre_logits'].shape == (1, 24)
     assert torch.equal(read['logits'], logits)
 
 
@@ -115,8 +112,7 @@ def test_timm_classifiers_that_are_no_linear_layer():
     pytest.importorskip('timm')
     model = MODELS.build(dict(type='mmpretrain.TimmClassifier', model_name='repvit_m0_9', num_classes=7)).eval()
     taps = Taps(model, ['stage1', 'stage4', 'pre_logits', 'logits'])
-    logits = model(torch.rand(1, 3, 32, 32))
-    read = taps.take()
+    logits, read = taps.read(model, torch.rand(1, 3, 32, 32))
     assert read['pre_logits'].shape == (1, 384)
     torch.testing.assert_close(model.model.head(read['pre_logits']), logits)
     torch.testing.assert_close(read['stage4'].mean((2, 3)), read['pre_logits'])  # of both heads: the pooled map

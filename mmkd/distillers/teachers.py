@@ -1,0 +1,111 @@
+"""Building the teachers of a recipe: one, several by name, or the student's running average."""
+from mmengine.logging import print_log
+from mmengine.model import BaseModel, ExponentialMovingAverage
+from torch import nn
+
+from mmkd.utils import UserError, nearest
+
+from .inputs import InputAdapter, normalisation
+from .models import build_model, read_spec
+from .teacher import Teacher
+
+FORMS = {'type', 'config', 'timm', 'ema'}
+
+
+def build_teachers(cfg: dict, taps: list[str], student: BaseModel) -> tuple[dict[str, Teacher], nn.ModuleDict]:
+    """Builds all teachers that a recipe names.
+
+    Args:
+        cfg: A teacher, or a dict of names to teachers.
+        taps: The teacher taps of all terms.
+        student: The student, whose data preprocessor says how the batches are normalised.
+
+    Returns:
+        Name to teacher (a single one has the name ``''``), and name to running average of the student for those that
+        are one.
+
+    Raises:
+        UserError: A teacher cannot be built, no tap reads it, or a tap names none.
+    """
+    if not isinstance(cfg, dict):
+        raise UserError(f'teacher expects a dict, got {cfg!r}.')
+    several = cfg and not FORMS & set(cfg) and all(
+        isinstance(value, dict) and FORMS & set(value) for value in cfg.values())
+    configs = cfg if several else {'': cfg}
+    wanted: dict[str, list[str]] = {name: [] for name in configs}
+    for tap in taps:
+        name, rest = split_tap(tap, configs)
+        wanted[name].append(rest)
+    teachers, averages = {}, nn.ModuleDict()
+    for name, config in configs.items():
+        if not wanted[name]:
+            raise UserError(f'teacher {name!r} expects a term that reads it, got none. Remove it, or write a '
+                            f"teacher tap such as '{name}:logits'.")
+        if isinstance(config, dict) and 'ema' in config:
+            averages[name or 'average'] = average = _average(config, student)
+            teachers[name] = Teacher(average.module, wanted[name], InputAdapter(None, None))
+        else:
+            teachers[name] = _build(config, wanted[name], student.data_preprocessor)
+    return teachers, averages
+
+
+def split_tap(tap: str, teachers: dict[str, object]) -> tuple[str, str]:
+    """Splits a teacher tap into the teacher's name and the tap.
+
+    Raises:
+        UserError: There are several teachers and it names none of them.
+    """
+    if list(teachers) == ['']:
+        return '', tap
+    name, _, rest = tap.partition(':')
+    if not rest or name not in teachers:
+        raise UserError(f"a teacher tap expects the form 'name:tap' where there are several teachers, got {tap!r}. "
+                        f'{nearest(name, teachers)}')
+    return name, rest
+
+
+def _average(cfg: dict, student: BaseModel) -> ExponentialMovingAverage:
+    options = cfg['ema']
+    if set(cfg) != {'ema'} or not isinstance(options, dict) or not set(options) <= {'momentum', 'interval'}:
+        raise UserError(f'teacher expects ema=dict(momentum=…) and nothing else beside it, got {cfg!r}.')
+    if not 0 < options.get('momentum', 2e-4) < 1:
+        raise UserError(f'teacher expects an ema with a momentum in (0, 1), got {options["momentum"]}.')
+    return ExponentialMovingAverage(student, update_buffers=True, **options)
+
+
+def _build(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teacher:
+    cfg = dict(cfg)
+    options = {key: cfg.pop(key) for key in ('dtype', 'compile') if key in cfg}
+    size = cfg.pop('input_size', None)
+    spec = read_spec(cfg, 'teacher')
+    model = build_model(spec, 'teacher')
+    theirs = normalisation(model.data_preprocessor) or _timm_normalisation(model)
+    size = as_size(size) if size is not None else _fixed_input_size(model)
+    adapter = InputAdapter(normalisation(student_preprocessor), theirs, size)
+    if adapter.scale is not None or adapter.flip or size:
+        print_log(f"The teacher's input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
+                  logger='current')
+    return Teacher(model, taps, adapter, **options)
+
+
+def _timm_normalisation(model: BaseModel) -> dict | None:
+    """timm writes what a model was trained on into its pretrained config, for pixels in 0…1."""
+    cfg = getattr(getattr(model, 'model', None), 'pretrained_cfg', None)
+    if not cfg or 'mean' not in cfg:
+        return None
+    return dict(mean=[255 * value for value in cfg['mean']], std=[255 * value for value in cfg['std']],
+                to_rgb=True)
+
+
+def _fixed_input_size(model: BaseModel) -> tuple[int, int] | None:
+    """The only input size that a model takes, if it is tied to one (as vision transformers are)."""
+    cfg = getattr(getattr(model, 'model', None), 'pretrained_cfg', None)
+    if cfg and cfg.get('fixed_input_size'):
+        return tuple(cfg['input_size'][-2:])
+    size = getattr(getattr(model, 'backbone', None), 'img_size', None)
+    return as_size(size) if size is not None else None
+
+
+def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Completes a side to (height, width)."""
+    return (size, size) if isinstance(size, int) else tuple(size)
