@@ -5,6 +5,7 @@ from mmengine.registry import MODELS
 
 from mmkd.distillers import Taps
 from mmkd.distillers.locations import named_locations
+from mmkd.distillers.taps import token_grid
 from mmkd.utils import UserError
 
 from .conftest import classifier
@@ -116,6 +117,53 @@ def test_timm_classifiers_that_are_no_linear_layer():
     assert read['pre_logits'].shape == (1, 384)
     torch.testing.assert_close(model.model.head(read['pre_logits']), logits)
     torch.testing.assert_close(read['stage4'].mean((2, 3)), read['pre_logits'])  # of both heads: the pooled map
+
+
+def test_inputs_and_all_runs():
+    model = MODELS.build(dict(
+        type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.ResNet', depth=18),
+        neck=dict(type='mmpretrain.GlobalAveragePooling'),
+        head=dict(type='mmpretrain.LinearClsHead', num_classes=7, in_channels=512))).eval()
+    relu = 'backbone.layer4.1.relu'
+    taps = Taps(model, ['stage4', f'{relu}@input', f'{relu}@all', relu])
+    _, read = taps.read(model, torch.rand(1, 3, 64, 64))
+    assert torch.equal(read[f'{relu}@input'].relu(), read['stage4']) and (read[f'{relu}@input'] < 0).any()
+    assert [value.shape for value in read[f'{relu}@all']] == [(1, 512, 2, 2)] * 2  # it runs twice in a block
+    assert torch.equal(read[relu], read['stage4']) and torch.equal(read[f'{relu}@all'][1], read[relu])
+
+
+def test_a_pass_ends_where_the_last_tap_has_been_read():
+    model = MODELS.build(classifier(8)).eval()
+    runs = []
+    for i, stage in enumerate(model.backbone.stages):
+        stage.register_forward_pre_hook(lambda *_, i=i: runs.append(i))
+    taps = Taps(model, ['stage1', 'stage2'])
+    outputs, read = taps.read(model, torch.rand(1, 3, 32, 32), stop_early=True)
+    assert outputs is None and set(read) == {'stage1', 'stage2'} and runs == [0, 1]
+    assert model(torch.rand(1, 3, 32, 32)).shape == (1, 10)  # an ordinary pass goes on to the end
+
+
+def test_nothing_is_kept_between_passes():
+    model = MODELS.build(classifier(8))
+    taps = Taps(model, ['stage1'])
+    model(torch.rand(1, 3, 32, 32))
+    assert taps._tensors == {}
+
+
+@pytest.mark.parametrize(('tokens', 'image', 'grid'), [
+    (196, (224, 224), (14, 14)), (12, (48, 64), (3, 4)), (6, (33, 50), (2, 3)), (7, (16, 112), (1, 7))])
+def test_token_grids(tokens, image, grid):
+    assert token_grid(tokens, image) == grid
+
+
+def test_tokens_that_are_no_rectangle():
+    with pytest.raises(UserError, match='rectangle like the image of 224×224, got 197'):
+        token_grid(197, (224, 224))
+
+
+def test_unknown_options():
+    with pytest.raises(UserError, match="@input or @all after its name, got 'stage1@last'"):
+        Taps(MODELS.build(classifier(8)), ['stage1@last'])
 
 
 def test_unknown_taps_list_the_nearest():

@@ -1,0 +1,78 @@
+"""Parts of a teacher that losses call on the student's tensors."""
+import copy
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmkd.distillers import Taps
+from mmkd.distillers.parts import TeacherParts
+from mmkd.utils import UserError
+
+
+def image_classifier(width: int, gap: bool, **backbone) -> dict:
+    """A classifier around a backbone."""
+    return dict(type='mmpretrain.ImageClassifier', backbone=backbone,
+                neck=dict(type='mmpretrain.GlobalAveragePooling') if gap else None,
+                head=dict(type='mmpretrain.LinearClsHead', num_classes=7, in_channels=width))
+
+
+def timm(name: str, **options) -> dict:
+    """A classifier of timm's."""
+    return dict(type='mmpretrain.TimmClassifier', model_name=name, num_classes=7, **options)
+
+
+RESNET = image_classifier(512, True, type='mmpretrain.ResNet', depth=18)
+SLAK = image_classifier(16, False, type='mmkd.SLaK', arch=dict(depths=[1, 1], channels=[8, 16]), width_factor=1.0,
+                        kernel_sizes=(7, 7), small_kernel=3)
+POOLING = {
+    'ResNet': RESNET, 'SLaK': SLAK,
+    'ConvNeXt': image_classifier(16, False, type='mmpretrain.ConvNeXt',
+                                 arch=dict(depths=[1] * 4, channels=[4, 8, 8, 16])),
+    'ConvNeSt': image_classifier(16, False, type='mmkd.ConvNeSt', arch=dict(depths=[1, 1], channels=[8, 16])),
+    'Swin': image_classifier(768, True, type='mmpretrain.SwinTransformer', arch='tiny', img_size=64, window_size=2),
+    'timm ResNet': timm('resnet10t'),
+    'timm ConvNeXt': timm('convnext_atto'),
+    'timm Swin': timm('swin_tiny_patch4_window7_224', img_size=64, window_size=2),
+}
+
+
+@pytest.fixture(params=POOLING)
+def pooling_model(request) -> nn.Module:
+    """A classifier that pools its last map."""
+    if request.param.startswith('timm'):
+        pytest.importorskip('timm')
+    torch.manual_seed(0)
+    return MODELS.build(POOLING[request.param]).eval()
+
+
+@torch.no_grad()
+def test_the_classifier_gives_the_logits_of_the_last_stage(pooling_model):
+    from mmkd.distillers.locations import named_locations
+    last = max(name for name in named_locations(pooling_model) if name.startswith('stage'))
+    taps = Taps(pooling_model, [last])
+    logits, read = taps.read(pooling_model, torch.rand(2, 3, 64, 64))
+    classify = TeacherParts(pooling_model).teacher_classifier([last])
+    torch.testing.assert_close(classify(read[last]), logits)
+    assert copy.deepcopy(classify) is classify  # a function: a copy of the loss takes no copy of the teacher
+
+
+def test_a_class_token_is_no_pooled_map():
+    arch = dict(embed_dims=16, num_layers=4, num_heads=2, feedforward_channels=32)
+    model = MODELS.build(dict(
+        type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.VisionTransformer', arch=arch, img_size=32),
+        head=dict(type='mmpretrain.VisionTransformerClsHead', num_classes=7, in_channels=16)))
+    with pytest.raises(UserError, match='reads the pooled map of its last stage, got a VisionTransformer'):
+        TeacherParts(model).teacher_classifier(['stage4'])
+
+
+def test_batch_norms_before_a_tap():
+    model = MODELS.build(RESNET)
+    last = model.backbone.layer4[1].bn2
+    nn.init.normal_(last.weight)
+    taps = ['stage4', 'backbone.layer4.1.relu@input', 'backbone.layer4.1.bn2', 'backbone.layer4.1', 'pre_logits']
+    norms = TeacherParts(model).teacher_norms(taps)
+    assert all(torch.equal(weight, last.weight) and torch.equal(bias, last.bias) for weight, bias in norms[:4])
+    assert norms[4] is None
+    assert TeacherParts(MODELS.build(SLAK)).teacher_norms(['large:stage2']) == [None]  # a layer norm comes after it
