@@ -6,7 +6,6 @@ The report, with a table and figures, is written below --work-dir. Interrupted, 
 """
 import argparse
 import os
-import signal
 import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
@@ -14,10 +13,10 @@ from pathlib import Path
 
 from quickstart_plan import DigitsJob, Plan, Settings
 
-from mmkd.utils import UserError
-from mmkd.utils.files import lock_folder, read_json, write_json, write_text
-from mmkd.utils.jobs import OUTPUT, Job, JobError, Scheduler, remove_job_folder
-from mmkd.utils.progress import Progress, clock, shown
+from mmkd.utils.files import read_json, write_json, write_text
+from mmkd.utils.job_runs import run_interruptible, run_jobs
+from mmkd.utils.jobs import remove_job_folder
+from mmkd.utils.progress import clock, shown
 from mmkd.utils.run_logs import last_checkpoint, read_scalars
 from mmkd.utils.versions import usable_cores
 
@@ -25,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK_DIR = 'work_dirs/quickstart'
 CLOCK = 'clock.json'
 REPORTS = ('report.json', 'report.md', 'figures.txt')
-TAIL_LINES = 30
 SCENES = range(3)  # the first validation scenes, not picked
 FIGURES = {
     'curves.png': 'Top-1 of the students on the validation digits over the epochs.',
@@ -71,17 +69,6 @@ def clean(work_dir: Path) -> None:
             path.unlink()
 
 
-def run_jobs(jobs: list[Job], args: argparse.Namespace, lock: int) -> None:
-    """Runs jobs to the end, with a progress bar."""
-    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
-    env = os.environ | dict(PYTHONPATH=search, MPLBACKEND='Agg')
-    progress = Progress(jobs, args.jobs)
-    try:
-        Scheduler(jobs, args.jobs, progress, env, pass_fds=(lock, )).run()
-    finally:
-        progress.close()
-
-
 class Stopwatch:
     """Counts the seconds of a quick start, over all its parts if it was interrupted.
 
@@ -110,14 +97,14 @@ def run(args: argparse.Namespace, lock: int) -> None:
           f'python is {sys.executable}', flush=True)
     try:
         command = [sys.executable, 'tools/dataset_converters/digits.py']
-        run_jobs([DigitsJob('digits', args.work_dir / 'digits', command, key='')], args, lock)
+        run_jobs([DigitsJob('digits', args.work_dir / 'digits', command, key='')], args.jobs, ROOT, lock)
         plan = Plan(Settings(args.work_dir, args.full, args.check, args.threads,
                              args.threads if args.jobs == 1 else 1))
         jobs = list(plan.jobs.values())
         watch.running = not all(job.done() for job in jobs)
         if not any(job.done() or job.begun() for job in jobs):
             watch.before = 0.0
-        run_jobs(jobs, args, lock)
+        run_jobs(jobs, args.jobs, ROOT, lock)
         report(plan, watch)
     finally:
         watch.save()
@@ -169,53 +156,21 @@ def draw_figures(plan: Plan) -> None:
         draw_scenes(folder / name, title, scenes, info.classes, info.palette)
 
 
-def explain(error: JobError) -> None:
-    """Prints the end of what a failed command printed, and where the rest is."""
-    path = error.job.folder / OUTPUT
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines() if path.is_file() else []
-    print('\n'.join(lines[-TAIL_LINES:]), file=sys.stderr)
-    print(f'error: {error} The whole output: {path}. The same command runs it again and keeps what is done.',
-          file=sys.stderr)
-
-
 def main() -> int:
     """Runs the tool.
 
     Returns:
         The exit status.
     """
-    signals: list[int] = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    caught: list[int] = []
-
-    def interrupt(number: int, _: object) -> None:
-        caught.append(number)
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)  # nothing disturbs the children's end
-        raise KeyboardInterrupt
-
     args = parse_args()
     os.chdir(ROOT)
-    for each in signals:
-        if signal.getsignal(each) != signal.SIG_IGN:  # as nohup does
-            signal.signal(each, interrupt)
-    try:
-        with lock_folder(args.work_dir) as lock:
-            if args.clean:
-                clean(args.work_dir)
-            run(args, lock)
-    except JobError as error:
-        explain(error)
-        return 1
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f'error: {error.filename or args.work_dir} cannot be used: {error.strerror or error}.', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('\ninterrupted; nothing is left running. The same command goes on from here.', file=sys.stderr)
-        return 128 + caught[0]
-    return 0
+
+    def work(lock: int) -> None:
+        if args.clean:
+            clean(args.work_dir)
+        run(args, lock)
+
+    return run_interruptible(work, args.work_dir)
 
 
 if __name__ == '__main__':

@@ -1,34 +1,23 @@
 """The runs of ``quickstart.py``: which commands, what they need, and what they leave behind."""
-import copy
-import hashlib
-import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial, reduce
 from pathlib import Path
 
-from mmengine.config import Config
-
-from mmkd.utils.configs import find_config
 from mmkd.utils.files import read_json
 from mmkd.utils.jobs import Job
-from mmkd.utils.run_logs import count_iterations, dataset_length, last_checkpoint
-from mmkd.utils.training_jobs import PublishJob, TrainJob
-from mmkd.utils.versions import installed_versions
+from mmkd.utils.run_logs import dataset_length, last_checkpoint
+from mmkd.utils.training_jobs import DATA_STAMP, PublishJob, TrainingJobs, fingerprint
 
 CONFIGS = 'configs/quickstart'
-STAMP = 'digits.json'  # with which settings the data were made
 TEACHER = 'slak-mini_digits'
 STUDENTS = dict(
     alone='convnest-mini_digits-5shot',
     distilled='convnest-mini_slak-mini-nkd_digits-5shot',
     kd='convnest-mini_slak-mini-kd_digits-5shot')
 SCENES = {'mask-rcnn': 'mask-rcnn_convnest-mini{}_digits', 'upernet': 'upernet_convnest-mini{}_digits'}
-# Expected seconds of an iteration, and of a run's start and validation: for the order and the progress only.
+# Expected seconds of an iteration: for the order and the progress only.
 ITERATION_SECONDS = {
     'teacher': 0.17, 'alone': 0.12, 'distilled': 0.13, 'kd': 0.13, 'mask-rcnn': 0.56, 'upernet': 0.23}
-RUN_SECONDS = 9.
 CHECK = {
     'teacher': {'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 2, 'train_dataloader.dataset.indices': 64,
                 'val_dataloader.dataset.indices': 64},
@@ -106,8 +95,8 @@ class Plan:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.versions = installed_versions()
-        self._load = cache(load)
+        self._trainings = TrainingJobs()
+        self.versions = self._trainings.versions
         self.jobs: dict[str, Job] = {}
         self._add_training('teacher', TEACHER, 'teacher', self._cuts('teacher'))
         for kind in settings.student_kinds:
@@ -134,7 +123,7 @@ class Plan:
             segmentor=segmentor.iterations, images=_size(teacher.config.train_dataloader),
             labels=dataset_length(student.config.train_dataloader.dataset.dataset),
             seeds=len(self.settings.student_seeds), val_images=_size(student.config.val_dataloader),
-            side=read_json(Path(detector.config.data_root, STAMP)).get('scene_size'),
+            side=read_json(Path(detector.config.data_root, DATA_STAMP)).get('scene_size'),
             scenes=_size(detector.config.train_dataloader), val_scenes=_size(detector.config.val_dataloader))
         return text + CHECKED * self.settings.check
 
@@ -166,47 +155,11 @@ class Plan:
 
     def _add_training(self, name: str, config_name: str, kind: str, options: dict, threads: int | None = None,
                       needs: tuple[str, ...] = (), teacher: Job | None = None) -> None:
-        folder, path = self.settings.work_dir / name, f'{CONFIGS}/{config_name}.py'
-        config = copy.deepcopy(self._load(path))
-        options = {key: value for key, value in options.items() if value_at(config, key) != value}
-        config.merge_from_dict(options)
-        words: list[str | Callable[[], str]] = [f'{key}={value}' for key, value in options.items()]
-        if teacher:
-            needs = (*needs, teacher.name)
-            words.append(partial(_teacher_option, teacher.folder))
-        iterations, data = count_iterations(config), read_json(Path(config.data_root, STAMP))
-        arguments = [sys.executable, 'tools/train.py', path, '--work-dir', str(folder)]
-        self.jobs[name] = TrainJob(
-            name, folder, arguments + (['--cfg-options', *words] if words else []),
-            key=fingerprint(self.versions, data, self._contents(config), [self.jobs[need].key for need in needs]),
-            needs=needs, cost=RUN_SECONDS + iterations * ITERATION_SECONDS[kind],
-            threads=threads or self.settings.threads, config=config, iterations=iterations)
-
-    def _contents(self, config: Config) -> list[dict]:
-        """A config and the configs that its student and teacher name."""
-        model = config.model
-        names = [model[role]['config'] for role in ('student', 'teacher') if 'config' in model.get(role, {})]
-        return [config.to_dict(), *(part for name in names for part in self._contents(self._load(name)))]
-
-
-def _teacher_option(folder: Path) -> str:
-    return f'model.teacher.checkpoint={last_checkpoint(folder)}'
+        self.jobs[name] = self._trainings.job(
+            name, self.settings.work_dir / name, f'{CONFIGS}/{config_name}.py', options,
+            needs=[self.jobs[need] for need in needs], teacher=teacher, seconds_per_iteration=ITERATION_SECONDS[kind],
+            threads=threads or self.settings.threads)
 
 
 def _size(loader: dict) -> int:
     return dataset_length(loader['dataset'])
-
-
-def load(name: str) -> Config:
-    """Loads a config without the modules that it imports, which would take seconds."""
-    return Config.fromfile(find_config(name), import_custom_modules=False)
-
-
-def value_at(config: Config, key: str) -> object:
-    """The value of a dotted key; None if there is none."""
-    return reduce(lambda part, name: part.get(name) if hasattr(part, 'get') else None, key.split('.'), config)
-
-
-def fingerprint(*parts: object) -> str:
-    """A short hash of anything that can be written as JSON."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

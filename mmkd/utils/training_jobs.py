@@ -1,14 +1,26 @@
 """Jobs that run this package's tools."""
+import copy
+import hashlib
+import json
 import shlex
 import shutil
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial, reduce
 from pathlib import Path
 
 from mmengine.config import Config
 
+from .configs import find_config
 from .errors import UserError
+from .files import read_json
 from .jobs import Job
-from .run_logs import epoch_of, last_checkpoint, last_iteration, read_scalars
+from .run_logs import count_iterations, epoch_of, last_checkpoint, last_iteration, read_scalars
+from .versions import installed_versions
+
+DATA_STAMP = 'digits.json'  # in a data folder that a converter made: with which settings
+RUN_SECONDS = 9.  # expected for a run's start and validation
 
 
 @dataclass
@@ -79,3 +91,70 @@ class PublishJob(Job):
     def done(self) -> dict | None:
         """See :class:`Job`; others need the copy."""
         return super().done() if self.target.is_file() else None
+
+
+class TrainingJobs:
+    """Makes training jobs that run anew when anything has changed that decides their result.
+
+    That is the config with the options, the configs of its student and teacher, the data's settings, the
+    installed versions, and the jobs that it needs.
+    """
+
+    def __init__(self) -> None:
+        self.versions = installed_versions()
+        self._load = cache(load)
+
+    def job(self, name: str, folder: Path, path: str, options: dict[str, object], needs: Sequence[Job] = (),
+            teacher: Job | None = None, seconds_per_iteration: float = 0.2, threads: int = 1) -> TrainJob:
+        """Makes one.
+
+        Args:
+            name: Its name.
+            folder: Its work dir.
+            path: Its config file.
+            options: Dotted keys to values; those that the config has already are left out.
+            needs: Jobs that have to be done before.
+            teacher: The job whose last checkpoint is the teacher's, if it is needed too.
+            seconds_per_iteration: What is expected, for the order and the progress only.
+            threads: Threads of the run.
+        """
+        config = copy.deepcopy(self._load(path))
+        options = {key: value for key, value in options.items() if value_at(config, key) != value}
+        config.merge_from_dict(options)
+        words: list[str | Callable[[], str]] = [f'{key}={value}' for key, value in options.items()]
+        if teacher:
+            needs = (*needs, teacher)
+            words.append(partial(_teacher_option, teacher.folder))
+        iterations = count_iterations(config)
+        data = read_json(Path(config.data_root, DATA_STAMP)) if 'data_root' in config else None
+        arguments = [sys.executable, 'tools/train.py', path, '--work-dir', str(folder)]
+        return TrainJob(
+            name, folder, arguments + (['--cfg-options', *words] if words else []),
+            key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs]),
+            needs=tuple(need.name for need in needs), cost=RUN_SECONDS + iterations * seconds_per_iteration,
+            threads=threads, config=config, iterations=iterations)
+
+    def _contents(self, config: Config) -> list[dict]:
+        """A config and the configs that its student and teacher name."""
+        model = config.model
+        names = [model[role]['config'] for role in ('student', 'teacher') if 'config' in model.get(role, {})]
+        return [config.to_dict(), *(part for name in names for part in self._contents(self._load(name)))]
+
+
+def _teacher_option(folder: Path) -> str:
+    return f'model.teacher.checkpoint={last_checkpoint(folder)}'
+
+
+def load(name: str) -> Config:
+    """Loads a config without the modules that it imports, which would take seconds."""
+    return Config.fromfile(find_config(name), import_custom_modules=False)
+
+
+def value_at(config: Config, key: str) -> object:
+    """The value of a dotted key; None if there is none."""
+    return reduce(lambda part, name: part.get(name) if hasattr(part, 'get') else None, key.split('.'), config)
+
+
+def fingerprint(*parts: object) -> str:
+    """A short hash of anything that can be written as JSON."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -166,7 +166,7 @@ def stubbed(home, tmp_path):
 def test_every_stage_ends_in_the_report(stubbed, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(quickstart, 'ROOT', tmp_path)
     monkeypatch.setattr(quickstart, 'draw_figures', lambda plan: None)
-    monkeypatch.setattr(quickstart.signal, 'signal', lambda *_: None)
+    monkeypatch.setattr(signal, 'signal', lambda *_: None)
     monkeypatch.setattr(sys, 'argv', ['quickstart.py', '--check', '--jobs', '4'])
     monkeypatch.chdir(tmp_path)
     assert quickstart.main() == 0
