@@ -1,0 +1,56 @@
+"""The tutorial's files and commands, run in a copy of the repository."""
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import MODELS, DefaultScope
+
+from mmkd.utils.configs import load_config
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / 'docs/add_a_loss.md').read_text(encoding='utf-8')
+
+
+@pytest.fixture(scope='module')
+def copied(tmp_path_factory, home) -> Path:
+    """A copy of the repository with the tutorial's files in it."""
+    copy = tmp_path_factory.mktemp('tutorial')
+    for folder in ('mmkd', 'configs', 'tools', 'tests'):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+    shutil.copy(ROOT / 'pyproject.toml', copy)
+    (copy / 'data').symlink_to(home / 'data')
+    config = load_config('quickstart/slak-mini_digits.py')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        teacher = MODELS.build({**config.model, 'data_preprocessor': config.data_preprocessor})
+    torch.save(dict(state_dict=teacher.state_dict()), copy / 'teacher.pth')  # with random weights
+    for path, code in re.findall(r'<!-- file: (\S+) -->\n```python\n(.*?)```', TEXT, re.DOTALL):
+        assert not (copy / path).exists()
+        (copy / path).write_text(code, encoding='utf-8')
+    return copy
+
+
+def run(copy: Path, *words: str) -> str:
+    environment = dict(PYTHONPATH=str(copy), PATH='/usr/bin:/bin', OMP_NUM_THREADS='1', MPLBACKEND='Agg')
+    result = subprocess.run([sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+def test_the_commands(copied):
+    commands = re.search(r'<!-- commands -->\n```bash\n(.*?)```', TEXT, re.DOTALL).group(1).splitlines()
+    pytest_command, taps_command, train_command, compare_command = (shlex.split(line) for line in commands)
+    assert '3 passed' in run(copied, *pytest_command[1:])
+    assert 'MarginLoss' in run(copied, *taps_command[1:])
+    short = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'train_dataloader.dataset.times=1',
+             'val_dataloader.dataset.indices=32']
+    table = run(copied, *compare_command[1:], '--teacher-checkpoint', 'teacher.pth', '--teacher-top1', '50',
+                '--seeds', '1', '--work-dir', 'compared', '--cfg-options', *short)
+    assert '| margin |' in table and (copied / 'compared/comparison.png').stat().st_size > 5000
+    run(copied, *train_command[1:], '--cfg-options', 'model.teacher.checkpoint=teacher.pth', *short)
+    log = next((copied / 'work_dirs/margin').glob('*/*.log')).read_text(encoding='utf-8')
+    assert 'loss_margin' in log and 'loss_nkd' in log

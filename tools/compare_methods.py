@@ -1,0 +1,160 @@
+"""Trains one student by many distillation methods, over seeds, and compares the gains.
+
+Each method is a recipe; all have the same student, teacher, data and schedule. The student is trained alone with the
+same seeds, and the teacher once unless --teacher-checkpoint is given. The table (Direct Gain and Effective Gain), a bar
+chart with error bars and all figures as JSON are written below --work-dir. Interrupted, the same command goes on.
+
+Without arguments it compares all methods of configs/quickstart/methods on the digits, each seed with its own five
+labelled digits a class. Of your own recipes:
+
+  python tools/compare_methods.py --methods configs/my/*.py --alone configs/my/student.py \
+      --teacher-checkpoint teacher.pth --seed-options randomness.seed={seed}
+"""
+import argparse
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from mmkd.utils import UserError, nearest
+from mmkd.utils.files import read_json, write_json, write_text
+from mmkd.utils.job_runs import run_interruptible, run_jobs
+from mmkd.utils.jobs import Job
+from mmkd.utils.progress import clock
+from mmkd.utils.training_jobs import TrainingJobs
+from mmkd.utils.versions import usable_cores
+
+ROOT = Path(__file__).resolve().parents[1]
+DIGITS = ('randomness.seed={seed}', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed{seed}.txt')
+TOP1 = 'accuracy/top1'
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    cores = usable_cores()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--methods', nargs='+', type=Path, metavar='CONFIG',
+                        help='the recipes, or names of those in configs/quickstart/methods (default: all of these)')
+    parser.add_argument('--alone', default='configs/quickstart/convnest-mini_digits-5shot.py', metavar='CONFIG',
+                        help='the student without a teacher (default: %(default)s)')
+    parser.add_argument('--teacher', default='configs/quickstart/slak-mini_digits.py', metavar='CONFIG',
+                        help='the teacher, trained first (default: %(default)s)')
+    parser.add_argument('--teacher-checkpoint', metavar='FILE',
+                        help='a trained teacher, in place of training --teacher')
+    parser.add_argument('--teacher-top1', type=float, metavar='PERCENT',
+                        help='its top-1, which Effective Gain needs (default: from the run of --teacher)')
+    parser.add_argument('--seeds', type=int, default=5, metavar='N', help='seeds 0 to N-1 (default: %(default)s)')
+    parser.add_argument('--seed-options', nargs='+', default=DIGITS, metavar='KEY=VALUE',
+                        help="config entries that depend on the seed, with {seed} in them (default: the digits')")
+    parser.add_argument('--cfg-options', nargs='+', default=(), metavar='KEY=VALUE',
+                        help='config entries of all students, alone and distilled')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/methods'),
+                        help='where runs and results go (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, default=min(cores, 4), metavar='N',
+                        help='runs side by side (default: the number of cores, 4 at most; here %(default)s)')
+    args = parser.parse_args(argv)
+    if min(args.jobs, args.seeds) < 1:
+        parser.error('--jobs and --seeds expect 1 or more.')
+    if args.teacher_checkpoint and args.teacher_top1 is None:
+        parser.error('--teacher-checkpoint needs --teacher-top1.')
+    return args
+
+
+def recipes(args: argparse.Namespace) -> dict[str, str]:
+    """Method to its config; a bare name is one of configs/quickstart/methods."""
+    folder = ROOT / 'configs/quickstart/methods'
+    known = {path.stem: path for path in sorted(folder.glob('*.py'))}
+    found = {}
+    for path in args.methods or known.values():
+        path = known.get(str(path), path)
+        if not path.is_file():
+            raise UserError(f'--methods expects configs, got {str(path)!r}. {nearest(path.stem, known)}')
+        found[path.stem] = os.path.relpath(path, ROOT)
+    return found
+
+
+def plan(args: argparse.Namespace) -> dict[str, Job]:
+    """All runs by name: ``teacher``, ``alone-seed0`` …, ``nkd-seed0`` …"""
+    trainings, jobs = TrainingJobs(), {}
+    common = dict(_split(option) for option in args.cfg_options)
+    teacher = None
+    if args.teacher_checkpoint:
+        common_distilled = common | {'model.teacher.checkpoint': os.path.abspath(args.teacher_checkpoint)}
+    else:
+        common_distilled = common
+        teacher = jobs['teacher'] = trainings.job('teacher', args.work_dir / 'teacher', args.teacher, {})
+    for name, path in (dict(alone=args.alone) | recipes(args)).items():
+        for seed in range(args.seeds):
+            options = dict(_split(option.replace('{seed}', str(seed))) for option in args.seed_options)
+            options |= common if name == 'alone' else common_distilled
+            job = f'{name}-seed{seed}'
+            jobs[job] = trainings.job(job, args.work_dir / job, path, options,
+                                      teacher=None if name == 'alone' else teacher)
+    return jobs
+
+
+def _split(option: str) -> tuple[str, object]:
+    from mmengine.config import DictAction
+    key, equals, value = option.partition('=')
+    if not equals:
+        raise UserError(f'options expect the form KEY=VALUE, got {option!r}.')
+    return key, DictAction._parse_iterable(value)
+
+
+def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> None:
+    """Writes and prints the comparison."""
+    from mmkd.analysis.method_comparison import compare, draw_gains, markdown_table  # takes seconds: after the runs
+    done = {name: job.done() for name, job in jobs.items()}
+    methods = {name.rpartition('-seed')[0]: [] for name in jobs if '-seed' in name}
+    durations = {name: statistics.fmean(done[f'{name}-seed{seed}']['seconds'] for seed in range(args.seeds))
+                 for name in methods}
+    for name in methods:
+        methods[name] = [done[f'{name}-seed{seed}']['metrics'][TOP1] for seed in range(args.seeds)]
+    alone = methods.pop('alone')
+    teacher = args.teacher_top1 if args.teacher_top1 is not None else done['teacher']['metrics'][TOP1]
+    rows = compare(methods, alone, teacher)
+    table = markdown_table(rows, alone, teacher, durations)
+    write_json(args.work_dir / 'comparison.json', dict(teacher=teacher, alone=alone, methods=rows, seconds=durations))
+    write_text(args.work_dir / 'comparison.md', table)
+    draw_gains(args.work_dir / 'comparison.png', rows, f'Gain over the student alone, mean of {args.seeds} seeds ± 1 '
+               'standard error')
+    print(f'\n{table}\n± is one standard error over {args.seeds} seeds, gains are paired by seed. Took '
+          f'{clock(seconds)}. Beside it in {args.work_dir}: comparison.md, comparison.json, comparison.png', flush=True)
+
+
+def main() -> int:
+    """Runs the tool.
+
+    Returns:
+        The exit status.
+    """
+    args = parse_args()
+    args.work_dir = Path(os.path.abspath(args.work_dir))
+    if args.teacher_checkpoint:
+        args.teacher_checkpoint = os.path.abspath(args.teacher_checkpoint)
+    args.methods = args.methods and [path if len(path.parts) == 1 and not path.suffix else path.resolve()
+                                     for path in args.methods]
+    os.chdir(ROOT)
+    if args.work_dir.is_relative_to(ROOT):
+        args.work_dir = args.work_dir.relative_to(ROOT)
+
+    def work(lock: int) -> None:
+        command = [sys.executable, 'tools/dataset_converters/digits.py']
+        if tuple(args.seed_options) == DIGITS:
+            run_jobs([Job('digits', args.work_dir / 'digits', command, key='')], args.jobs, ROOT, lock)
+        jobs = plan(args)
+        clock_file, start = args.work_dir / 'clock.json', time.monotonic()
+        before = read_json(clock_file).get('seconds', 0.)
+        try:
+            run_jobs(list(jobs.values()), args.jobs, ROOT, lock)
+        finally:
+            seconds = before + time.monotonic() - start
+            write_json(clock_file, dict(seconds=seconds))
+        report(args, jobs, seconds)
+
+    return run_interruptible(work, args.work_dir)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
