@@ -16,16 +16,62 @@ def check_logits(loss: nn.Module, student: Tensor, teacher: Tensor) -> None:
     Raises:
         UserError: A tensor is not two-dimensional, or the shapes differ.
     """
-    name = type(loss).__name__
     for role, logits in (('student', student), ('teacher', teacher)):
         if not isinstance(logits, Tensor) or logits.dim() != 2:
-            raise UserError(f'{name} expects {role} logits of shape (N, C), got {shape_of(logits)}. '
+            raise UserError(f'{type(loss).__name__} expects {role} logits of shape (N, C), got {shape_of(logits)}. '
                             "Use the tap 'logits' of a classifier.")
-    if student.shape != teacher.shape:
-        raise UserError(
-            f'{name} expects student and teacher logits over the same classes, got {shape_of(student)} '
-            f'from the student and {shape_of(teacher)} from the teacher. Give both models the same '
-            'num_classes, or compare features instead.')
+    _check_equal(loss, student, teacher)
+
+
+def rows(loss: nn.Module,
+         student: Tensor | list[Tensor],
+         teacher: Tensor | list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Lays logits out as rows (M, C), one a sample or, of dense logits, one a position.
+
+    Args:
+        loss: The loss that compares them, for the error messages.
+        student: Logits (N, C) or (N, C, H, W), or a list of such, one a level.
+        teacher: The same of the teacher.
+
+    Returns:
+        One pair of student rows and teacher rows a level, at least fp32, the teacher's detached.
+
+    Raises:
+        UserError: The numbers of levels or the shapes differ, or a tensor has neither form.
+    """
+    students = [student] if isinstance(student, Tensor) else list(student)
+    teachers = [teacher] if isinstance(teacher, Tensor) else list(teacher)
+    name = type(loss).__name__
+    if len(students) != len(teachers) or not students:
+        raise UserError(f'{name} expects as many student logits as teacher logits, at least one, got {len(students)} '
+                        f'and {len(teachers)}. Name as many student taps as teacher taps.')
+    for role, levels in (('student', students), ('teacher', teachers)):
+        for logits in levels:
+            if not isinstance(logits, Tensor) or logits.dim() not in (2, 4):
+                raise UserError(f'{name} expects {role} logits of shape (N, C) or (N, C, H, W), got '
+                                f"{shape_of(logits)}. Use the tap 'logits', or the output of a dense head.")
+    pairs = list(zip(students, teachers, strict=True))
+    for s, t in pairs:
+        _check_equal(loss, s, t)
+    return [(_as_rows(s), _as_rows(t.detach())) for s, t in pairs]
+
+
+def _as_rows(logits: Tensor) -> Tensor:
+    logits = at_least_fp32(logits)
+    if logits.dim() == 2:
+        return logits
+    return logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])  # (N·H·W, C)
+
+
+def _check_equal(loss: nn.Module, student: Tensor, teacher: Tensor) -> None:
+    if student.shape == teacher.shape:
+        return
+    name, shapes = type(loss).__name__, f'{shape_of(student)} from the student and {shape_of(teacher)} from the teacher'
+    if student.dim() == teacher.dim() and student.shape[:2] == teacher.shape[:2]:
+        raise UserError(f'{name} expects dense logits of equal height and width, got {shapes}. Tap heads of the '
+                        'same stride, and give both models images of the same size.')
+    raise UserError(f'{name} expects student and teacher logits over the same classes, got {shapes}. Give both '
+                    'models the same num_classes, or compare features instead.')
 
 
 def target_index(loss: nn.Module, target: Tensor | None, logits: Tensor) -> Tensor:
@@ -46,6 +92,20 @@ def target_index(loss: nn.Module, target: Tensor | None, logits: Tensor) -> Tens
         return target.long()
     raise UserError(f'{name} expects a target of shape {tuple(logits.shape[:1])} or {tuple(logits.shape)}, '
                     f'got {tuple(target.shape)}. Check num_classes of the data and of the models.')
+
+
+def non_target(logits: Tensor, index: Tensor) -> Tensor:
+    """The logits of all classes but the target, in their order.
+
+    Args:
+        logits: Logits (N, C).
+        index: Target classes (N,).
+
+    Returns:
+        Logits (N, C-1).
+    """
+    order = torch.arange(logits.shape[1] - 1, device=logits.device)
+    return logits.gather(1, order + (order >= index.unsqueeze(1)))
 
 
 def shape_of(value: object) -> str:

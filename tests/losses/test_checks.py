@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmkd.losses import KDLoss
-from mmkd.losses.checks import at_least_fp32, check_logits, shape_of, target_index
+from mmkd.losses.checks import at_least_fp32, check_logits, non_target, rows, shape_of, target_index
 from mmkd.utils import UserError
 
 LOSS = KDLoss()
@@ -26,6 +26,52 @@ def test_check_logits(student, teacher, message):
     check_logits(LOSS, LOGITS, LOGITS)
     with pytest.raises(UserError, match=f'KDLoss expects .*{message}'):
         check_logits(LOSS, student, teacher)
+
+
+def test_rows_of_logits_are_the_logits():
+    student, teacher = torch.randn(2, 4, 3)
+    ((s, t), ) = rows(LOSS, student, teacher)
+    assert torch.equal(s, student) and torch.equal(t, teacher)
+
+
+def test_rows_of_dense_levels_are_their_positions():
+    shapes = [(2, 3, 4, 5), (2, 3, 1, 2)]
+    students, teachers = [torch.randn(shape) for shape in shapes], [torch.randn(shape) for shape in shapes]
+    for pair, maps in zip(rows(LOSS, students, teachers), zip(students, teachers, strict=True), strict=True):
+        for found, logits in zip(pair, maps, strict=True):
+            size = logits.shape[2:].numel()
+            expected = [logits[n, :, i, j] for n in range(2) for i in range(logits.shape[2])
+                        for j in range(logits.shape[3])]
+            assert found.shape == (2 * size, 3) and torch.equal(found, torch.stack(expected))
+
+
+def test_rows_are_at_least_fp32_and_detach_the_teacher():
+    student, teacher = torch.zeros(2, 2, 3, 2, 2, dtype=torch.bfloat16).requires_grad_()
+    ((s, t), ) = rows(LOSS, student, teacher)
+    assert s.dtype == t.dtype == torch.float32
+    assert s.requires_grad and not t.requires_grad
+
+
+@pytest.mark.parametrize(('student', 'teacher', 'message'), [
+    (torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 8, 8),
+     r'equal height and width, got \(2, 3, 4, 4\) from the student and \(2, 3, 8, 8\) from the teacher'),
+    (torch.zeros(2, 3, 4, 4), torch.zeros(2, 5, 4, 4),
+     r'same classes, got \(2, 3, 4, 4\) from the student and \(2, 5, 4, 4\) from the teacher'),
+    (torch.zeros(2, 3, 4, 4), LOGITS, r'\(2, 3, 4, 4\) from the student and \(2, 3\) from the teacher'),
+    (torch.zeros(2, 4, 3), torch.zeros(2, 4, 3), r'student logits of shape \(N, C\) or .*, got \(2, 4, 3\)'),
+    (LOGITS, [[LOGITS]], r'teacher logits of shape \(N, C\) or .*, got \[\(2, 3\)\]'),
+    ([LOGITS, LOGITS], LOGITS, 'got 2 and 1'),
+    ([], [], 'at least one, got 0 and 0'),
+])
+def test_rows_refuses(student, teacher, message):
+    with pytest.raises(UserError, match=f'KDLoss expects .*{message}'):
+        rows(LOSS, student, teacher)
+
+
+def test_non_target():
+    logits = torch.tensor([[1., 2., 3.], [4., 5., 6.], [7., 8., 9.]])
+    assert non_target(logits, torch.tensor([0, 1, 2])).tolist() == [[2., 3.], [4., 6.], [7., 8.]]
+    assert non_target(logits[:, :2], torch.tensor([1, 0, 1])).tolist() == [[1.], [5.], [7.]]
 
 
 @pytest.mark.parametrize('target', [torch.tensor([2, 0]), torch.tensor([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])])

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 
-from ..checks import at_least_fp32, check_logits
+from ..checks import rows
 
 
 @MODELS.register_module()
@@ -24,7 +24,8 @@ class KDLoss(nn.Module):
     Args:
         temperature: Softening :math:`T` of both distributions. Huang et al. sweep {1, 2, 5, 10, 20}.
 
-    Shapes: student, teacher (N, C); target is not used. Returns a scalar.
+    Shapes: student, teacher (N, C); dense logits (N, C, H, W) count every position as a sample; lists of
+    such, one a level, are averaged. target is not used. Returns a scalar.
     """
 
     needs_target = False
@@ -33,14 +34,20 @@ class KDLoss(nn.Module):
         super().__init__()
         self.temperature = temperature
 
-    def forward(self, student: Tensor, teacher: Tensor, target: Tensor | None = None) -> Tensor:
+    def forward(self,
+                student: Tensor | list[Tensor],
+                teacher: Tensor | list[Tensor],
+                target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
-            UserError: The two logits differ in shape.
+            UserError: The logits differ in number or in shape.
         """
-        check_logits(self, student, teacher)
-        log_student = torch.log_softmax(at_least_fp32(student) / self.temperature, dim=1)
-        log_teacher = torch.log_softmax(at_least_fp32(teacher.detach()) / self.temperature, dim=1)
+        levels = [self._one_level(*pair) for pair in rows(self, student, teacher)]
+        return sum(levels) / len(levels)
+
+    def _one_level(self, student: Tensor, teacher: Tensor) -> Tensor:
+        log_student = torch.log_softmax(student / self.temperature, dim=1)
+        log_teacher = torch.log_softmax(teacher / self.temperature, dim=1)
         divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=1)
         return self.temperature**2 * divergence.mean()

@@ -47,8 +47,25 @@ def test_finite_at_extremes(dtype, shape):
     assert loss.dtype == torch.float32
 
 
-def test_class_counts_differ():
+def test_dense_logits_count_every_position_as_a_sample():
+    student, teacher = torch.randn(2, 2, 5, 3, 4, dtype=torch.float64) * 3
+    positions = [torch.stack([maps[n, :, i, j] for n in range(2) for i in range(3) for j in range(4)])
+                 for maps in (student, teacher)]
+    torch.testing.assert_close(KDLoss(2)(student, teacher), closed_form(*positions, 2), rtol=1e-9, atol=1e-12)
+
+
+def test_levels_are_averaged():
+    student, teacher = torch.randn(2, 2, 5, 4, 4, dtype=torch.float64)
+    coarse_student, coarse_teacher = torch.randn(2, 2, 5, 2, 2, dtype=torch.float64)
+    loss = KDLoss(2)([student, coarse_student], [teacher, coarse_teacher])
+    expected = (KDLoss(2)(student, teacher) + KDLoss(2)(coarse_student, coarse_teacher)) / 2
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
+
+
+def test_shapes_differ():
     with pytest.raises(UserError, match=r'\(2, 10\) from the student and \(2, 1000\) from the teacher'):
         KDLoss()(torch.zeros(2, 10), torch.zeros(2, 1000))
-    with pytest.raises(UserError, match=r'of shape \(N, C\), got \(2, 8, 7, 7\)'):
+    with pytest.raises(UserError, match=r'\(2, 8, 7, 7\) from the student and \(2, 8\) from the teacher'):
         KDLoss()(torch.zeros(2, 8, 7, 7), torch.zeros(2, 8))
+    with pytest.raises(UserError, match=r'\(2, 8, 7, 7\) from the student and \(2, 8, 14, 14\) from the teacher'):
+        KDLoss()(torch.zeros(2, 8, 7, 7), torch.zeros(2, 8, 14, 14))
