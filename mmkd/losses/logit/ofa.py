@@ -1,0 +1,80 @@
+"""Distillation in the logits space at every stage, with the target enhanced."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+from mmkd.utils import UserError
+
+from ..checks import at_least_fp32, check_logits, shape_of, target_index
+
+ENHANCEMENTS = ('all', 'target')
+
+
+@MODELS.register_module()
+class OFALoss(nn.Module):
+    r"""Matches the teacher's probabilities from several places of the student, the target's share raised.
+
+    .. math:: -\frac{1}{N} \sum_k \sum_n \sum_c w_{nc} \log p(s^k_n / T)_c, \qquad
+        w = \big(p(t / T) + y\big)^\gamma - y
+
+    :math:`y` is the one-hot target and :math:`s^k` the student's logits or those of an auxiliary head on one of its
+    stages (:class:`AuxiliaryHeadConnector`), which puts student and teacher of different kinds into one space.
+    :math:`\gamma = 1` is a cross entropy with the teacher; :math:`\gamma > 1` raises the target's weight and lowers the
+    others'. The hard-label term of the paper is the student's own loss (``task_weight=1``).
+
+    Source: Hao et al., One-for-All: Bridge the Gap Between Heterogeneous Architectures in Knowledge Distillation,
+    2023, arXiv 2310.19444.
+    Differs from the authors' code: nothing (its option ``ofa-eps`` is :math:`\gamma`, one for all stages here). The
+    paper's text raises the target's factor alone: ``enhanced='target'``.
+
+    Args:
+        gamma: Exponent of the enhancement. 1.5 on ImageNet, 1 on CIFAR-100.
+        temperature: Softening :math:`T` of both distributions. 1 in the paper.
+        enhanced: ``'all'`` raises every class's :math:`p + y` as the authors' code does, ``'target'`` the target's
+            alone.
+
+    Shapes: student (N, C), or a list of such, which are summed; teacher (N, C); target (N,) or (N, C), of which the
+    argmax is taken. Returns a scalar.
+
+    Raises:
+        UserError: ``enhanced`` is neither.
+    """
+
+    needs_target = True
+
+    def __init__(self, gamma: float = 1.5, temperature: float = 1.0, enhanced: str = 'all') -> None:
+        super().__init__()
+        if enhanced not in ENHANCEMENTS:
+            raise UserError(f'OFALoss expects enhanced to be one of {", ".join(ENHANCEMENTS)}, got {enhanced!r}.')
+        self.gamma = gamma
+        self.temperature = temperature
+        self.enhanced = enhanced
+
+    def forward(self,
+                student: Tensor | list[Tensor],
+                teacher: Tensor,
+                target: Tensor | None = None) -> Tensor:
+        """Computes the loss; see the class for shapes.
+
+        Raises:
+            UserError: There are no student logits, logits differ in shape, or there is no target.
+        """
+        students = [student] if isinstance(student, Tensor) else list(student)
+        if not students:
+            raise UserError(f'OFALoss expects at least one tensor of student logits, got {shape_of(student)}. '
+                            'Name at least one student tap.')
+        for logits in students:
+            check_logits(self, logits, teacher)
+        weights = self._weights(at_least_fp32(teacher.detach()), target_index(self, target, teacher))
+        return sum(self._one_place(logits, weights) for logits in students)
+
+    def _weights(self, teacher: Tensor, index: Tensor) -> Tensor:
+        probability = (teacher / self.temperature).softmax(dim=1)
+        one_hot = F.one_hot(index, teacher.shape[1]).to(probability.dtype)
+        raised = (probability + one_hot)**self.gamma - one_hot
+        return raised if self.enhanced == 'all' else torch.where(one_hot > 0, raised, probability)
+
+    def _one_place(self, student: Tensor, weights: Tensor) -> Tensor:
+        log_student = (at_least_fp32(student) / self.temperature).log_softmax(dim=1)
+        return -(weights * log_student).sum(dim=1).mean()
