@@ -10,6 +10,29 @@ def at_least_fp32(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
+def pooled_features(loss: nn.Module, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as features (N, C) in fp32 or wider: maps and tokens are averaged over positions, the teacher detached.
+
+    Raises:
+        UserError: A tensor is no feature (N, C), tokens (N, L, C) or map (N, C, H, W), or the batches differ.
+    """
+    name = type(loss).__name__
+    for role, features in (('student', student), ('teacher', teacher)):
+        if not isinstance(features, Tensor) or features.dim() not in (2, 3, 4):
+            raise UserError(f'{name} expects {role} features (N, C), tokens (N, L, C) or maps (N, C, H, W), got '
+                            f"{shape_of(features)}. Name one tap, such as 'pre_logits' or 'stage4'.")
+    if len(student) != len(teacher):
+        raise UserError(f'{name} expects the same samples from both models, got {shape_of(student)} from the student '
+                        f'and {shape_of(teacher)} from the teacher. Tap tensors that begin with the batch.')
+    student, teacher = at_least_fp32(student), at_least_fp32(teacher.detach())
+    return _pooled(student), _pooled(teacher)
+
+
+def _pooled(features: Tensor) -> Tensor:
+    positions = {3: 1, 4: (2, 3)}.get(features.dim())
+    return features if positions is None else features.mean(positions)
+
+
 def check_logits(loss: nn.Module, student: Tensor, teacher: Tensor) -> None:
     """Checks that both are logits (N, C) over the same classes.
 

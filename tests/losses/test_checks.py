@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from mmkd.losses import KDLoss
-from mmkd.losses.checks import at_least_fp32, check_logits, non_target, rows, shape_of, target_index
+from mmkd.losses.checks import (
+    at_least_fp32, check_logits, non_target, pooled_features, rows, shape_of, target_index)
 from mmkd.utils import UserError
 
 LOSS = KDLoss()
@@ -15,6 +16,19 @@ LOGITS = torch.zeros(2, 3)
     (torch.float64, torch.float64)])
 def test_at_least_fp32(dtype, expected):
     assert at_least_fp32(torch.ones(1, dtype=dtype)).dtype == expected
+
+
+def test_pooled_features():
+    student = torch.arange(12.).view(1, 2, 3, 2).half().requires_grad_()
+    teacher = torch.arange(6.).view(1, 3, 2).requires_grad_()
+    student, teacher = pooled_features(LOSS, student, teacher)
+    assert student.dtype == torch.float32 and student.requires_grad and not teacher.requires_grad
+    assert student.tolist() == [[2.5, 8.5]] and teacher.tolist() == [[2., 3.]]
+    assert pooled_features(LOSS, LOGITS, LOGITS)[0].shape == (2, 3)
+    with pytest.raises(UserError, match=r'student features .*got \[\(2, 3\)\]'):
+        pooled_features(LOSS, [LOGITS], LOGITS)
+    with pytest.raises(UserError, match=r'got \(2, 3\) from the student and \(1, 3\)'):
+        pooled_features(LOSS, LOGITS, LOGITS[:1])
 
 
 @pytest.mark.parametrize(('student', 'teacher', 'message'), [
