@@ -18,6 +18,9 @@ PUBLIC = {
     'mmkd.distillers': ['Distiller'],
     'mmkd.losses': ['BinaryKDLoss', 'DISTLoss', 'DKDLoss', 'FDLoss', 'KDLoss', 'NKDLoss', 'OFALoss'],
     'mmkd.connectors': ['AuxiliaryHeadConnector', 'ConvConnector'],
+    'mmkd.losses': ['KDLoss', 'NKDLoss', 'FDLoss',
+                    'CCLoss', 'CRDLoss', 'RKDLoss'],
+    'mmkd.connectors': ['ConvConnector'],
     'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
