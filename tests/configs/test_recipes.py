@@ -1,0 +1,64 @@
+"""Every recipe has the hyper-parameters that its paper states; every row of the papers has a recipe or a reason."""
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from mmkd.analysis.recipe_facts import recipe_facts
+from mmkd.analysis.recipe_table import all_rows, recipes_page
+from mmkd.utils.configs import config_root, load_config
+
+ROWS = [row for row in all_rows() if row.config]
+REPOSITORY = Path(__file__).parents[2]
+
+
+@cache
+def facts_of(name: str) -> dict:
+    return recipe_facts(load_config(config_root() / name))
+
+
+def differences(stated: dict, facts: dict) -> dict:
+    """What is stated and found, where they differ; a number and what YAML reads as one are the same."""
+    return {name: (value, facts.get(name)) for name, value in stated.items() if not same(value, facts.get(name))}
+
+
+def same(stated: object, found: object) -> bool:
+    if isinstance(stated, float | int) and isinstance(found, float | int) and not isinstance(stated, bool):
+        return stated == pytest.approx(found, rel=1e-6)
+    if isinstance(stated, list) and isinstance(found, list):
+        return len(stated) == len(found) and all(map(same, stated, found))
+    return stated == found
+
+
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: f'{row.table}: {row.config}')
+def test_hyper_parameters(row):
+    assert row.facts, 'say what the paper states'
+    assert differences(row.facts, facts_of(row.config)) == {}
+
+
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: f'{row.table}: {row.config}')
+def test_the_header_names_the_table_and_the_figure(row):
+    head = (config_root() / row.config).read_text(encoding='utf-8').split('_base_')[0]
+    assert row.table.split(',')[0] in head
+    assert row.figure.split()[0] in head
+
+
+def test_every_recipe_of_these_folders_has_a_row():
+    folders = {Path(row.config).parts[0] for row in ROWS}
+    listed = {row.config for row in ROWS}
+    found = {path.relative_to(config_root()).as_posix() for folder in folders
+             for path in (config_root() / folder).glob('*.py')}
+    assert found == listed
+
+
+def test_the_page_is_up_to_date():
+    assert (REPOSITORY / 'docs/recipes.md').read_text(encoding='utf-8') == recipes_page(), (
+        'run python tools/misc/make_recipes_page.py')
+
+
+def test_a_changed_value_is_found():
+    row = ROWS[0]
+    facts = facts_of(row.config)
+    for name, value in row.facts.items():
+        changed = dict(facts, **{name: 'another' if isinstance(value, str) else 12345.6})
+        assert differences(row.facts, changed) == {name: (value, changed[name])}
