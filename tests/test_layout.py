@@ -16,11 +16,9 @@ TREES = {path: ast.parse(path.read_text(encoding='utf-8')) for path in [*SOURCES
 PUBLIC = {
     'mmkd.backbones': ['CIFARResNet', 'CSWinTransformer', 'ConvNeSt', 'SLaK'],
     'mmkd.distillers': ['Distiller'],
-    'mmkd.losses': ['BinaryKDLoss', 'DISTLoss', 'DKDLoss', 'FDLoss', 'KDLoss', 'NKDLoss', 'OFALoss'],
+    'mmkd.losses': ['BinaryKDLoss', 'CCLoss', 'CRDLoss', 'DISTLoss', 'DKDLoss', 'FDLoss', 'KDLoss', 'NKDLoss', 'OFALoss',
+                    'RKDLoss'],
     'mmkd.connectors': ['AuxiliaryHeadConnector', 'ConvConnector'],
-    'mmkd.losses': ['KDLoss', 'NKDLoss', 'FDLoss',
-                    'CCLoss', 'CRDLoss', 'RKDLoss'],
-    'mmkd.connectors': ['ConvConnector'],
     'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }

@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from mmkd.losses import KDLoss
-from mmkd.losses.checks import (
-    at_least_fp32, check_logits, non_target, pooled_features, rows, shape_of, target_index)
+from mmkd.losses.checks import at_least_fp32, check_logits, non_target, pooled_features, rows, shape_of, target_index
 from mmkd.utils import UserError
 
 LOSS = KDLoss()
