@@ -108,7 +108,7 @@ def build_model(spec: ModelSpec, role: str) -> BaseModel:
     """
     if spec.cfg.get('type', '').endswith('TimmClassifier'):
         _check_timm_name(spec.cfg.get('model_name'), role)
-    model = ROOT_MODELS.build(dict(spec.cfg))
+    model = ROOT_MODELS.build(ConfigDict(spec.cfg))  # mmdet reads nested configs as attributes
     if spec.checkpoint is not None:
         weights = load_weights(spec.checkpoint, model.state_dict())
         report = load_strictly(model, weights, f'{role} {type(model).__name__} from {spec.checkpoint}')
