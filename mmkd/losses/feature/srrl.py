@@ -1,0 +1,82 @@
+"""Softmax regression representation learning."""
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+from mmkd.utils import UserError
+
+from ..checks import at_least_fp32, shape_of
+
+
+@MODELS.register_module()
+class SRRLLoss(nn.Module):
+    r"""Has the student's last features, read by the teacher's own classifier, give the teacher's logits.
+
+    .. math:: \alpha\, \operatorname{mse}\big(\bar s, \bar t\big)
+        + \beta\, \operatorname{mse}\big(W_t(\bar s), z_t\big)
+
+    :math:`\bar s` is the spatial mean of the student's map after the term's connector (1×1 convolution, batch
+    norm and ReLU), :math:`\bar t` that of the teacher's map, :math:`W_t` the teacher's frozen classifier, through
+    which the gradient passes, and :math:`z_t` the teacher's logits. Both errors are means over all elements.
+
+    Source: Yang et al., Knowledge Distillation via Softmax Regression Representation Learning, ICLR 2021.
+    Differs from the authors' code: nothing in the formula; their option ``weight`` is ``beta``, and
+    :math:`\alpha` is fixed at 1. Here a classifier's norm between pooling and its linear layer, which the
+    authors' ResNets do not have, belongs to :math:`W_t`.
+
+    Args:
+        alpha: Weight of the features. 1 on ImageNet.
+        beta: Weight of the logits. 1 on ImageNet.
+
+    Shapes: student (N, C, H, W); teacher a list of its last map (N, C, H', W') and its logits (N, K).
+    target is not used. Returns a scalar.
+    """
+
+    needs_target = False
+
+    def __init__(self, alpha: float = 1.0, beta: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.beta = beta
+        self._teacher_classifier: Callable[[Tensor], Tensor] | None = None
+
+    def bind(self, teacher_classifier: Callable[[Tensor], Tensor]) -> None:
+        """Takes what the teacher does after pooling.
+
+        Args:
+            teacher_classifier: Maps pooled features (N, C) of the teacher's last stage to its logits (N, K).
+        """
+        self._teacher_classifier = teacher_classifier
+
+    def forward(self, student: Tensor, teacher: list[Tensor], target: Tensor | None = None) -> Tensor:
+        """Computes the loss; see the class for shapes.
+
+        Raises:
+            UserError: The loss has no classifier, or a tensor another shape than the class says.
+        """
+        if self._teacher_classifier is None:
+            raise UserError("SRRLLoss expects the teacher's classifier, got none. Use it in a term of a "
+                            'mmkd.Distiller, or call bind(teacher_classifier=…) first.')
+        teacher_map, teacher_logits = self._checked(student, teacher)
+        student = at_least_fp32(student).mean(dim=(2, 3))  # (N, C)
+        teacher_map = at_least_fp32(teacher_map.detach()).mean(dim=(2, 3))
+        logits = at_least_fp32(self._teacher_classifier(student))
+        feature_part = F.mse_loss(student, teacher_map)
+        logit_part = F.mse_loss(logits, at_least_fp32(teacher_logits.detach()))
+        return self.alpha * feature_part + self.beta * logit_part
+
+    @staticmethod
+    def _checked(student: Tensor, teacher: list[Tensor]) -> tuple[Tensor, Tensor]:
+        if not isinstance(teacher, list | tuple) or [part.dim() for part in teacher] != [4, 2]:
+            raise UserError("SRRLLoss expects the teacher's last map (N, C, H, W) and its logits (N, K), got "
+                            f"{shape_of(teacher)}. Tap both: teacher=['stage4', 'logits'] (or the last stage it has).")
+        teacher_map, teacher_logits = teacher
+        if not isinstance(student, Tensor) or student.dim() != 4 or student.shape[:2] != teacher_map.shape[:2]:
+            raise UserError(
+                'SRRLLoss expects student and teacher maps (N, C, H, W) of equal N and C, got '
+                f'{shape_of(student)} from the student and {shape_of(teacher_map)} from the teacher. Tap the '
+                "student's last stage as a string and add connector=dict(type='mmkd.ConvConnector', norm=True, "
+                'act=True) to the term.')
+        return teacher_map, teacher_logits
