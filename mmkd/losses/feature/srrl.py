@@ -15,16 +15,17 @@ class SRRLLoss(nn.Module):
     r"""Has the student's last features, read by the teacher's own classifier, give the teacher's logits.
 
     .. math:: \alpha\, \operatorname{mse}\big(\bar s, \bar t\big)
-        + \beta\, \operatorname{mse}\big(W_t(\bar s), z_t\big)
+        + \beta\, \operatorname{mse}\big(W_t(s), z_t\big)
 
-    :math:`\bar s` is the spatial mean of the student's map after the term's connector (1×1 convolution, batch
-    norm and ReLU), :math:`\bar t` that of the teacher's map, :math:`W_t` the teacher's frozen classifier, through
-    which the gradient passes, and :math:`z_t` the teacher's logits. Both errors are means over all elements.
+    :math:`s` is the student's map after the term's connector (1×1 convolution, batch norm and ReLU) and
+    :math:`\bar s` its spatial mean, :math:`\bar t` that of the teacher's map; :math:`W_t` is what the teacher does
+    after its last stage, pooling and classifier, frozen, with the gradient passing through; :math:`z_t` are the
+    teacher's logits. Both errors are means over all elements.
 
     Source: Yang et al., Knowledge Distillation via Softmax Regression Representation Learning, ICLR 2021.
     Differs from the authors' code: nothing in the formula; their option ``weight`` is ``beta``, and
-    :math:`\alpha` is fixed at 1. Here a classifier's norm between pooling and its linear layer, which the
-    authors' ResNets do not have, belongs to :math:`W_t`.
+    :math:`\alpha` is fixed at 1. A norm between the last stage and the linear layer, which the authors'
+    ResNets do not have, belongs to :math:`W_t`.
 
     Args:
         alpha: Weight of the features. 1 on ImageNet.
@@ -43,10 +44,10 @@ class SRRLLoss(nn.Module):
         self._teacher_classifier: Callable[[Tensor], Tensor] | None = None
 
     def bind(self, teacher_classifier: Callable[[Tensor], Tensor]) -> None:
-        """Takes what the teacher does after pooling.
+        """Takes what the teacher does after its last stage.
 
         Args:
-            teacher_classifier: Maps pooled features (N, C) of the teacher's last stage to its logits (N, K).
+            teacher_classifier: From a map (N, C, H, W) of the teacher's last stage to its logits (N, K).
         """
         self._teacher_classifier = teacher_classifier
 
@@ -60,10 +61,9 @@ class SRRLLoss(nn.Module):
             raise UserError("SRRLLoss expects the teacher's classifier, got none. Use it in a term of a "
                             'mmkd.Distiller, or call bind(teacher_classifier=…) first.')
         teacher_map, teacher_logits = self._checked(student, teacher)
-        student = at_least_fp32(student).mean(dim=(2, 3))  # (N, C)
-        teacher_map = at_least_fp32(teacher_map.detach()).mean(dim=(2, 3))
+        student, teacher_map = at_least_fp32(student), at_least_fp32(teacher_map.detach())
+        feature_part = F.mse_loss(student.mean(dim=(2, 3)), teacher_map.mean(dim=(2, 3)))
         logits = at_least_fp32(self._teacher_classifier(student))
-        feature_part = F.mse_loss(student, teacher_map)
         logit_part = F.mse_loss(logits, at_least_fp32(teacher_logits.detach()))
         return self.alpha * feature_part + self.beta * logit_part
 

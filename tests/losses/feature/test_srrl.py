@@ -11,7 +11,7 @@ from mmkd.utils import UserError
 
 def head(channels=6, classes=5):
     weight, bias = torch.randn(classes, channels).double(), torch.randn(classes).double()
-    return lambda features: features.to(weight.dtype) @ weight.T + bias
+    return lambda maps: maps.mean((2, 3)) @ weight.T + bias
 
 
 def bound(classifier, **options):
@@ -31,7 +31,7 @@ def closed_form(student, teacher, classifier, alpha, beta):
     pooled = student.flatten(2).sum(2) / (student.shape[2] * student.shape[3])
     teacher_pooled = teacher[0].flatten(2).sum(2) / (teacher[0].shape[2] * teacher[0].shape[3])
     features = ((pooled - teacher_pooled)**2).sum() / (samples * channels)
-    logits = ((classifier(pooled) - teacher[1])**2).sum() / teacher[1].numel()
+    logits = ((classifier(pooled[:, :, None, None]) - teacher[1])**2).sum() / teacher[1].numel()
     return alpha * features + beta * logits
 
 
@@ -50,10 +50,18 @@ def test_defaults_weigh_both_parts_equally():
                                closed_form(student, teacher, classifier, 1., 1.), rtol=1e-9, atol=0)
 
 
+def test_the_classifier_gets_the_map():
+    """Some heads have a nonlinear norm before they pool."""
+    student, teacher = inputs()
+    expected = ((student.tanh().mean((2, 3))[:, :5] - teacher[1])**2).mean()
+    loss = bound(lambda maps: maps.tanh().mean((2, 3))[:, :5], alpha=0.)
+    torch.testing.assert_close(loss(student, teacher), expected, rtol=1e-9, atol=0)
+
+
 def test_zero_when_equal():
     student, teacher = inputs()
     classifier = head()
-    same = [student.mean((2, 3), keepdim=True).expand_as(student), classifier(student.mean((2, 3)))]
+    same = [student.mean((2, 3), keepdim=True).expand_as(student), classifier(student)]
     assert bound(classifier)(student, same) < 1e-25
     assert bound(classifier)(student, teacher) > 1
 
@@ -64,7 +72,7 @@ def test_gradients_pass_the_classifier():
     for part in teacher:
         part.requires_grad_()
     frozen = nn.Linear(6, 5).double().requires_grad_(False)
-    loss = bound(lambda features: frozen(features), alpha=0.)
+    loss = bound(lambda maps: frozen(maps.mean((2, 3))), alpha=0.)
     assert torch.autograd.gradcheck(lambda s: loss(s, teacher), student)
     loss(student, teacher).backward()
     assert student.grad.abs().sum() > 0
@@ -73,7 +81,7 @@ def test_gradients_pass_the_classifier():
 
 def test_the_classifier_is_in_no_state_dict_and_copy():
     frozen = nn.Linear(6, 5)
-    loss = bound(lambda features: frozen(features))
+    loss = bound(lambda maps: frozen(maps.mean((2, 3))))
     assert not loss.state_dict() and not list(loss.parameters())
     assert copy.deepcopy(loss)._teacher_classifier is loss._teacher_classifier
 
@@ -82,7 +90,7 @@ def test_the_classifier_is_in_no_state_dict_and_copy():
 @pytest.mark.parametrize('samples, classes', [(1, 2), (3, 5)])
 def test_finite_at_extremes(dtype, samples, classes):
     frozen = nn.Linear(6, classes).requires_grad_(False)
-    loss = bound(lambda features: frozen(features))
+    loss = bound(lambda maps: frozen(maps.mean((2, 3))))
     for value, other in ((1e4, -1e4), (-1e4, 1e4), (0., 0.)):
         student = torch.full((samples, 6, 40, 40), value, dtype=dtype, requires_grad=True)
         result = loss(student, [torch.full((samples, 6, 2, 2), other, dtype=dtype),
