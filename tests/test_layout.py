@@ -16,8 +16,8 @@ TREES = {path: ast.parse(path.read_text(encoding='utf-8')) for path in [*SOURCES
 PUBLIC = {
     'mmkd.backbones': ['CIFARResNet', 'CSWinTransformer', 'ConvNeSt', 'SLaK'],
     'mmkd.distillers': ['Distiller'],
-    'mmkd.losses': ['BinaryKDLoss', 'CCLoss', 'CRDLoss', 'DISTLoss', 'DKDLoss', 'FDLoss', 'KDLoss', 'NKDLoss',
-                    'OFALoss', 'RKDLoss'],
+    'mmkd.losses': ['BinaryKDLoss', 'CCLoss', 'CRDLoss', 'DISTLoss', 'DKDLoss', 'DiffKDLoss', 'FDLoss', 'KDLoss',
+                    'MGDLoss', 'NKDLoss', 'OFALoss', 'RKDLoss', 'SRRLLoss'],
     'mmkd.connectors': ['AuxiliaryHeadConnector', 'ConvConnector'],
     'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
