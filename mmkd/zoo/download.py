@@ -1,14 +1,21 @@
-"""Downloading checkpoints into a cache that outlives the run."""
+"""Downloading checkpoints into a cache that outlives the run and that all processes share."""
 import hashlib
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-import torch
-from mmengine.dist import barrier, is_main_process
+from filelock import FileLock
+from mmengine.dist import is_main_process
 
 from mmkd.utils import UserError
+
+from .transfer import fetch
+from .urls import file_name, sources
+
+HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.')
 
 
 def cache_dir() -> Path:
@@ -16,33 +23,100 @@ def cache_dir() -> Path:
     return Path(os.environ.get('MMKD_HOME', '~/.cache/mmkd')).expanduser()
 
 
-def download(url: str) -> Path:
-    """Downloads a file once; the main process does it and the others wait.
+def cached_path(url: str) -> Path:
+    """Where a URL's file is kept, whether it is there or not.
 
-    A name such as ``model-0123abcd.pth`` carries the first digits of the file's sha256, which is checked. A file
-    of any other name goes to a folder of its own, as two servers may well have an ``epoch_300.pth``.
+    A file whose name carries its hash (``model-0123abcd.pth``) is kept under that name; any other one in a folder of
+    its own, as two servers may well have an ``epoch_300.pth``.
+    """
+    name = file_name(url)
+    folder = cache_dir() if HASH_IN_NAME.search(name) else cache_dir() / hashlib.sha256(url.encode()).hexdigest()[:8]
+    return folder / name
+
+
+def download(url: str, sha256: str | None = None) -> Path:
+    """Downloads a file once, whichever process asks first; the others wait for it.
+
+    Its sha256 is checked against ``sha256``, against the digits in a name such as ``model-0123abcd.pth``, and against
+    what was recorded when it was first downloaded. ``MMKD_MIRRORS`` names other places to try first
+    (:func:`~mmkd.zoo.urls.sources`); with ``MMKD_OFFLINE=1`` only what is in the cache is used.
 
     Args:
-        url: An ``http``, ``https`` or ``file`` URL.
+        url: An ``http``, ``https``, Google Drive or ``file`` URL.
+        sha256: The file's hash, or its first digits, if known.
 
     Returns:
-        The cached file.
+        The cached file; of a ``file`` URL, the file itself.
 
     Raises:
-        UserError: The server does not answer, the file is not there, or its hash is wrong.
+        UserError: The server does not answer, the file is not there, cannot be written, or has another hash.
     """
-    name = Path(urlsplit(url).path).name
-    if not name:
-        raise UserError(f'checkpoint expects the URL of a file, got {url}. Add the name of the file.')
-    digits = re.search(r'-([0-9a-f]{8,64})\.', name)
-    folder = cache_dir() if digits else cache_dir() / hashlib.sha256(url.encode()).hexdigest()[:8]
-    target = folder / name
-    if is_main_process() and not target.is_file():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(target), digits.group(1) if digits else None)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise UserError(f'checkpoint cannot be downloaded from {url}: {error}. '
-                            'Check the URL and the connection, or give a local path.') from error
-    barrier()
+    if urlsplit(url).scheme == 'file':
+        return _local(url, sha256)
+    target = cached_path(url)
+    try:
+        if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f'{target}.lock'):
+                if not target.is_file():
+                    _fetch_from_any(url, target)
+        _check(target, url, sha256)
+    except OSError as error:
+        raise UserError(f'checkpoint cannot be downloaded from {url} to {target.parent}: {_reason(error)}. '
+                        'Check the URL, the connection and MMKD_HOME, or give a local path.') from error
     return target
+
+
+def _local(url: str, sha256: str | None) -> Path:
+    path = Path(url2pathname(urlsplit(url).path))
+    if not path.is_file():
+        raise UserError(f'checkpoint expects an existing file, got {url}. Check the path.')
+    if sha256 and not sha256_of(path).startswith(sha256):
+        raise UserError(f'{path} expects sha256 {sha256}, got {sha256_of(path)}. It is damaged or another file.')
+    return path
+
+
+def _fetch_from_any(url: str, target: Path) -> None:
+    """Tries the mirrors, then the URL itself, whose error is the one that is reported."""
+    if os.environ.get('MMKD_OFFLINE', '') not in ('', '0'):
+        raise UserError(f'checkpoint {url} is not in the cache, and MMKD_OFFLINE is set. Download it on another '
+                        f'machine to {target}, or unset MMKD_OFFLINE.')
+    *mirrors, last = sources(url)
+    for mirror in mirrors:
+        with suppress(OSError):
+            return fetch(mirror, target, progress=is_main_process())
+    return fetch(last, target, progress=is_main_process())
+
+
+def _check(target: Path, url: str, sha256: str | None) -> None:
+    """Compares the file's hash with all that is known of it; records it the first time.
+
+    Raises:
+        UserError: It is another one; the file is deleted.
+    """
+    record = target.with_name(f'{target.name}.sha256')
+    digits = HASH_IN_NAME.search(target.name)
+    known = [sha256, digits and digits.group(1), record.read_text(encoding='ascii') if record.is_file() else None]
+    found = sha256_of(target)
+    for expected in filter(None, known):
+        if not found.startswith(expected):
+            target.unlink()
+            record.unlink(missing_ok=True)
+            raise UserError(f'the file from {url} expects sha256 {expected}, got {found}. It was deleted from the '
+                            'cache; try again, or ask its authors which is right.')
+    if not record.is_file():
+        with suppress(OSError):  # somebody else's cache
+            record.write_text(found, encoding='ascii')
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).rstrip('.')

@@ -1,77 +1,154 @@
 """Downloading from a real server on this machine."""
-import hashlib
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import errno
+import subprocess
+import sys
+from collections import namedtuple
 
 import pytest
 
 from mmkd.utils import UserError
-from mmkd.zoo.download import cache_dir, download
+from mmkd.zoo.download import cache_dir, cached_path, download
 
-CONTENT = b'some weights'
-DIGITS = hashlib.sha256(CONTENT).hexdigest()[:8]
-
-
-class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder and counts the requests."""
-
-    requests = 0
-
-    def do_GET(self):
-        type(self).requests += 1
-        super().do_GET()
-
-    def log_message(self, *args):
-        """Says nothing."""
+from .conftest import CONTENT, DIGITS, Handler
 
 
-@pytest.fixture
-def url(tmp_path, monkeypatch):
-    monkeypatch.setenv('MMKD_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setattr(Handler, 'requests', 0)
-    for name in (f'model-{DIGITS}.pth', 'model-01234567.pth', 'a/epoch_1.pth', 'b/epoch_1.pth'):
-        path = tmp_path / 'served' / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(CONTENT if name.startswith('model') else name.encode())
-    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Handler, directory=tmp_path / 'served')) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_port}'
-        server.shutdown()
-
-
-def cached() -> list[str]:
-    return [path.name for path in cache_dir().rglob('*') if path.is_file()]
-
-
-def test_once(url):
+def test_once(server, cached):
     for _ in range(2):
-        assert download(f'{url}/model-{DIGITS}.pth').read_bytes() == CONTENT
-    assert Handler.requests == 1
-    assert cached() == [f'model-{DIGITS}.pth']
+        assert download(f'{server}/model-{DIGITS[:8]}.pth').read_bytes() == CONTENT
+    assert len(Handler.asked) == 1 and cached() == [f'model-{DIGITS[:8]}.pth']
 
 
-def test_files_of_one_name_are_kept_apart(url):
-    files = [download(f'{url}/{folder}/epoch_1.pth') for folder in 'aba']
-    assert [file.read_text() for file in files] == ['a/epoch_1.pth', 'b/epoch_1.pth', 'a/epoch_1.pth']
-    assert Handler.requests == 2
+def test_files_of_one_name_are_kept_apart(server):
+    files = {download(f'{server}/{folder}/epoch_1.pth') for folder in 'aba'}
+    assert len(files) == 2 and [path for path, _ in Handler.asked] == ['/a/epoch_1.pth', '/b/epoch_1.pth']
+
+
+def test_a_dropped_connection_is_resumed(server, cached):
+    Handler.failures = 1
+    assert download(f'{server}/drops.pth').read_bytes() == CONTENT
+    assert [wanted for _, wanted in Handler.asked] == [None, f'bytes={len(CONTENT) // 2}-']
+    assert cached() == ['drops.pth']
+
+
+def test_a_server_that_cannot_resume_is_asked_for_all(server):
+    Handler.failures = 2
+    assert download(f'{server}/simple-drops.pth').read_bytes() == CONTENT
+
+
+def test_a_file_that_has_changed_meanwhile_is_begun_anew(server, monkeypatch):
+    Handler.failures = 10
+    with pytest.raises(UserError, match=r'connection ended after [\d,]+ of 1,048,576 bytes'):
+        download(f'{server}/drops.pth')
+    Handler.failures, Handler.version = 0, '"2"'
+    assert download(f'{server}/drops.pth').read_bytes() == CONTENT
+    assert Handler.asked[-1][1]  # the rest was asked for, the whole came
+
+
+def test_a_busy_server_is_asked_again(server):
+    Handler.failures = 3
+    assert download(f'{server}/busy.pth').read_bytes() == CONTENT
+    assert len(Handler.asked) == 4
 
 
 @pytest.mark.parametrize(('path', 'message'), [
-    ('model-01234567.pth', 'invalid hash value'), ('none.pth', 'HTTP Error 404'), ('', 'Add the name of the file')])
-def test_failures_leave_nothing_in_the_cache(url, path, message):
+    ('model-01234567.pth', f'expects sha256 01234567, got {DIGITS}. It was deleted'), ('none.pth', 'HTTP Error 404'),
+    ('page.pth', 'a web page instead of a file'), ('', 'Add the name of the file'),
+    ('a/..', 'Add the name of the file'), ('a/%2e%2e', 'Add the name of the file'), ('a%5c..%5cb', 'Add the name of the file')])
+def test_failures_leave_nothing_in_the_cache(server, cached, path, message):
     with pytest.raises(UserError, match=f'127.0.0.1.*{message}'):
-        download(f'{url}/{path}')
+        download(f'{server}/{path}')
+    assert cached() == [] and sum(path.startswith('/none') for path, _ in Handler.asked) <= 1
+
+
+def test_nothing_leaves_the_cache(server, tmp_path):
+    for path in ('a/../../../out.pth', 'a/%2e%2e/%2e%2e/out.pth', 'a/..%2f..%2fout.pth', '/etc/out.pth'):
+        assert cache_dir() in cached_path(f'{server}/{path}').resolve().parents
+        assert download(f'{server}/{path}').name == 'out.pth'
+    assert {path.name for path in tmp_path.iterdir()} == {'cache'}
+
+
+def test_the_hash_is_recorded_and_checked_ever_after(server, cached):
+    path = download(f'{server}/a.pth')
+    path.write_bytes(b'damaged')
+    with pytest.raises(UserError, match=f'expects sha256 {DIGITS}, got [0-9a-f]{{64}}'):
+        download(f'{server}/a.pth')
     assert cached() == []
+    assert download(f'{server}/a.pth', sha256=DIGITS).read_bytes() == CONTENT
+    with pytest.raises(UserError, match='expects sha256 123'):
+        download(f'{server}/a.pth', sha256='123')
 
 
-def test_no_server(url):
-    with pytest.raises(UserError, match='cannot be downloaded .*Check the URL and the connection'):
+def test_mirrors_come_first_and_need_not_answer(server, monkeypatch):
+    monkeypatch.setenv('MMKD_MIRRORS', f'https://away.example/=http://127.0.0.1:9/,https://away.example/={server}/here/')
+    monkeypatch.setattr('mmkd.zoo.transfer.TRIES', 1)
+    assert download('https://away.example/x/model.pth').read_bytes() == CONTENT
+    assert Handler.asked == [('/here/x/model.pth', None)]
+    monkeypatch.setenv('MMKD_MIRRORS', 'away')
+    with pytest.raises(UserError, match='PREFIX=REPLACEMENT'):
+        download(f'{server}/b.pth')
+
+
+def test_offline(server, monkeypatch):
+    download(f'{server}/a.pth')
+    monkeypatch.setenv('MMKD_OFFLINE', '1')
+    assert download(f'{server}/a.pth').read_bytes() == CONTENT
+    with pytest.raises(UserError, match='b.pth is not in the cache, and MMKD_OFFLINE is set'):
+        download(f'{server}/b.pth')
+    assert len(Handler.asked) == 1
+
+
+@pytest.mark.parametrize('link', [
+    'https://drive.google.com/file/d/1AbCdEfGhIjKlMn/view?usp=sharing', 'https://drive.google.com/uc?id=1AbCdEfGhIjKlMn',
+    'https://drive.google.com/open?id=1AbCdEfGhIjKlMn'])
+def test_google_drive(server, monkeypatch, link):
+    monkeypatch.setenv('MMKD_MIRRORS', f'https://drive.google.com/={server}/')
+    assert download(link).name == '1AbCdEfGhIjKlMn.pth'
+    with pytest.raises(UserError, match='link to one file on Google Drive'):
+        download('https://drive.google.com/drive/folders/')
+
+
+def test_no_server(server, monkeypatch):
+    monkeypatch.setattr('mmkd.zoo.transfer.TRIES', 2)
+    with pytest.raises(UserError, match='cannot be downloaded .*refused.* Check the URL, the connection'):
         download('http://127.0.0.1:9/model.pth')
 
 
-def test_a_cache_that_cannot_be_written(url, tmp_path, monkeypatch):
+def test_other_schemes_and_local_files(server, tmp_path):
+    with pytest.raises(UserError, match='begins with http, https, file'):
+        download('ftp://127.0.0.1/model.pth')
+    (tmp_path / 'my model.pth').write_bytes(CONTENT)
+    assert download((tmp_path / 'my model.pth').as_uri(), DIGITS[:8]) == tmp_path / 'my model.pth'
+    with pytest.raises(UserError, match='expects sha256 123'):
+        download((tmp_path / 'my model.pth').as_uri(), '123')
+    with pytest.raises(UserError, match='expects an existing file'):
+        download((tmp_path / 'none.pth').as_uri())
+
+
+def test_a_cache_that_cannot_be_written(server, tmp_path, monkeypatch):
     (tmp_path / 'taken').touch()
     monkeypatch.setenv('MMKD_HOME', str(tmp_path / 'taken'))
-    with pytest.raises(UserError, match='cannot be downloaded'):
-        download(f'{url}/model-{DIGITS}.pth')
+    with pytest.raises(UserError, match='cannot be downloaded .*Check the URL, the connection and MMKD_HOME'):
+        download(f'{server}/model.pth')
+
+
+def test_a_full_disk(server, cached, monkeypatch):
+    usage = namedtuple('usage', 'total used free')
+    monkeypatch.setattr('mmkd.zoo.transfer.shutil.disk_usage', lambda _: usage(10**6, 10**6, 10))
+    with pytest.raises(UserError, match='1 MB are needed in .*, 0 MB are free. Make room or set MMKD_HOME'):
+        download(f'{server}/model.pth')
+    assert cached() == []
+
+
+def test_a_disk_that_fills_up(server, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr('mmkd.zoo.transfer.tqdm', full)
+    with pytest.raises(UserError, match='No space left on device'):
+        download(f'{server}/model.pth')
+
+
+def test_two_processes_download_once(server, tmp_path):
+    code = f"from mmkd.zoo.download import download; print(download('{server}/shared.pth'))"
+    runs = [subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    files = {run.communicate(timeout=120)[0] for run in runs}
+    assert len(files) == 1 and [path for path, _ in Handler.asked] == ['/shared.pth']

@@ -1,0 +1,64 @@
+"""What a URL means to the zoo: the name of its file, Google Drive's links, mirrors."""
+import os
+import re
+from pathlib import PurePosixPath
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from mmkd.utils import UserError
+
+SCHEMES = ('http', 'https', 'file')
+DRIVE_HOSTS = ('drive.google.com', 'docs.google.com', 'drive.usercontent.google.com')
+
+
+def file_name(url: str) -> str:
+    """The name under which a URL's file is kept.
+
+    Raises:
+        UserError: The URL has another scheme than http, https and file, or names no file.
+    """
+    if urlsplit(url).scheme not in SCHEMES:
+        raise UserError(f'checkpoint expects a URL that begins with {", ".join(SCHEMES)}, got {url}.')
+    if drive_id(url):
+        return f'{drive_id(url)}.pth'
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    if not re.fullmatch(r'[^/\\\0]+', name) or name in ('.', '..'):
+        raise UserError(f'checkpoint expects the URL of a file, got {url}. Add the name of the file.')
+    return name
+
+
+def drive_id(url: str) -> str | None:
+    """The id of a file on Google Drive, whichever form its link has; None for other URLs.
+
+    Raises:
+        UserError: A link to Google Drive names no file.
+    """
+    parts = urlsplit(url)
+    if parts.hostname not in DRIVE_HOSTS:
+        return None
+    found = re.search(r'/d/([\w-]{10,})', parts.path)
+    identity = found.group(1) if found else parse_qs(parts.query).get('id', [''])[0]
+    if not re.fullmatch(r'[\w-]{10,}', identity):
+        raise UserError(f'checkpoint expects a link to one file on Google Drive, got {url}. '
+                        'Folders cannot be downloaded: open it and copy the link of the file.')
+    return identity
+
+
+def sources(url: str) -> list[str]:
+    """Where a file may come from: the mirrors first, the URL itself last.
+
+    ``MMKD_MIRRORS`` holds pairs ``prefix=replacement``, separated by commas, such as
+    ``https://github.com/=https://mirror.example.org/github/``.
+
+    Raises:
+        UserError: ``MMKD_MIRRORS`` has another form.
+    """
+    found = []
+    for pair in filter(None, (part.strip() for part in os.environ.get('MMKD_MIRRORS', '').split(','))):
+        prefix, equals, replacement = pair.partition('=')
+        if not equals or '://' not in prefix or '://' not in replacement:
+            raise UserError(f'MMKD_MIRRORS expects PREFIX=REPLACEMENT pairs of URLs, got {pair!r}.')
+        if url.startswith(prefix):
+            found.append(replacement + url.removeprefix(prefix))
+    identity = drive_id(url)
+    direct = f'https://drive.usercontent.google.com/download?id={identity}&export=download&confirm=t'
+    return [*found, direct if identity else url]
