@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmkd.analysis import count_complexity, layer_flops
+from mmkd.analysis import count_complexity, count_layers, layer_flops
 from mmkd.layers import LargeKernelConv2d
 from mmkd.utils import UserError
 
@@ -23,6 +23,54 @@ def test_counts_convolutions_and_linear_layers():
     assert layer_flops(model, (3, 16, 16)) == flops
     cost = count_complexity(model, (3, 16, 16))
     assert (cost.params, cost.flops) == (sum(param.numel() for param in model.parameters()), sum(flops.values()))
+    assert cost.activations == 8 * 64 + 8 * 64 + 10
+
+
+def test_counts_transposed_convolutions():
+    # Each input position meets each weight of its channel once, whatever padding cuts off.
+    model = nn.Sequential(nn.ConvTranspose2d(6, 4, 3, stride=2, padding=1, groups=2), nn.ConvTranspose1d(4, 2, 2))
+    counter = count_layers(model[0], (6, 5, 7))
+    assert counter.flops == {'weight': 6 * 2 * 9 * 35} and counter.activations == {'weight': 4 * 9 * 13}
+    assert count_layers(model[1], (4, 8)).flops == {'weight': 4 * 2 * 2 * 8}
+
+
+class Attention(nn.Module):
+    """Weights used outside of their layers, and nn.MultiheadAttention, by position and by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24, bias=False)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.cross = nn.MultiheadAttention(8, 2, kdim=4, vdim=6, batch_first=True)
+
+    def forward(self, x):
+        qkv = nn.functional.linear(x, self.qkv.weight) + nn.functional.linear(x, weight=self.qkv.weight)
+        x = self.attention(*qkv.chunk(3, -1))[0]
+        return self.cross(query=x, key=x[:, :3, :4], value=x[:, :3, :6])[0]
+
+
+def test_counts_weights_outside_of_their_layers():
+    counter = count_layers(Attention(), (5, 8))
+    assert counter.flops == {
+        'qkv.weight': 2 * 5 * 8 * 24, 'attention.in_proj_weight': 5 * 8 * 24, 'attention.out_proj.weight': 5 * 64,
+        'cross.q_proj_weight': 5 * 64, 'cross.k_proj_weight': 3 * 32, 'cross.v_proj_weight': 3 * 48,
+        'cross.out_proj.weight': 5 * 64}
+    assert counter.activations == {
+        'qkv.weight': 2 * 5 * 24, 'attention.in_proj_weight': 5 * 24, 'attention.out_proj.weight': 5 * 8,
+        'cross.q_proj_weight': 5 * 8, 'cross.k_proj_weight': 3 * 8, 'cross.v_proj_weight': 3 * 8,
+        'cross.out_proj.weight': 5 * 8}
+    assert set(counter.flops) <= {name for name, _ in Attention().named_parameters()}
+
+
+class LooksAtValues(nn.Linear):
+    """Cannot run on the meta device."""
+
+    def forward(self, x):
+        return super().forward(x) + x.sum().item()
+
+
+def test_runs_on_the_cpu_if_it_must():
+    assert layer_flops(LooksAtValues(4, 3), (4,)) == {'weight': 12}
 
 
 def test_counts_every_use_of_a_layer_and_every_position():
@@ -40,9 +88,11 @@ def test_counts_the_large_kernel_in_full():
 def test_densities():
     model = nn.Sequential(nn.Linear(10, 20), nn.Linear(20, 5))
     cost = count_complexity(model, (10,), {'0.weight': .25})
-    assert (cost.params, cost.flops) == (50 + 20 + 100 + 5, 50 + 100)
+    assert (cost.params, cost.flops, cost.activations) == (50 + 20 + 100 + 5, 50 + 100, 20 + 5)
     with pytest.raises(UserError, match='Did you mean 0.weight'):
         count_complexity(model, (10,), {'0.weights': .25})
+    with pytest.raises(UserError, match=r'on one image of shape \(9,\)'):
+        count_complexity(model, (9,))
 
 
 def test_leaves_the_model_alone():
@@ -69,8 +119,17 @@ def test_tool(capsys):
     config = ROOT / 'configs' / 'convnest' / 'convnest-tiny_32xb128_in1k.py'
     run_tool(str(config), '--sparsity', '0.4', '--sparsity-init', 'uniform')
     lines = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[-4:-1] == ['params (M) FLOPs (G)', 'dense 27.34 4.78', 'paper 27 4.8 (ConvNeSt, Table 4)']
-    assert lines[-1] == 'non-zero, 40% uniform 16.50 2.87'
+    assert lines == [
+        f'{config}, 224x224 (height x width)', 'params (M) FLOPs (G) activations (M)', 'dense 27.34 4.78 31.80',
+        'paper 27 4.8 - (ConvNeSt, Table 4)', 'non-zero, 40% uniform 16.50 2.87 31.80']
+
+
+def test_tool_counts_a_detector_at_the_papers_size(capsys):
+    pytest.importorskip('mmdet')
+    run_tool(str(ROOT / 'configs' / 'convnest' / 'mask-rcnn_convnest-tiny_fpn_3x_coco.py'))
+    lines = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0].endswith('800x1280 (height x width)')
+    assert lines[2:] == ['dense 47.05 267.07 764.45', 'paper - 268 - (ConvNeSt, Table 5)']
 
 
 def test_tool_with_snip(tmp_path, capsys):
@@ -82,10 +141,10 @@ def test_tool_with_snip(tmp_path, capsys):
         head=dict(type='mmpretrain.LinearClsHead', num_classes=1000, in_channels=130))""")
     run_tool(str(config), '--shape', '32', '--sparsity', '0.5', '--draws', '2')
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
-    assert [' '.join(row[:-2]) for row in rows] == ['dense', 'non-zero, 50% snip', 'lowest of 2', 'highest of 2']
-    dense, mean, lowest, highest = ([float(word) for word in row[-2:]] for row in rows)
+    assert [' '.join(row[:-3]) for row in rows] == ['dense', 'non-zero, 50% snip', 'lowest of 2', 'highest of 2']
+    dense, mean, lowest, highest = ([float(word) for word in row[-3:]] for row in rows)
     assert mean[0] == pytest.approx(dense[0] / 2, abs=.02)
-    assert lowest[1] <= mean[1] <= highest[1] < dense[1]
+    assert lowest[1] <= mean[1] <= highest[1] < dense[1] and mean[2] == dense[2]
 
 
 def test_tool_names_what_is_wrong(capsys):
