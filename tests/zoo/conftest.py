@@ -35,7 +35,8 @@ class Handler(BaseHTTPRequestHandler):
                                             if start else {})
         cut = 'drops' in self.path and cls.failures
         cls.failures -= bool(cut)
-        return self.answer(206 if start else 200, CONTENT[start:], headers, (len(CONTENT) - start) // 2 if cut else None)
+        body = CONTENT[start:]
+        return self.answer(206 if start else 200, body, headers, len(body) // 2 if cut else None)
 
     def answer(self, status, body, headers=None, cut=None):
         self.send_response(status)

@@ -53,7 +53,8 @@ def test_a_busy_server_is_asked_again(server):
 @pytest.mark.parametrize(('path', 'message'), [
     ('model-01234567.pth', f'expects sha256 01234567, got {DIGITS}. It was deleted'), ('none.pth', 'HTTP Error 404'),
     ('page.pth', 'a web page instead of a file'), ('', 'Add the name of the file'),
-    ('a/..', 'Add the name of the file'), ('a/%2e%2e', 'Add the name of the file'), ('a%5c..%5cb', 'Add the name of the file')])
+    ('a/..', 'Add the name of the file'), ('a/%2e%2e', 'Add the name of the file'),
+    ('a%5c..%5cb', 'Add the name of the file')])
 def test_failures_leave_nothing_in_the_cache(server, cached, path, message):
     with pytest.raises(UserError, match=f'127.0.0.1.*{message}'):
         download(f'{server}/{path}')
