@@ -1,6 +1,7 @@
 """One entry of a recipe: taps, optional connectors, a loss and a weight."""
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from mmengine.model import BaseModule
 from torch import Tensor, autocast, nn
@@ -95,7 +96,7 @@ class Term(BaseModule):
             self.connectors = nn.ModuleList(
                 self._build(config, *pair) if config else nn.Identity()
                 for config, *pair in zip(configs, students, partners, strict=False))
-        students = self._connect(students)
+        students = self.eval()._connect(students)  # batch norms shall not count the fake batch
         self.loss = self._build(loss, *self._arguments(students, teachers))
         if hasattr(self.loss, 'bind'):
             wanted = inspect.signature(self.loss.bind).parameters
@@ -143,12 +144,14 @@ class Term(BaseModule):
         students, teachers = self._values(student, teacher)
         arguments = self._arguments(self._connect(students), teachers)
         extra = dict(indices=indices) if self.uses_indices else {}
-        if getattr(self.loss, 'mixed_precision', False):  # the loss sees to it itself
+        with self._precision(_first(arguments[0]).device.type):
             value = self.loss(*arguments, target, **extra)
-        else:
-            with autocast(_first(arguments[0]).device.type, enabled=False):
-                value = self.loss(*arguments, target, **extra)
         return self.weight.at(progress or Progress()) * value
+
+    def _precision(self, device: str) -> AbstractContextManager:
+        """Switches autocast off, unless the loss sees to its precision itself."""
+        free = getattr(self.loss, 'mixed_precision', False) or device == 'meta'  # autocast knows no meta tensors
+        return nullcontext() if free else autocast(device, enabled=False)
 
     def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: object) -> None:
         """Builds the term and tries it once, to find wrong shapes before training.
