@@ -1,0 +1,70 @@
+"""Knowledge review: the hierarchical context loss."""
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmkd.registry import MODELS
+from mmkd.utils import UserError
+
+from ..stages import Maps, pair_maps
+
+
+@MODELS.register_module()
+class ReviewKDLoss(nn.Module):
+    r"""Matches maps at several scales: in full, and average-pooled to a pyramid of small sizes.
+
+    .. math:: \sum_l \frac{\sum_k 2^{-k}\,\operatorname{MSE}\big(P_k(S^l), P_k(T^l)\big)}{\sum_k 2^{-k}}
+
+    :math:`P_0` is the identity and :math:`P_1, P_2, \dots` pool to those sizes of the pyramid that are smaller than the
+    map; the weights halve only for sizes that are used. The student's maps are the outputs of the term's
+    connector, :class:`mmkd.connectors.AttentionFusionConnector`, in which shallow stages review deeper ones.
+
+    Source: Chen et al., Distilling Knowledge via Knowledge Review, 2021, arXiv 2104.09044 (hierarchical
+    context loss). The authors warm the weight up over epochs: ``weight=dict(value=…, warmup=…)`` of the term.
+    Differs from the authors' code: nothing for square maps. They compare a pyramid size with the height
+    alone; here a size has to be smaller than both sides. Their warm-up starts with a weight of zero.
+
+    Args:
+        pool_sizes: Sizes of the pyramid, in the order of their weights. 4, 2, 1 in the authors' code.
+
+    Shapes: student, teacher (N, C, H, W), or a pooled feature (N, C), or lists of such for several stages,
+    which are summed. target is not used. Returns a scalar.
+
+    Raises:
+        UserError: A pool size is not positive.
+    """
+
+    needs_target = False
+
+    def __init__(self, pool_sizes: Sequence[int] = (4, 2, 1)) -> None:
+        super().__init__()
+        if any(size < 1 for size in pool_sizes):
+            raise UserError(f'ReviewKDLoss expects positive pool_sizes, got {tuple(pool_sizes)}.')
+        self.pool_sizes = tuple(pool_sizes)
+
+    def forward(self, student: Maps, teacher: Maps, target: Tensor | None = None) -> Tensor:
+        """Computes the loss; see the class for shapes.
+
+        Raises:
+            UserError: The numbers of maps or the shapes of a pair differ.
+        """
+        pairs = pair_maps(self, student, teacher, same_channels=True, vectors=True)
+        return sum(self._one_stage(s, t) for s, t in pairs)
+
+    def _one_stage(self, student: Tensor, teacher: Tensor) -> Tensor:
+        if student.shape != teacher.shape:
+            raise UserError(
+                f'ReviewKDLoss expects maps of equal size, got {tuple(student.shape)} from the student and '
+                f"{tuple(teacher.shape)} from the teacher. Add connector=dict(type='mmkd.AttentionFusionConnector') "
+                'to the term, or mmkd.ResizeConnector.')
+        weight = 1.0
+        weighted, weights = F.mse_loss(student, teacher), weight
+        for size in self.pool_sizes:
+            if size >= min(student.shape[2:]):
+                continue
+            weight /= 2
+            weights += weight
+            weighted = weighted + weight * F.mse_loss(
+                F.adaptive_avg_pool2d(student, size), F.adaptive_avg_pool2d(teacher, size))
+        return weighted / weights
