@@ -16,9 +16,10 @@ TREES = {path: ast.parse(path.read_text(encoding='utf-8')) for path in [*SOURCES
 PUBLIC = {
     'mmkd.backbones': ['CIFARResNet', 'CSWinTransformer', 'ConvNeSt', 'SLaK'],
     'mmkd.distillers': ['Distiller'],
-    'mmkd.losses': ['BinaryKDLoss', 'CCLoss', 'CRDLoss', 'DISTLoss', 'DKDLoss', 'DiffKDLoss', 'FDLoss', 'KDLoss',
-                    'MGDLoss', 'NKDLoss', 'OFALoss', 'RKDLoss', 'SRRLLoss'],
-    'mmkd.connectors': ['AuxiliaryHeadConnector', 'ConvConnector'],
+    'mmkd.losses': ['ATLoss', 'BinaryKDLoss', 'CCLoss', 'CRDLoss', 'DISTLoss', 'DKDLoss', 'DiffKDLoss', 'FDLoss',
+                    'KDLoss', 'MGDLoss', 'NKDLoss', 'OFALoss', 'OFDLoss', 'RKDLoss', 'ReviewKDLoss', 'SRRLLoss'],
+    'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector', 'LinearConnector',
+                        'MapToTokensConnector', 'ResizeConnector', 'TokensToMapConnector'],
     'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
