@@ -106,6 +106,12 @@ def build_model(spec: ModelSpec, role: str) -> BaseModel:
     Raises:
         UserError: The checkpoint cannot be read or belongs to another model.
     """
+    return build_with_report(spec, role)[0]
+
+
+def build_with_report(spec: ModelSpec, role: str) -> tuple[BaseModel, str]:
+    """As :func:`build_model`; returns also ``'n of m tensors matched'``, empty without a checkpoint."""
+    report = ''
     if spec.cfg.get('type', '').endswith('TimmClassifier'):
         _check_timm_name(spec.cfg.get('model_name'), role)
     model = ROOT_MODELS.build(ConfigDict(spec.cfg))  # mmdet reads nested configs as attributes
@@ -116,7 +122,7 @@ def build_model(spec: ModelSpec, role: str) -> BaseModel:
     elif role == 'teacher':
         _initialise_teacher(model, spec)
     _keep_plain_keys(model)
-    return model
+    return model, report
 
 
 def _keep_plain_keys(model: BaseModel) -> None:
@@ -158,5 +164,3 @@ def _check_timm_name(name: str | None, role: str) -> None:
     if name is None or not timm.is_model(name):
         close = nearest(str(name), timm.list_models()).split(' Valid:')[0]
         raise UserError(f'{role} expects the name of a timm model, got {name!r}. {close}')
-
-

@@ -27,11 +27,7 @@ def build_teachers(cfg: dict, taps: list[str], student: BaseModel) -> tuple[dict
     Raises:
         UserError: A teacher cannot be built, no tap reads it, or a tap names none.
     """
-    if not isinstance(cfg, dict):
-        raise UserError(f'teacher expects a dict, got {cfg!r}.')
-    several = cfg and not FORMS & set(cfg) and all(
-        isinstance(value, dict) and FORMS & set(value) for value in cfg.values())
-    configs = cfg if several else {'': cfg}
+    configs = named_teachers(cfg)
     wanted: dict[str, list[str]] = {name: [] for name in configs}
     for tap in taps:
         name, rest = split_tap(tap, configs)
@@ -47,6 +43,19 @@ def build_teachers(cfg: dict, taps: list[str], student: BaseModel) -> tuple[dict
         else:
             teachers[name] = _build(config, wanted[name], student.data_preprocessor)
     return teachers, averages
+
+
+def named_teachers(cfg: dict) -> dict[str, dict]:
+    """Reads a recipe's ``teacher``: name to config of each; a single one has the name ``''``.
+
+    Raises:
+        UserError: It is no dict.
+    """
+    if not isinstance(cfg, dict):
+        raise UserError(f'teacher expects a dict, got {cfg!r}.')
+    several = cfg and not FORMS & set(cfg) and all(
+        isinstance(value, dict) and FORMS & set(value) for value in cfg.values())
+    return cfg if several else {'': cfg}
 
 
 def split_tap(tap: str, teachers: dict[str, object]) -> tuple[str, str]:
@@ -79,7 +88,7 @@ def _build(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teach
     size = cfg.pop('input_size', None)
     spec = read_spec(cfg, 'teacher')
     model = build_model(spec, 'teacher')
-    theirs = normalisation(model.data_preprocessor) or _timm_normalisation(model)
+    theirs = teacher_normalisation(model)
     size = as_size(size) if size is not None else _fixed_input_size(model)
     adapter = InputAdapter(normalisation(student_preprocessor), theirs, size)
     if adapter.scale is not None or adapter.flip or size:
@@ -88,8 +97,12 @@ def _build(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teach
     return Teacher(model, taps, adapter, **options)
 
 
-def _timm_normalisation(model: BaseModel) -> dict | None:
-    """timm writes what a model was trained on into its pretrained config, for pixels in 0…1."""
+def teacher_normalisation(model: BaseModel) -> dict | None:
+    """Mean, std and channel order that a model was trained with, as :func:`normalisation` gives them, if known."""
+    found = normalisation(model.data_preprocessor)
+    if found:
+        return found
+    # timm writes it into a model's pretrained config, for pixels in 0…1
     cfg = getattr(getattr(model, 'model', None), 'pretrained_cfg', None)
     if not cfg or 'mean' not in cfg:
         return None
