@@ -206,3 +206,11 @@ def test_a_nested_timm_student_round_trips(build, batch, tmp_path):
     assert torch.equal(distiller.eval()(inputs), other.eval()(inputs))
     averaged = ExponentialMovingAverage(distiller).module
     assert averaged.state_dict().keys() == distiller.state_dict().keys()
+
+
+def test_a_two_stage_detector_by_its_config(build):
+    pytest.importorskip('mmdet')
+    detector = dict(config='quickstart/mask-rcnn_convnest-mini_digits.py')
+    fd = dict(loss=dict(type='mmkd.FDLoss'), student='stage2', teacher='stage2')
+    distiller = build(student=detector, teacher=detector, input_size=64, terms=dict(fd=fd))
+    assert distiller.tapped_shapes['teacher'] == dict(stage2=(2, 32, 8, 8))

@@ -53,7 +53,7 @@ def test_a_good_recipe(check):
     assert '100 images in 10 batches, of which 1 were loaded' in text
     assert re.search(r'classes: train data 10, val data 10, student 10, teacher 10', text)
     assert int(re.search(r'the teacher classifies (\d+) of 64', text).group(1)) > 15
-    terms = re.findall(r'loss_(\w+) ([\d.]+) × 1 = ([\d.]+)', text)
+    terms = re.findall(r'loss_(\w+) (\d+\.\d+) × 1 = (\d+\.\d+)', text)
     assert [name for name, _, _ in terms] == ['nkd', 'fd'] and all(one == other for _, one, other in terms)
     assert re.search(r'a step of 10 images', text) and '100 iterations takes about' in text
     assert re.search(r'memory: [\d.]+ MiB counted', text)
