@@ -132,9 +132,9 @@ class Recipe:
     def length(self) -> tuple[int, int]:
         """Epochs (0 where the training counts iterations only) and iterations of the training."""
         train = self.config.get('train_cfg') or {}
-        if 'max_epochs' in train:
+        if train.get('max_epochs'):
             return train['max_epochs'], train['max_epochs'] * len(self.loader('train'))
-        return 0, train.get('max_iters', 0)
+        return 0, train.get('max_iters') or 0
 
 
 Check = Callable[[Recipe], Iterable[Finding]]

@@ -16,7 +16,7 @@ from mmkd.utils.cli import check_data_exists
 from .cost import check_cost
 from .label_order import check_label_order
 from .loaded_weights import check_weights
-from .recipe import Check, Finding, Recipe
+from .recipe import Check, Finding, Recipe, explained
 from .tapped_shapes import weight_lines
 from .training_step import check_gradients
 from .weightless import teacher_role
@@ -27,13 +27,19 @@ def check_files(recipe: Recipe) -> Iterator[Finding]:
     for split, level in (('train', 'error'), ('val', 'error'), ('test', 'warning')):
         if split == 'test' and recipe.config.get('test_dataloader') == recipe.config.get('val_dataloader'):
             continue
-        try:
-            check_data_exists(recipe.config, (split,))
-        except UserError as error:
-            yield Finding(level, str(error))
-        else:
-            if recipe.config.get(f'{split}_dataloader'):
-                yield Finding('ok', f'the files of {split}_dataloader are there.')
+        missing = _missing_files(recipe, split)
+        if missing:
+            yield Finding(level, missing)
+        elif recipe.config.get(f'{split}_dataloader'):
+            yield Finding('ok', f'the files of {split}_dataloader are there.')
+
+
+def _missing_files(recipe: Recipe, split: str) -> str:
+    try:
+        check_data_exists(recipe.config, (split,))
+    except UserError as error:
+        return str(error)
+    return ''
 
 
 def check_models(recipe: Recipe) -> Iterator[Finding]:
@@ -48,16 +54,17 @@ def check_models(recipe: Recipe) -> Iterator[Finding]:
 
 
 def check_batches(recipe: Recipe) -> Iterator[Finding]:
-    """Training and validation images load."""
+    """Training and validation images load, where their files are there."""
     for split in ('train', 'val'):
-        if recipe.config.get(f'{split}_dataloader'):
-            try:
-                batches = recipe.load(split)
-            except (FileNotFoundError, UserError) as error:
-                yield Finding('error', f'{split}_dataloader: {error}')
-                continue
-            yield Finding('ok', f'{split}: {len(recipe.dataset(split)):,} images in {len(recipe.loader(split)):,} '
-                          f'batches, of which {len(batches)} were loaded.')
+        if not recipe.config.get(f'{split}_dataloader') or _missing_files(recipe, split):
+            continue
+        try:
+            batches = recipe.load(split)
+        except Exception as error:  # the other split may do
+            yield Finding('error', f'{split}_dataloader: {explained(error)}')
+            continue
+        yield Finding('ok', f'{split}: {len(recipe.dataset(split)):,} images in {len(recipe.loader(split)):,} '
+                      f'batches, of which {len(batches)} were loaded.')
 
 
 def check_images(recipe: Recipe) -> Iterator[Finding]:
@@ -144,7 +151,7 @@ def check_term_weights(recipe: Recipe) -> Iterator[Finding]:
     if distiller is None:
         return
     by_iteration = any(not term.weight.by_epoch for term in distiller.terms.values())
-    epochs = (recipe.config.get('train_cfg') or {}).get('max_epochs', 0)
+    epochs = (recipe.config.get('train_cfg') or {}).get('max_epochs') or 0
     schedules = Finding('ok', 'the schedules of all weights end within the training.')
     try:
         check_schedules(distiller, *(recipe.length if by_iteration else (epochs, 0)))

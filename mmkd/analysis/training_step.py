@@ -98,21 +98,26 @@ def optimizer_of(recipe: Recipe) -> OptimWrapper:
 
 
 def check_gradients(recipe: Recipe) -> Iterator[Finding]:
-    """Every loss is finite, and every trainable parameter gets a finite gradient."""
-    step = first_step(recipe.model, recipe.batches('train')[0], optimizer_of(recipe))
+    """Every loss is finite, and every trainable parameter gets a finite gradient other than zero."""
+    model, batch, optimizer = recipe.model, recipe.batches('train')[0], optimizer_of(recipe)
+    step = first_step(model, batch, optimizer)
     recipe.activations = step.activations
     yield _judged_losses(recipe, step.losses)
-    trainable = sum(p.requires_grad for p in recipe.model.parameters())
+    zero = step.zero
+    if zero and not step.broken:  # some lie behind layers that start at zero, and learn once these have moved
+        optimizer.optimizer.step()
+        zero = [name for name in first_step(model, batch, optimizer).zero if name in zero]
+    trainable = sum(p.requires_grad for p in model.parameters())
     if step.broken:
-        yield Finding('error', f'{_few(step.broken)}: the gradient is not finite. Check the losses above and '
-                      'their settings.')
+        yield Finding('error', f'{_few(step.broken)} of {trainable} trainable parameters get a gradient that is not '
+                      'finite. Check the losses above and their settings.')
     if step.without:
         yield Finding('error', f'{_few(step.without)} of {trainable} trainable parameters get no gradient, which '
                       'stops training on several GPUs. Freeze them, or let a term or the task loss use them.')
-    if step.zero:
-        yield Finding('warning', f'{_few(step.zero)} of {trainable} trainable parameters get a gradient of zeros, as '
-                      'before a layer that starts at zero, or behind a weight of 0.')
-    if not (step.broken or step.without or step.zero):
+    if zero:
+        yield Finding('warning', f'{_few(zero)} of {trainable} trainable parameters get a gradient of zeros only, so '
+                      'they learn nothing. Look for a weight of 0, or for parts that no loss depends on.')
+    if not (step.broken or step.without or zero):
         yield Finding('ok', f'all {trainable} trainable parameters get a finite gradient other than zero.')
 
 

@@ -21,4 +21,4 @@ def test_a_check_that_fails_stops_no_other():
 
 
 def test_length_of_a_training_by_iterations():
-    assert Recipe(Config(dict(train_cfg=dict(type='IterBasedTrainLoop', max_iters=7)))).length == (0, 7)
+    assert Recipe(Config(dict(train_cfg=dict(max_epochs=None, max_iters=7)))).length == (0, 7)

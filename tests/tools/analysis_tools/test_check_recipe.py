@@ -65,10 +65,27 @@ def test_a_plain_config(check):
     assert not any('teacher' in line or 'term' in line for line in found['ok'])
 
 
+def test_a_student_and_a_model_with_weights(check, plain_run):
+    _, found = check('recipe.py', 'model.student.checkpoint=plain/epoch_4.pth')
+    assert any(re.search(r'the student classifies \d+ of 64', line) for line in found['ok'] + found['warning'])
+    _, found = check(SLAK, 'load_from=teacher/epoch_4.pth', 'train_dataloader.batch_size=10')
+    assert any(re.search(r'weights +load_from=teacher/epoch_4.pth: (\d+) of \1 tensors', line) for line in found['ok'])
+    assert any(re.search(r'the model classifies (\d+) of 64', line) for line in found['ok'])
+
+
+def test_layers_that_start_at_zero_are_no_fault(check, tmp_path):
+    config = tmp_path / 'zero.py'
+    config.write_text(f"_base_ = '{config_root()}/{CONVNEST}'\nmodel = dict(_delete_=True, type='ImageClassifier', "
+                      "backbone=dict(type='ResNet', depth=18, base_channels=4, stem_channels=4, out_indices=(3, ), "
+                      "zero_init_residual=True), neck=dict(type='GlobalAveragePooling'), "
+                      "head=dict(type='LinearClsHead', num_classes=10, in_channels=32))")
+    status, found = check(str(config))
+    assert (status, found['warning']) == (0, [])
+
+
 def test_missing_data(check):
     _, found = check('recipe.py', f'{TRAIN}.data_root=nowhere')
-    assert re.search(r'files +train_dataloader.* expects nowhere, which does not exist', found['error'][0])
-    assert all(line.startswith(('files', 'data')) for line in found['error'])
+    only_error(found, 'files +train_dataloader.* expects nowhere, which does not exist')
     assert re.search('not checked +images, classes, training step, cost: mend', found['warning'][0])
     assert any('label order' in line for line in found['ok'])
 
