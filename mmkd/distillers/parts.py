@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.utils import UserError
 
+from .last_stage import last_stage
 from .locations import Location
 from .taps import locate
 
@@ -28,6 +29,10 @@ class TeacherParts:
     def teacher_classifier(self, taps: list[str]) -> Callable[[Tensor], Tensor]:
         """What follows the last stage: a map (N, C, H, W) → logits (N, classes)."""
         return classifier(self.model)
+
+    def teacher_last_stage(self, taps: list[str]) -> Callable[[Tensor], Tensor]:
+        """The last stage: the map (N, C, H, W) of the stage before it → its map (N, C', H', W')."""
+        return last_stage(self.model)
 
     def teacher_norms(self, taps: list[str]) -> list[tuple[Tensor, Tensor] | None]:
         """Weight and bias (C,) of the batch norm whose output (with a shortcut, perhaps) each tap reads, or None."""
