@@ -1,11 +1,14 @@
 """ScaleKD: features compared through cross-attention and through the teacher's own last stage."""
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, autocast, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmkd.connectors.cross_attention import CrossAttentionConnector
+from mmkd.layers.convnet import statistics_kept
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 
@@ -51,6 +54,8 @@ class ScaleKDLoss(nn.Module):
         beta: β, the weight of the first view. 0.6 in the paper.
         num_heads: Heads of the CAPs: a number, or one for each tap.
         softmax_scale: Extra factor on the CAPs' attention logits. 5 in the authors' configs.
+        with_cp: Whether to compute the activations of projectors and last stage again in the backward pass, to save
+            memory.
 
     Shapes: student, teacher (N, C, H, W), or with ``tpp`` lists of two of them. target is not used. Returns a scalar.
 
@@ -72,7 +77,8 @@ class ScaleKDLoss(nn.Module):
                  adaptive_queries: bool = True,
                  beta: float = 0.6,
                  num_heads: int | Sequence[int] = 8,
-                 softmax_scale: float = 5.0) -> None:
+                 softmax_scale: float = 5.0,
+                 with_cp: bool = False) -> None:
         super().__init__()
         if projector not in PROJECTORS:
             raise UserError(f'ScaleKDLoss expects projector to be one of {", ".join(PROJECTORS)}, got {projector!r}.')
@@ -82,6 +88,7 @@ class ScaleKDLoss(nn.Module):
         for role, items in zip(('student', 'teacher') * 2, (*widths, *sizes), strict=True):
             self._check_count(role, len(items))
         self.beta = beta if dfm else 1.0
+        self.with_cp = with_cp
         self.adaptive_queries = adaptive_queries and tpp and projector == 'cross_attention'
         self.projectors = nn.ModuleList()
         heads = _as_list(num_heads) * (self.taps if isinstance(num_heads, int) else 1)
@@ -116,7 +123,7 @@ class ScaleKDLoss(nn.Module):
             loss = self._distance(proxies, goals)
             queries = proxies if self.adaptive_queries else queries
         size = teachers[-1].shape[2:]
-        outputs = [project(students[-1], query, size)
+        outputs = [self._run(project, students[-1], query, size)
                    for project, query in zip(self.projectors[-1], queries, strict=True)]
         return loss + self._distance(outputs, goals)
 
@@ -124,8 +131,14 @@ class ScaleKDLoss(nn.Module):
         if self._last_stage is None:
             raise UserError("ScaleKDLoss expects the teacher's last stage with tpp=True, got none. Call "
                             'bind(teacher_last_stage) first, as a recipe does, or set tpp=False.')
-        maps = torch.cat([project(student, None, size) for project in self.projectors[0]])
-        return self._last_stage(maps).chunk(len(self.projectors[0]))
+        maps = torch.cat([self._run(project, student, None, size) for project in self.projectors[0]])
+        return self._run(self._last_stage, maps).chunk(len(self.projectors[0]))
+
+    def _run(self, function: Callable[..., Tensor], *args: object) -> Tensor:
+        if not (self.with_cp and torch.is_grad_enabled()):
+            return function(*args)
+        return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False,
+                          context_fn=lambda: (nullcontext(), statistics_kept(self)))
 
     def _views(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Normalises a map for each view, the second without its direct component."""

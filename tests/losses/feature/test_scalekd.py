@@ -168,6 +168,17 @@ def test_mixed_precision_for_the_networks_only(dtype):
     torch.testing.assert_close(out.double(), expected, rtol=1e-6, atol=0)
 
 
+def test_checkpointing_changes_no_number():
+    plain, saving = build(), build(with_cp=True)
+    students, teachers = maps()
+    for loss in (plain, saving):
+        loss(students, teachers).backward()
+    for a, b in zip(plain.parameters(), saving.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-9, atol=1e-12)
+    for a, b in zip(plain.buffers(), saving.buffers(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_other_sizes_than_built_for():
     loss = build()
     students = [torch.randn(1, 3, 12, 15).double(), torch.randn(1, 5, 6, 7).double()]
