@@ -17,9 +17,10 @@ PUBLIC = {
     'mmkd.backbones': ['CIFARResNet', 'CSWinTransformer', 'ConvNeSt', 'SLaK'],
     'mmkd.distillers': ['Distiller'],
     'mmkd.losses': ['ATLoss', 'BinaryKDLoss', 'CCLoss', 'CRDLoss', 'DISTLoss', 'DKDLoss', 'DiffKDLoss', 'FDLoss',
-                    'KDLoss', 'MGDLoss', 'NKDLoss', 'OFALoss', 'OFDLoss', 'RKDLoss', 'ReviewKDLoss', 'SRRLLoss'],
-    'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector', 'LinearConnector',
-                        'MapToTokensConnector', 'ResizeConnector', 'TokensToMapConnector'],
+                    'KDLoss', 'MGDLoss', 'NKDLoss', 'OFALoss', 'OFDLoss', 'RKDLoss', 'ReviewKDLoss', 'SRRLLoss',
+                    'ScaleKDLoss'],
+    'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector', 'CrossAttentionConnector',
+                        'LinearConnector', 'MapToTokensConnector', 'ResizeConnector', 'TokensToMapConnector'],
     'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
