@@ -22,6 +22,9 @@ PUBLIC = {
     'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector', 'CrossAttentionConnector',
                         'LinearConnector', 'MapToTokensConnector', 'ResizeConnector', 'TokensToMapConnector'],
     'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
+    'mmkd.losses': ['KDLoss', 'NKDLoss', 'FDLoss'],
+    'mmkd.connectors': ['ConvConnector'],
+    'mmkd.engine.hooks': ['DistillationHook', 'DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
 REGISTRIES = [value for value in vars(registry).values() if isinstance(value, Registry) and value.scope == 'mmkd']

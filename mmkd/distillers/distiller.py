@@ -7,6 +7,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 
 from .detectors import fake_samples, forward_mode
+from .gradients import GradientMeter, total
 from .locations import named_locations
 from .models import build_model, read_spec
 from .parts import TeacherParts
@@ -57,6 +58,7 @@ class Distiller(BaseModel):
         super().__init__(model.data_preprocessor, init_cfg)
         self.student = model
         self.task_weight = task_weight
+        self.gradients = GradientMeter()
         self.terms = nn.ModuleDict({name: Term(name, **_term_cfg(name, cfg)) for name, cfg in terms.items()})
         self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
         teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
@@ -98,7 +100,15 @@ class Distiller(BaseModel):
         for name, term in self.terms.items():
             losses[f'loss_{name}'] = (term(student, teacher, target, indices, progress) if name in active
                                       else inputs.new_zeros(()))
+        if self.gradients.wanted:
+            self._measure_gradients({name: losses['task_loss' if name == 'loss' else name] for name in own}, losses)
         return losses
+
+    def _measure_gradients(self, own: dict[str, Tensor | list[Tensor]], losses: dict[str, Tensor]) -> None:
+        """Measures what the task loss and each term pull at the student's parameters, their weights included."""
+        groups = {name: losses[f'loss_{name}'] for name in self.terms}
+        task = total(own)
+        self.gradients.measure(groups if task is None else {'task': task, **groups}, self.student.parameters())
 
     def _run_teachers(self, inputs: Tensor, data_samples: list | None, terms: dict[str, Term]) -> Tapped:
         """Runs those teachers of which the terms read something."""
