@@ -96,8 +96,9 @@ def test_teacher_accuracy_agreement_and_divergence(make):
     runner = make()
     runner.train()
     runner.model.eval()
-    student, teacher = (predictions(runner, forward) for forward in (
-        runner.model.student, runner.model.teachers[''].model))
+    own, teacher = runner.model.data_preprocessor, runner.model.teachers[''].model
+    student = predictions(runner, runner.model.student)
+    teacher = predictions(runner, lambda x: teacher((x * own.std + own.mean - 120) / 60))  # as the teacher is to see it
     accuracy = 100 * (teacher.argmax(1) == labels(runner)).double().mean().item()
     assert 2 < accuracy < 90
     assert entries(runner, 'teacher/accuracy/top1') == [(0, pytest.approx(accuracy))]
@@ -135,7 +136,7 @@ def test_gradient_shares_are_those_of_separate_backward_passes(make):
     for step in (2, 4, 6, 8, 10):
         expected = np.array(replay.norms[step]) / sum(replay.norms[step])
         np.testing.assert_allclose([share[step] for share in shares], expected, rtol=1e-4)
-        assert expected.min() > 0.005
+        assert expected.min() > 0.002
     assert set(shares[0]) == set(range(2, 11))  # in between, the log repeats the last one
     assert shares[0][3] == shares[0][2] and 1 not in shares[0]
 
