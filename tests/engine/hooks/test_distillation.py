@@ -168,6 +168,19 @@ def test_resuming(make):
     assert {12, 14} <= {step for step, _ in entries(runner, 'grad_share/fd')}
 
 
+def test_tensorboard_gets_all_of_it(make):
+    pytest.importorskip('tensorboard', reason='tensorboard is not installed')
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    runner = make(**{'visualizer.vis_backends': [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]})
+    runner.train()
+    events = EventAccumulator(str(Path(runner.log_dir, 'vis_data')))
+    events.Reload()
+    for tag in ('teacher/accuracy/top1', 'teacher_agreement', 'teacher_kl', 'grad_share/task', 'grad_share/nkd',
+                'grad_share/fd', 'task_loss', 'loss_nkd', 'loss_fd'):
+        logged = [(event.step, pytest.approx(event.value)) for event in events.Scalars(tag)]
+        assert logged and logged == entries(runner, tag)
+
+
 def test_what_is_switched_off_is_not_computed(make, monkeypatch):
     hook = dict(HOOK, gradient_interval=0, teacher_accuracy=False, agreement=False)
     runner = make(hooks=(hook, ))
