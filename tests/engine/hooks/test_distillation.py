@@ -168,6 +168,20 @@ def test_resuming(make):
     assert {12, 14} <= {step for step, _ in entries(runner, 'grad_share/fd')}
 
 
+def test_the_loss_scale_of_mixed_precision_is_used_and_taken_out(make):
+    runner, hook = make(hooks=()), DistillationHook(gradient_interval=1)
+    batch = runner.model.data_preprocessor(next(iter(runner.train_dataloader)), True)
+    hook._distiller, norms = runner.model, []
+    for scale in (None, 2.**20):
+        scaler = None if scale is None else torch.amp.GradScaler('cpu', init_scale=scale)
+        mixed = SimpleNamespace(iter=0, optim_wrapper=SimpleNamespace(loss_scaler=scaler))
+        hook.before_train_iter(mixed, 0)
+        assert runner.model.gradients._scale == (scale or 1.)
+        runner.model(**batch, mode='loss')
+        norms.append(runner.model.gradients.norms)
+    torch.testing.assert_close(*norms)
+
+
 def test_tensorboard_gets_all_of_it(make):
     pytest.importorskip('tensorboard', reason='tensorboard is not installed')
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
