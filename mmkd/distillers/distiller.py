@@ -95,6 +95,10 @@ class Distiller(BaseModel):
         teacher = self._run_teachers(inputs, data_samples, active)
         losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
                   for name, value in own.items()}
+        taken = losses.keys() & {f'loss_{name}' for name in self.terms}
+        if taken:
+            raise UserError(f"terms expect other names than the student's own losses, got {', '.join(taken)} twice. "
+                            'Rename the terms.')
         target = _target(data_samples)
         indices = _indices(data_samples, inputs) if any(term.uses_indices for term in active.values()) else None
         for name, term in self.terms.items():
@@ -186,8 +190,8 @@ class Distiller(BaseModel):
 def _term_cfg(name: str, cfg: dict) -> dict:
     allowed = {'loss', 'student', 'teacher', 'connector', 'weight'}
     required = {'loss', 'student', 'teacher'}
-    if '.' in name:
-        raise UserError(f'a term expects a name without dots, got {name!r}.')
+    if '.' in name or name == 'task':  # "task" is the student's own loss, in the log
+        raise UserError(f"a term expects a name without dots and other than 'task', got {name!r}. Rename it.")
     if not isinstance(cfg, dict) or not required <= set(cfg) <= allowed:
         raise UserError(f'term {name!r} expects a dict of {", ".join(sorted(required))} and optionally '
                         f'{", ".join(sorted(allowed - required))}, got {cfg!r}.')

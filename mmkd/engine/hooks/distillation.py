@@ -8,11 +8,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmkd.distillers import Distiller, Teacher
+from mmkd.distillers.checks import check_sample_indices, check_schedules
 from mmkd.distillers.schedule import Progress
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
-from ..recipe_checks import check_recipe
 from ..teacher_validation import (
     Agreement,
     class_count,
@@ -44,7 +44,7 @@ class DistillationHook(Hook):
 
     Raises:
         UserError: The interval is negative, the model is no distiller, or the recipe does not fit the run; see
-            :func:`~mmkd.engine.recipe_checks.check_recipe`.
+            :mod:`mmkd.distillers.checks`.
     """
 
     priority = 'NORMAL'  # after RuntimeInfoHook, before LoggerHook
@@ -63,7 +63,8 @@ class DistillationHook(Hook):
         self._distiller = _distiller(runner)
         by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
         length = Progress(max_epochs=0 if by_iter else runner.max_epochs, max_iters=runner.max_iters)
-        check_recipe(self._distiller, length, runner.train_dataloader.dataset)
+        check_schedules(self._distiller, length)
+        check_sample_indices(self._distiller, runner.train_dataloader.dataset)
         self._agreements = {}
         if self.teacher_accuracy or self.agreement:
             self._validate_teachers(runner)
