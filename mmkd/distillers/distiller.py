@@ -158,7 +158,8 @@ class Distiller(BaseModel):
         was_training = self.training
         self.eval()
         with torch.random.fork_rng(devices=[]):
-            inputs = torch.rand(2, 3, *size)
+            device = next(self.student.parameters()).device
+            inputs = torch.rand(2, 3, *size, device=device)
             try:
                 _, student = self._student_taps.read(
                     self.student, inputs, fake_samples(self.student, 2, size), mode=forward_mode(self.student),
@@ -169,7 +170,7 @@ class Distiller(BaseModel):
             teacher = self._run_teachers(inputs, fake_samples(self.student, 2, size), dict(self.terms.items()))
         self._check_fired(student, teacher)
         labels = getattr(self.student, 'head', None) is not None or 'pre_logits' in named_locations(self.student)
-        target = torch.zeros(2, dtype=torch.long) if labels else None
+        target = torch.zeros(2, dtype=torch.long, device=device) if labels else None
         for term in self.terms.values():
             name = split_tap(term.teacher_taps[0], self._teachers)[0]
             term.dry_run(student, teacher, target, TeacherParts(self._teachers[name].model))
