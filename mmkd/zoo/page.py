@@ -26,7 +26,8 @@ OTHERS = """
 ## Published by others
 
 Figures, weights and licences are those of the source; mmkd converts the names when it loads a file. Where there is no
-licence, the source names none. Files without a hash in their name are checked against the one recorded when they are first downloaded.
+licence, the source names none. Files without a hash in their name are checked against the one that was recorded when
+they were first downloaded.
 
 | model | config | figure | weights | source | licence |
 | --- | --- | --- | --- | --- | --- |
