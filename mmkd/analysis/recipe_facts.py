@@ -14,8 +14,9 @@ def recipe_facts(config: Config) -> dict[str, Any]:
         config: A resolved config, of a distillation or of an ordinary training.
 
     Returns:
-        Name to value. ``batch_size`` is over all GPUs, ``term.<name>.*`` are the arguments of a term's loss and its
-        ``weight``. What a recipe does not use is missing; what it uses without an argument is not listed as a default.
+        Name to value. ``batch_size`` is over all GPUs, ``teacher`` is a single teacher's checkpoint, ``term.<name>.*``
+        are the arguments of a term's loss, its ``weight`` and its taps ``student`` and ``teacher``. What a recipe does
+        not use is missing; what it uses without an argument is not listed as a default.
     """
     facts = dict(batch_size=config.get('auto_scale_lr', {}).get('base_batch_size'))
     for read in (_optimizer, _schedule, _model, _augmentation, _hooks, _distillation):
@@ -117,11 +118,12 @@ def _distillation(config: Config) -> dict[str, Any]:
     model = config.model
     if _name(model) != 'Distiller':
         return {}
-    facts = dict(task_weight=model.get('task_weight', 1.0))
+    facts = dict(task_weight=model.get('task_weight', 1.0), teacher=model.teacher.get('checkpoint'))
     for name, term in model.terms.items():
         weight = term.get('weight', 1.0)
         facts[f'term.{name}.weight'] = weight.get('value', 1.0) if isinstance(weight, Mapping) else weight
         facts[f'term.{name}.loss'] = _name(term.loss)
+        facts |= {f'term.{name}.{role}': _plain(term[role]) for role in ('student', 'teacher')}
         facts |= {f'term.{name}.{key}': _plain(value) for key, value in term.loss.items() if key != 'type'}
     return facts
 

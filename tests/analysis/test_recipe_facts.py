@@ -1,0 +1,26 @@
+"""Hyper-parameters read off a config."""
+from mmengine.config import Config
+
+from mmkd.analysis.recipe_facts import recipe_facts
+
+
+def distillation(**model: object) -> Config:
+    """A recipe with one term that reads two stages, and one that reads the logits."""
+    terms = dict(
+        fd=dict(loss=dict(type='mmkd.FDLoss', beta=2.0), student=['stage3', 'stage4'], teacher=('stage2', 'stage4')),
+        kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits', weight=0.1))
+    student = dict(type='mmpretrain.ImageClassifier', backbone=dict(type='ResNet', depth=18))
+    return Config(dict(model=dict(type='mmkd.Distiller', student=student, terms=terms, **model)))
+
+
+def test_teacher_and_taps():
+    facts = recipe_facts(distillation(teacher=dict(config='a.py', checkpoint='slak-tiny_in1k'), task_weight=0.9))
+    assert facts['teacher'] == 'slak-tiny_in1k' and facts['task_weight'] == 0.9
+    assert (facts['term.fd.student'], facts['term.fd.teacher']) == (['stage3', 'stage4'], ['stage2', 'stage4'])
+    assert (facts['term.kd.student'], facts['term.kd.teacher']) == ('logits', 'logits')
+    assert (facts['term.fd.weight'], facts['term.kd.weight'], facts['term.fd.beta']) == (1.0, 0.1, 2.0)
+
+
+def test_several_teachers_or_none_with_a_checkpoint():
+    assert 'teacher' not in recipe_facts(distillation(teacher=dict(a=dict(timm='a'), b=dict(timm='b'))))
+    assert 'teacher' not in recipe_facts(distillation(teacher=dict(ema=dict(momentum=0.1))))
