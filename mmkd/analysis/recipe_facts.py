@@ -29,10 +29,11 @@ def _optimizer(config: Config) -> dict[str, Any]:
     optimizer = wrapper.get('optimizer', {})
     clip, paramwise = wrapper.get('clip_grad') or {}, wrapper.get('paramwise_cfg') or {}
     names = ('lr', 'weight_decay', 'betas', 'momentum', 'eps', 'nesterov')
+    scales = {f'lr_mult.{key}': value.get('lr_mult') for key, value in (paramwise.get('custom_keys') or {}).items()}
     return dict(optimizer=_name(optimizer), clip_grad=clip.get('max_norm'), layer_decay=paramwise.get('decay_rate'),
                 decay_type=paramwise.get('decay_type'),
                 norm_decay=paramwise.get('norm_decay_mult'), bias_decay=paramwise.get('bias_decay_mult'),
-                **{name: _plain(optimizer.get(name)) for name in names})
+                **scales, **{name: _plain(optimizer.get(name)) for name in names})
 
 
 def _schedule(config: Config) -> dict[str, Any]:
@@ -81,6 +82,12 @@ def _augmentation(config: Config) -> dict[str, Any]:
             facts['random_erasing'] = step.get('erase_prob')
         elif kind in ('RandomResizedCrop', 'ResizeEdge', 'RandomCrop'):
             facts['train_size'] = _plain(step.get('scale', step.get('crop_size')))
+            if kind == 'RandomResizedCrop':
+                facts['crop_ratio'] = _plain(step.get('crop_ratio_range', (0.08, 1.0)))
+        elif kind == 'Resize':
+            facts['train_resize'] = _plain(step.get('scale'))
+        elif kind == 'RandomFlip':
+            facts['random_flip'] = step.get('prob')
         elif kind == 'ColorJitter':
             facts['color_jitter'] = step.get('brightness')
     for step in _steps(_pipeline(config, 'test')):

@@ -24,3 +24,21 @@ def test_teacher_and_taps():
 def test_several_teachers_or_none_with_a_checkpoint():
     assert 'teacher' not in recipe_facts(distillation(teacher=dict(a=dict(timm='a'), b=dict(timm='b'))))
     assert 'teacher' not in recipe_facts(distillation(teacher=dict(ema=dict(momentum=0.1))))
+
+
+def test_flips_crops_and_sizes():
+    pipeline = [dict(type='Resize', scale=(1333, 800)), dict(type='RandomResizedCrop', scale=224),
+                dict(type='RandomFlip', prob=0.5)]
+    config = dict(model=dict(type='ImageClassifier'), train_dataloader=dict(dataset=dict(pipeline=pipeline)))
+    facts = recipe_facts(Config(config))
+    assert (facts['train_resize'], facts['train_size'], facts['random_flip']) == ([1333, 800], 224, 0.5)
+    assert facts['crop_ratio'] == [0.08, 1.0]
+    pipeline[1]['crop_ratio_range'] = (0.2, 1.0)
+    assert recipe_facts(Config(config))['crop_ratio'] == [0.2, 1.0]
+
+
+def test_learning_rates_of_parts():
+    keys = {'backbone.layer4': dict(lr_mult=0.7), 'norm': dict(decay_mult=0.)}
+    wrapper = dict(optimizer=dict(type='AdamW'), paramwise_cfg=dict(custom_keys=keys))
+    facts = recipe_facts(Config(dict(model=dict(type='FasterRCNN'), optim_wrapper=wrapper)))
+    assert facts['lr_mult.backbone.layer4'] == 0.7 and 'lr_mult.norm' not in facts
