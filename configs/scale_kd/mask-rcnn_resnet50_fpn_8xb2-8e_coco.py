@@ -2,7 +2,7 @@
 #          Table 5, Mask R-CNN, ResNet-50 after individual training
 # Command: bash tools/dist_train.sh configs/scale_kd/mask-rcnn_resnet50_fpn_8xb2-8e_coco.py 8
 # Figure:  40.2 bbox_mAP, 37.1 segm_mAP
-# Weights: a student trained on ImageNet-1K. Make the file with
+# Weights: the backbone's come from a student trained on ImageNet-1K. Make the file with
 #              python tools/model_converters/publish_student.py \
 #                  work_dirs/resnet50_32xb64-300e_in1k/epoch_300.pth
 #          and give the name that it prints: --cfg-options model.backbone.init_cfg.checkpoint=FILE

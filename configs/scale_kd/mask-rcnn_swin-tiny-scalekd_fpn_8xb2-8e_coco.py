@@ -2,7 +2,7 @@
 #          Table 5, Mask R-CNN, Swin-T after ScaleKD
 # Command: bash tools/dist_train.sh configs/scale_kd/mask-rcnn_swin-tiny-scalekd_fpn_8xb2-8e_coco.py 8
 # Figure:  44.4 bbox_mAP, 40.8 segm_mAP
-# Weights: a student trained on ImageNet-1K. Make the file with
+# Weights: the backbone's come from a student trained on ImageNet-1K. Make the file with
 #              python tools/model_converters/publish_student.py \
 #                  work_dirs/swin-tiny_swin-large-scalekd_32xb32-300e_in1k/epoch_300.pth
 #          and give the name that it prints: --cfg-options model.backbone.init_cfg.checkpoint=FILE

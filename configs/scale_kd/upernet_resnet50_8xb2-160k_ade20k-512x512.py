@@ -2,7 +2,7 @@
 #          Table 6, UperNet, ResNet-50 after individual training
 # Command: bash tools/dist_train.sh configs/scale_kd/upernet_resnet50_8xb2-160k_ade20k-512x512.py 8
 # Figure:  42.37 mIoU
-# Weights: a student trained on ImageNet-1K. Make the file with
+# Weights: the backbone's come from a student trained on ImageNet-1K. Make the file with
 #              python tools/model_converters/publish_student.py \
 #                  work_dirs/resnet50_32xb64-300e_in1k/epoch_300.pth
 #          and give the name that it prints: --cfg-options model.backbone.init_cfg.checkpoint=FILE

@@ -2,7 +2,7 @@
 #          Table 12, linear probing, ViT-B trained from scratch
 # Command: bash tools/dist_train.sh configs/scale_kd/vit-base-p16_linear_8xb128-100e_cifar100.py 8
 # Figure:  81.76 top1
-# Weights: a student trained on ImageNet-1K. Make the file with
+# Weights: the backbone's come from a student trained on ImageNet-1K. Make the file with
 #              python tools/model_converters/publish_student.py \
 #                  work_dirs/vit-base-p16_32xb32-300e_in1k/epoch_300.pth
 #          and give the name that it prints: --cfg-options model.backbone.init_cfg.checkpoint=FILE
