@@ -31,7 +31,7 @@ def _optimizer(config: Config) -> dict[str, Any]:
     names = ('lr', 'weight_decay', 'betas', 'momentum', 'eps', 'nesterov')
     scales = {f'lr_mult.{key}': value.get('lr_mult') for key, value in (paramwise.get('custom_keys') or {}).items()}
     return dict(optimizer=_name(optimizer), clip_grad=clip.get('max_norm'), layer_decay=paramwise.get('decay_rate'),
-                decay_type=paramwise.get('decay_type'),
+                decay_type=paramwise.get('decay_type'), amp=True if 'Amp' in (_name(wrapper) or '') else None,
                 norm_decay=paramwise.get('norm_decay_mult'), bias_decay=paramwise.get('bias_decay_mult'),
                 **scales, **{name: _plain(optimizer.get(name)) for name in names})
 
@@ -88,6 +88,9 @@ def _augmentation(config: Config) -> dict[str, Any]:
             facts['train_resize'] = _plain(step.get('scale'))
         elif kind == 'RandomFlip':
             facts['random_flip'] = step.get('prob')
+            facts['crop'] = kind if 'Crop' in kind else facts.get('crop')
+        elif kind == 'RandomFlip':
+            facts['flip'] = True
         elif kind == 'ColorJitter':
             facts['color_jitter'] = step.get('brightness')
     for step in _steps(_pipeline(config, 'test')):

@@ -1,4 +1,5 @@
 """Hyper-parameters read off a config."""
+"""Hyper-parameters read off a config, under the names of the papers."""
 from mmengine.config import Config
 
 from mmkd.analysis.recipe_facts import recipe_facts
@@ -42,3 +43,21 @@ def test_learning_rates_of_parts():
     wrapper = dict(optimizer=dict(type='AdamW'), paramwise_cfg=dict(custom_keys=keys))
     facts = recipe_facts(Config(dict(model=dict(type='FasterRCNN'), optim_wrapper=wrapper)))
     assert facts['lr_mult.backbone.layer4'] == 0.7 and 'lr_mult.norm' not in facts
+def config(pipeline: list[dict], **optim_wrapper: object) -> Config:
+    return Config(dict(
+        model=dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=18)),
+        optim_wrapper=dict(optimizer=dict(type='Lamb', lr=5e-3), **optim_wrapper),
+        train_dataloader=dict(dataset=dict(type='ImageNet', pipeline=pipeline))))
+
+
+def test_mixed_precision():
+    assert recipe_facts(config([], type='AmpOptimWrapper'))['amp'] is True
+    assert 'amp' not in recipe_facts(config([], type='OptimWrapper'))
+    assert 'amp' not in recipe_facts(config([]))
+
+
+def test_crop_and_flip():
+    facts = recipe_facts(config([dict(type='RandomResizedCrop', scale=224), dict(type='RandomFlip', prob=0.5)]))
+    assert facts['crop'] == 'RandomResizedCrop' and facts['train_size'] == 224 and facts['flip'] is True
+    resized = recipe_facts(config([dict(type='ResizeEdge', scale=224)]))
+    assert resized['train_size'] == 224 and not {'crop', 'flip'} & set(resized)
