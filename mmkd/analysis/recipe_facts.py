@@ -17,6 +17,9 @@ def recipe_facts(config: Config) -> dict[str, Any]:
         Name to value. ``batch_size`` is over all GPUs, ``teacher`` is a single teacher's checkpoint, ``term.<name>.*``
         are the arguments of a term's loss, its ``weight`` and its taps ``student`` and ``teacher``. What a recipe does
         not use is missing; what it uses without an argument is not listed as a default.
+        Name to value. ``batch_size`` is over all GPUs, ``term.<name>.*`` are the arguments of a term's loss and its
+        ``weight``, ``backbone.*`` those of the student's backbone (``backbone.depths`` where ``arch`` is a mapping).
+        What a recipe does not use is missing; what it uses without an argument is not listed as a default.
     """
     facts = dict(batch_size=config.get('auto_scale_lr', {}).get('base_batch_size'))
     for read in (_optimizer, _schedule, _model, _augmentation, _hooks, _distillation):
@@ -60,7 +63,15 @@ def _model(config: Config) -> dict[str, Any]:
     return dict(
         drop_path_rate=backbone.get('drop_path_rate', model.get('drop_path_rate')),
         layer_scale=backbone.get('layer_scale_init_value'), hard_loss=_hard_loss(loss),
-        label_smoothing=loss.get('label_smooth_val'), num_classes=preprocessor.get('num_classes'))
+        label_smoothing=loss.get('label_smooth_val'), num_classes=preprocessor.get('num_classes'),
+        **_backbone(backbone))
+
+
+def _backbone(backbone: Mapping) -> dict[str, Any]:
+    arch = backbone.get('arch')
+    arguments = {**backbone, **(arch if isinstance(arch, Mapping) else {})}
+    return {f'backbone.{name}': _plain(value) for name, value in arguments.items()
+            if name != 'type' and not isinstance(value, Mapping)}
 
 
 def _hard_loss(loss: Mapping) -> str | None:

@@ -1,5 +1,6 @@
 """Hyper-parameters read off a config."""
 """Hyper-parameters read off a config, under the names of the papers."""
+"""What is read off a config."""
 from mmengine.config import Config
 
 from mmkd.analysis.recipe_facts import recipe_facts
@@ -61,3 +62,22 @@ def test_crop_and_flip():
     assert facts['crop'] == 'RandomResizedCrop' and facts['train_size'] == 224 and facts['flip'] is True
     resized = recipe_facts(config([dict(type='ResizeEdge', scale=224)]))
     assert resized['train_size'] == 224 and not {'crop', 'flip'} & set(resized)
+def test_the_arguments_of_the_backbone():
+    backbone = dict(type='mmkd.ConvNeSt', arch='tiny', expansion_ratio=4, out_indices=(0, 1), init_cfg=dict(type='A'))
+    facts = recipe_facts(Config(dict(model=dict(type='ImageClassifier', backbone=backbone))))
+    assert {name: value for name, value in facts.items() if name.startswith('backbone.')} == {
+        'backbone.arch': 'tiny', 'backbone.expansion_ratio': 4, 'backbone.out_indices': [0, 1]}
+
+
+def test_an_arch_of_ones_own_is_read_entry_by_entry():
+    backbone = dict(type='mmkd.ConvNeSt', arch=dict(depths=(3, 3, 6, 3), channels=[72, 144, 288, 576]))
+    facts = recipe_facts(Config(dict(model=dict(type='ImageClassifier', backbone=backbone))))
+    assert facts['backbone.depths'] == [3, 3, 6, 3] and facts['backbone.channels'] == [72, 144, 288, 576]
+    assert 'backbone.arch' not in facts and 'backbone.type' not in facts
+
+
+def test_of_a_distillation_the_students_backbone():
+    student = dict(type='ImageClassifier', _scope_='mmpretrain', backbone=dict(type='mmkd.ConvNeSt', arch='atto'))
+    teacher = dict(type='ImageClassifier', _scope_='mmpretrain', backbone=dict(type='mmkd.SLaK', arch='tiny'))
+    model = dict(type='mmkd.Distiller', student=student, teacher=teacher, terms={})
+    assert recipe_facts(Config(dict(model=model)))['backbone.arch'] == 'atto'
