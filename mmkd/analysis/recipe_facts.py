@@ -15,11 +15,9 @@ def recipe_facts(config: Config) -> dict[str, Any]:
 
     Returns:
         Name to value. ``batch_size`` is over all GPUs, ``teacher`` is a single teacher's checkpoint, ``term.<name>.*``
-        are the arguments of a term's loss, its ``weight`` and its taps ``student`` and ``teacher``. What a recipe does
-        not use is missing; what it uses without an argument is not listed as a default.
-        Name to value. ``batch_size`` is over all GPUs, ``term.<name>.*`` are the arguments of a term's loss and its
-        ``weight``, ``backbone.*`` those of the student's backbone (``backbone.depths`` where ``arch`` is a mapping).
-        What a recipe does not use is missing; what it uses without an argument is not listed as a default.
+        are the arguments of a term's loss, its ``weight`` and its taps ``student`` and ``teacher``, ``backbone.*`` those
+        of the student's backbone (``backbone.depths`` where ``arch`` is a mapping). What a recipe does not use is
+        missing; what it uses without an argument is not listed as a default.
     """
     facts = dict(batch_size=config.get('auto_scale_lr', {}).get('base_batch_size'))
     for read in (_optimizer, _schedule, _model, _augmentation, _hooks, _distillation):
@@ -93,15 +91,13 @@ def _augmentation(config: Config) -> dict[str, Any]:
             facts['random_erasing'] = step.get('erase_prob')
         elif kind in ('RandomResizedCrop', 'ResizeEdge', 'RandomCrop'):
             facts['train_size'] = _plain(step.get('scale', step.get('crop_size')))
+            facts['crop'] = kind if 'Crop' in kind else facts.get('crop')
             if kind == 'RandomResizedCrop':
                 facts['crop_ratio'] = _plain(step.get('crop_ratio_range', (0.08, 1.0)))
         elif kind == 'Resize':
             facts['train_resize'] = _plain(step.get('scale'))
         elif kind == 'RandomFlip':
-            facts['random_flip'] = step.get('prob')
-            facts['crop'] = kind if 'Crop' in kind else facts.get('crop')
-        elif kind == 'RandomFlip':
-            facts['flip'] = True
+            facts |= dict(flip=True, random_flip=step.get('prob'))
         elif kind == 'ColorJitter':
             facts['color_jitter'] = step.get('brightness')
     for step in _steps(_pipeline(config, 'test')):

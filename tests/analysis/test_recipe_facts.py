@@ -1,6 +1,4 @@
-"""Hyper-parameters read off a config."""
 """Hyper-parameters read off a config, under the names of the papers."""
-"""What is read off a config."""
 from mmengine.config import Config
 
 from mmkd.analysis.recipe_facts import recipe_facts
@@ -44,6 +42,8 @@ def test_learning_rates_of_parts():
     wrapper = dict(optimizer=dict(type='AdamW'), paramwise_cfg=dict(custom_keys=keys))
     facts = recipe_facts(Config(dict(model=dict(type='FasterRCNN'), optim_wrapper=wrapper)))
     assert facts['lr_mult.backbone.layer4'] == 0.7 and 'lr_mult.norm' not in facts
+
+
 def config(pipeline: list[dict], **optim_wrapper: object) -> Config:
     return Config(dict(
         model=dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=18)),
@@ -62,6 +62,8 @@ def test_crop_and_flip():
     assert facts['crop'] == 'RandomResizedCrop' and facts['train_size'] == 224 and facts['flip'] is True
     resized = recipe_facts(config([dict(type='ResizeEdge', scale=224)]))
     assert resized['train_size'] == 224 and not {'crop', 'flip'} & set(resized)
+
+
 def test_the_arguments_of_the_backbone():
     backbone = dict(type='mmkd.ConvNeSt', arch='tiny', expansion_ratio=4, out_indices=(0, 1), init_cfg=dict(type='A'))
     facts = recipe_facts(Config(dict(model=dict(type='ImageClassifier', backbone=backbone))))
