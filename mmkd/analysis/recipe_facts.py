@@ -15,9 +15,9 @@ def recipe_facts(config: Config) -> dict[str, Any]:
 
     Returns:
         Name to value. ``batch_size`` is over all GPUs, ``teacher`` is a single teacher's checkpoint, ``term.<name>.*``
-        are the arguments of a term's loss, its ``weight`` and its taps ``student`` and ``teacher``, ``backbone.*`` those
-        of the student's backbone (``backbone.depths`` where ``arch`` is a mapping). What a recipe does not use is
-        missing; what it uses without an argument is not listed as a default.
+        are the arguments of a term's loss, its ``weight`` and its taps ``student`` and ``teacher``, ``backbone.*``
+        those of the student's backbone (``backbone.depths`` where ``arch`` is a mapping). What a recipe does not use
+        is missing; what it uses without an argument is not listed as a default.
     """
     facts = dict(batch_size=config.get('auto_scale_lr', {}).get('base_batch_size'))
     for read in (_optimizer, _schedule, _model, _augmentation, _hooks, _distillation):
