@@ -15,10 +15,14 @@ MMEngine also gives every entry of a config inherited as ``scope::…`` that sco
 not found: mmkd's configs name mmkd's classes with their prefix and leave all others to ``default_scope``. A config
 inherited as ``mmkd::…`` is therefore read like one inherited by its path.
 """
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
+
+from .configs import config_root
+from .errors import UserError
 
 # `version` and not `mmkd`, which is a distribution; its folder is the package's.
 MMKD_MODULE = 'mmkd.version'
@@ -43,5 +47,17 @@ def _is_distribution(name: str) -> bool:
 
 
 def _get_cfg_path_without_mmkd_scope(cfg_path: str, filename: str) -> tuple[str, str | None]:
-    path, scope = _get_cfg_path(cfg_path, filename)
+    scope, external, inner = cfg_path.partition('::')
+    path = _shipped(scope, inner) if external else None
+    if path is None:
+        path, scope = _get_cfg_path(cfg_path, filename)
     return path, None if scope == 'mmkd' else scope
+
+
+def _shipped(package: str, inner: str) -> str | None:
+    """The file, if it is where packages ship their configs; MMEngine reads all metafiles of the package to find it."""
+    with suppress(UserError):
+        path = config_root(package) / inner
+        if path.is_file():
+            return str(path)
+    return None

@@ -34,6 +34,8 @@ class NumbersOnCPU(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if function in (torch.linspace, torch.tensor, torch.as_tensor):
             kwargs.setdefault('device', 'cpu')
+        if function is torch.Tensor.cpu and args[0].is_meta:
+            return args[0]
         return function(*args, **kwargs)
 
 
