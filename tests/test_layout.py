@@ -21,6 +21,8 @@ PUBLIC = {
                     'ScaleKDLoss'],
     'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector', 'CrossAttentionConnector',
                         'LinearConnector', 'MapToTokensConnector', 'ResizeConnector', 'TokensToMapConnector'],
+    'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
+    'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
     'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
