@@ -42,7 +42,8 @@ class ImageNetVariant(CustomDataset):
     def _find_samples(self) -> list[tuple[str, int]]:
         samples = self._samples_in(self.img_prefix)
         if not samples:
-            raise UserError(f'{type(self).__name__} expects images in {self.img_prefix.rstrip("/")}/CLASS/, found none. '
+            folder = self.img_prefix.rstrip('/')
+            raise UserError(f'{type(self).__name__} expects images in {folder}/CLASS/, found none. '
                             'See docs/prepare_data.md.')
         return samples
 
