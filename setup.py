@@ -24,7 +24,7 @@ OPENMMLAB = [
     'mmengine>=0.10.7,<1', 'mmcv-lite>=2.1,<2.2', 'mmdet>=3.3,<4', 'mmsegmentation>=1.2.2,<2',
     'mmpretrain>=1.2,<2', 'timm>=1.0', 'ftfy', 'regex', 'scikit-learn', 'tensorboard'
 ]
-DEV = ['pytest', 'pytest-timeout', 'ruff', 'mypy', 'pre-commit']
+DEV = ['pytest', 'pytest-timeout', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit']
 
 
 class BuildPyWithMim(build_py):

@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope='session', autouse=True)
 def _torch_threads():
-    """Uses the cores that this process may use, and not all that the machine has."""
+    """Uses the cores that this process may use, and not all that the machine has; workers share them."""
     import torch
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    torch.set_num_threads(min(cores or 1, 8))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    torch.set_num_threads(max(1, min(cores, 8) // int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))))
 
 
 @pytest.fixture(autouse=True)

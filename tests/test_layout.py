@@ -19,11 +19,12 @@ PUBLIC = {
     'mmkd.losses': ['ATLoss', 'BinaryKDLoss', 'CCLoss', 'CRDLoss', 'DISTLoss', 'DKDLoss', 'DiffKDLoss', 'FDLoss',
                     'KDLoss', 'MGDLoss', 'NKDLoss', 'OFALoss', 'OFDLoss', 'RKDLoss', 'ReviewKDLoss', 'SRRLLoss',
                     'ScaleKDLoss'],
-    'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector', 'CrossAttentionConnector',
-                        'LinearConnector', 'MapToTokensConnector', 'ResizeConnector', 'TokensToMapConnector'],
+    'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector',
+                        'CrossAttentionConnector', 'LinearConnector', 'MapToTokensConnector', 'ResizeConnector',
+                        'TokensToMapConnector'],
     'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
     'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
-    'mmkd.engine.hooks': ['DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
+    'mmkd.engine.hooks': ['DistillationHook', 'DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
 REGISTRIES = [value for value in vars(registry).values() if isinstance(value, Registry) and value.scope == 'mmkd']

@@ -9,6 +9,7 @@ Usage: bash tools/run_tests.sh [--stack onedl|openmmlab] [pytest arguments]
 
 Makes the environment of that stack ready (the first time 2 to 5 minutes) and runs pytest on tests/ in it.
 Paths are relative to the repository: bash tools/run_tests.sh tests/losses -x
+With pytest-xdist, there is a worker for each core, 8 at most; -n 0 has none.
 
 Variables:
   MMKD_VENV    environment to use or create (default: .venv, or .venv-openmmlab). One of yours that has PyTorch
@@ -44,5 +45,10 @@ done
 mmkd_prepare_env "$stack"
 print_versions
 cd "$MMKD_ROOT"
+cores="$("$MMKD_PYTHON" -I -c 'import os; print(min(8, len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))(0))))')"
+workers=()
+if [ "$cores" -gt 1 ] && "$MMKD_PYTHON" -I -c 'import xdist' 2>/dev/null && [[ " ${arguments[*]-} " != *" -n"* ]]; then
+  workers=(-n "$cores" --dist loadfile)  # a file a worker at a time: its fixtures are made once
+fi
 "$MMKD_PYTHON" -I -c 'import pytest' 2>/dev/null || mmkd_die "$MMKD_PYTHON has no pytest. Install pytest pytest-timeout there."
-exec "$MMKD_PYTHON" -m pytest ${arguments[@]+"${arguments[@]}"}
+exec "$MMKD_PYTHON" -m pytest ${arguments[@]+"${arguments[@]}"} ${workers[@]+"${workers[@]}"}

@@ -17,6 +17,8 @@ from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
 
+HOOK = 'DistillationHook'
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
@@ -69,6 +71,14 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
     return config
 
 
+def watch_distillation(config: Config) -> None:
+    """Adds ``mmkd.DistillationHook`` to a distillation recipe that does not list it."""
+    hooks = config.get('custom_hooks') or []
+    types = [str(hook['type']).rpartition('.')[2] for hook in hooks]
+    if config.model['type'] in ('mmkd.Distiller', 'Distiller') and HOOK not in types:
+        config.custom_hooks = [*hooks, dict(type=f'mmkd.{HOOK}')]
+
+
 @one_line_errors
 def main() -> None:
     """Runs the tool."""
@@ -76,6 +86,7 @@ def main() -> None:
     load_safely_everywhere(args.trust_checkpoint)
     config = merge_args(load_config(args.config, args.cfg_options), args)
     check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
+    watch_distillation(config)
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     if config.get('resume'):

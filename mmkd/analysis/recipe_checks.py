@@ -8,6 +8,7 @@ from torch import Tensor
 from mmkd.distillers import Distiller
 from mmkd.distillers.checks import check_sample_indices, check_schedules
 from mmkd.distillers.inputs import normalisation
+from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
 from mmkd.distillers.teachers import as_size, teacher_normalisation
 from mmkd.utils import UserError
@@ -154,7 +155,8 @@ def check_term_weights(recipe: Recipe) -> Iterator[Finding]:
     epochs = (recipe.config.get('train_cfg') or {}).get('max_epochs') or 0
     schedules = Finding('ok', 'the schedules of all weights end within the training.')
     try:
-        check_schedules(distiller, *(recipe.length if by_iteration else (epochs, 0)))
+        epochs, iters = recipe.length if by_iteration else (epochs, 0)
+        check_schedules(distiller, Progress(max_epochs=epochs, max_iters=iters))
     except UserError as error:
         schedules = Finding('error', str(error))
     yield schedules

@@ -14,8 +14,10 @@ def recipe_facts(config: Config) -> dict[str, Any]:
         config: A resolved config, of a distillation or of an ordinary training.
 
     Returns:
-        Name to value. ``batch_size`` is over all GPUs, ``term.<name>.*`` are the arguments of a term's loss and its
-        ``weight``. What a recipe does not use is missing; what it uses without an argument is not listed as a default.
+        Name to value. ``batch_size`` is over all GPUs, ``teacher`` is a single teacher's checkpoint, ``term.<name>.*``
+        are the arguments of a term's loss, its ``weight`` and its taps ``student`` and ``teacher``, ``backbone.*``
+        those of the student's backbone (``backbone.depths`` where ``arch`` is a mapping). What a recipe does not use
+        is missing; what it uses without an argument is not listed as a default.
     """
     facts = dict(batch_size=config.get('auto_scale_lr', {}).get('base_batch_size'))
     for read in (_optimizer, _schedule, _model, _augmentation, _hooks, _distillation):
@@ -28,10 +30,11 @@ def _optimizer(config: Config) -> dict[str, Any]:
     optimizer = wrapper.get('optimizer', {})
     clip, paramwise = wrapper.get('clip_grad') or {}, wrapper.get('paramwise_cfg') or {}
     names = ('lr', 'weight_decay', 'betas', 'momentum', 'eps', 'nesterov')
+    scales = {f'lr_mult.{key}': value.get('lr_mult') for key, value in (paramwise.get('custom_keys') or {}).items()}
     return dict(optimizer=_name(optimizer), clip_grad=clip.get('max_norm'), layer_decay=paramwise.get('decay_rate'),
-                decay_type=paramwise.get('decay_type'),
+                decay_type=paramwise.get('decay_type'), amp=True if 'Amp' in (_name(wrapper) or '') else None,
                 norm_decay=paramwise.get('norm_decay_mult'), bias_decay=paramwise.get('bias_decay_mult'),
-                **{name: _plain(optimizer.get(name)) for name in names})
+                **scales, **{name: _plain(optimizer.get(name)) for name in names})
 
 
 def _schedule(config: Config) -> dict[str, Any]:
@@ -58,7 +61,15 @@ def _model(config: Config) -> dict[str, Any]:
     return dict(
         drop_path_rate=backbone.get('drop_path_rate', model.get('drop_path_rate')),
         layer_scale=backbone.get('layer_scale_init_value'), hard_loss=_hard_loss(loss),
-        label_smoothing=loss.get('label_smooth_val'), num_classes=preprocessor.get('num_classes'))
+        label_smoothing=loss.get('label_smooth_val'), num_classes=preprocessor.get('num_classes'),
+        **_backbone(backbone))
+
+
+def _backbone(backbone: Mapping) -> dict[str, Any]:
+    arch = backbone.get('arch')
+    arguments = {**backbone, **(arch if isinstance(arch, Mapping) else {})}
+    return {f'backbone.{name}': _plain(value) for name, value in arguments.items()
+            if name != 'type' and not isinstance(value, Mapping)}
 
 
 def _hard_loss(loss: Mapping) -> str | None:
@@ -80,6 +91,13 @@ def _augmentation(config: Config) -> dict[str, Any]:
             facts['random_erasing'] = step.get('erase_prob')
         elif kind in ('RandomResizedCrop', 'ResizeEdge', 'RandomCrop'):
             facts['train_size'] = _plain(step.get('scale', step.get('crop_size')))
+            facts['crop'] = kind if 'Crop' in kind else facts.get('crop')
+            if kind == 'RandomResizedCrop':
+                facts['crop_ratio'] = _plain(step.get('crop_ratio_range', (0.08, 1.0)))
+        elif kind == 'Resize':
+            facts['train_resize'] = _plain(step.get('scale'))
+        elif kind == 'RandomFlip':
+            facts |= dict(flip=True, random_flip=step.get('prob'))
         elif kind == 'ColorJitter':
             facts['color_jitter'] = step.get('brightness')
     for step in _steps(_pipeline(config, 'test')):
@@ -117,11 +135,12 @@ def _distillation(config: Config) -> dict[str, Any]:
     model = config.model
     if _name(model) != 'Distiller':
         return {}
-    facts = dict(task_weight=model.get('task_weight', 1.0))
+    facts = dict(task_weight=model.get('task_weight', 1.0), teacher=model.teacher.get('checkpoint'))
     for name, term in model.terms.items():
         weight = term.get('weight', 1.0)
         facts[f'term.{name}.weight'] = weight.get('value', 1.0) if isinstance(weight, Mapping) else weight
         facts[f'term.{name}.loss'] = _name(term.loss)
+        facts |= {f'term.{name}.{role}': _plain(term[role]) for role in ('student', 'teacher')}
         facts |= {f'term.{name}.{key}': _plain(value) for key, value in term.loss.items() if key != 'type'}
     return facts
 

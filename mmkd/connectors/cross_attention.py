@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.precision import autocast_is_on
 
 
 @MODELS.register_module()
@@ -83,7 +84,7 @@ class CrossAttentionConnector(nn.Module):
         Raises:
             UserError: There are no queries.
         """
-        if not torch.is_autocast_enabled(student.device.type):
+        if not autocast_is_on(student.device.type):
             student = student.to(self.position.dtype)
         keys, values = self._heads(self.key_value(self._student_tokens(student))).chunk(2, dim=1)
         queries = self._queries(student, size) if queries is None else queries

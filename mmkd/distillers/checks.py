@@ -1,64 +1,75 @@
 """What can only be checked once the length and the data of a training run are known."""
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
+from typing import Any
 
 from torch import nn
 
 from mmkd.utils import UserError
 
 from .schedule import Progress
+from .term import Term
 
 
-def check_schedules(distiller: nn.Module, max_epochs: int, max_iters: int) -> None:
+def check_schedules(distiller: nn.Module, length: Progress) -> None:
     """Compares the weight schedules of all terms with the length of the training.
 
     Args:
         distiller: The distiller.
-        max_epochs: Epochs of the run; 0 where it counts iterations only.
-        max_iters: Iterations of the run.
+        length: The length of the training; ``max_epochs`` is 0 where it counts iterations only.
 
     Raises:
         UserError: A schedule goes beyond the end, or counts in another unit than the training.
     """
     for name, term in distiller.terms.items():
         try:
-            term.weight.check(Progress(max_epochs=max_epochs, max_iters=max_iters))
+            term.weight.check(length)
         except UserError as error:
             raise UserError(f'term {name!r}: {error} Set model.terms.{name}.weight or the length of the '
                             'training.') from error
 
 
-def check_sample_indices(distiller: nn.Module, dataset: Sized) -> None:
-    """Checks that the images reach those losses that keep something of each with a number of their own.
+def check_sample_indices(distiller: nn.Module, dataset: object) -> None:
+    """Checks that a number of each image reaches those losses that keep something of it, without reading any.
 
     Args:
         distiller: The distiller.
-        dataset: What it is trained on, initialised. One image is loaded, if a loss asks for the numbers.
+        dataset: The training set.
 
     Raises:
         UserError: The pipeline drops the numbers, two images have the same one, or a loss has room for fewer.
     """
-    terms = {name: term for name, term in distiller.terms.items() if term.uses_indices}
-    if not terms:
-        return
-    numbered = _numbered(dataset)
-    if 'sample_idx' not in dataset[0]['data_samples']:
-        raise UserError(f"term {next(iter(terms))!r} expects data samples with sample_idx, got none. Add 'sample_idx' "
-                        "to meta_keys of the training pipeline's last transform (PackInputs).")
-    for name, term in terms.items():
-        room = getattr(term.loss, 'num_samples', None)
-        if room is not None and room < len(numbered):
-            raise UserError(f'term {name!r} expects a loss with num_samples of at least {len(numbered)}, the number of '
-                            f'training images, got {room}. Set model.terms.{name}.loss.num_samples={len(numbered)}.')
+    for term in distiller.terms.values():
+        if term.uses_indices:
+            _check_indices(term, dataset)
 
 
-def _numbered(dataset: Sized) -> Sized:
-    """The dataset inside wrappers that gives the images their numbers."""
-    while True:
-        inner = getattr(dataset, 'datasets', None)
-        if inner and len(inner) > 1:
-            raise UserError(f'a loss that keeps something of each image expects one dataset, got {len(inner)} '
-                            'joined ones, whose images have the same numbers. Put the images into one annotation file.')
-        inner = inner[0] if inner else getattr(dataset, 'dataset', None)
-        if inner is None:
-            return dataset
-        dataset = inner
+def _check_indices(term: Term, dataset: object) -> None:
+    loss = type(term.loss).__name__
+    sources = list(_sources(dataset))
+    for _, keys in sources:
+        if keys is not None and 'sample_idx' not in keys:
+            raise UserError(f"term {term.name!r}: {loss} expects 'sample_idx' among the meta_keys of the training "
+                            f"pipeline's last transform, got {', '.join(keys) or 'none'}. Add it there.")
+    if len(sources) > 1:
+        raise UserError(f'term {term.name!r}: {loss} expects one training set, got {len(sources)}, whose indices begin '
+                        'at 0 each. List all images in one annotation file.')
+    size, known = getattr(term.loss, 'num_samples', None), sources[0][0]
+    if size is not None and isinstance(known, Sized) and len(known) > size:
+        raise UserError(f'term {term.name!r}: {loss} expects at most num_samples={size} training images, got '
+                        f'{len(known)}. Set num_samples={len(known)} in its loss.')
+
+
+def _sources(dataset: Any) -> Iterator[tuple[object, tuple[str, ...] | None]]:
+    """The datasets that number the samples, inside wrappers that repeat, join or choose, and the meta keys of each.
+
+    The keys are None where no transform is known to pack them.
+    """
+    pipeline = getattr(dataset, 'pipeline', None)
+    transforms = getattr(pipeline, 'transforms', pipeline)
+    packing = [transform for transform in transforms if hasattr(transform, 'meta_keys')] if transforms else []
+    inner = getattr(dataset, 'datasets', None) or ([dataset.dataset] if hasattr(dataset, 'dataset') else [])
+    if inner and not packing:
+        for item in inner:
+            yield from _sources(item)
+    else:
+        yield dataset, tuple(packing[-1].meta_keys) if packing else None

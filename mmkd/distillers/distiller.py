@@ -7,6 +7,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 
 from .detectors import fake_samples, forward_mode
+from .gradients import GradientMeter, total
 from .locations import named_locations
 from .models import build_model, read_spec
 from .parts import TeacherParts
@@ -57,6 +58,7 @@ class Distiller(BaseModel):
         super().__init__(model.data_preprocessor, init_cfg)
         self.student = model
         self.task_weight = task_weight
+        self.gradients = GradientMeter()
         self.terms = nn.ModuleDict({name: Term(name, **_term_cfg(name, cfg)) for name, cfg in terms.items()})
         self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
         teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
@@ -93,12 +95,24 @@ class Distiller(BaseModel):
         teacher = self._run_teachers(inputs, data_samples, active)
         losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
                   for name, value in own.items()}
+        taken = losses.keys() & {f'loss_{name}' for name in self.terms}
+        if taken:
+            raise UserError(f"terms expect other names than the student's own losses, got {', '.join(taken)} twice. "
+                            'Rename the terms.')
         target = _target(data_samples)
         indices = _indices(data_samples, inputs) if any(term.uses_indices for term in active.values()) else None
         for name, term in self.terms.items():
             losses[f'loss_{name}'] = (term(student, teacher, target, indices, progress) if name in active
                                       else inputs.new_zeros(()))
+        if self.gradients.wanted:
+            self._measure_gradients({name: losses['task_loss' if name == 'loss' else name] for name in own}, losses)
         return losses
+
+    def _measure_gradients(self, own: dict[str, Tensor | list[Tensor]], losses: dict[str, Tensor]) -> None:
+        """Measures what the task loss and each term pull at the student's parameters, their weights included."""
+        groups = {name: losses[f'loss_{name}'] for name in self.terms}
+        task = total(own)
+        self.gradients.measure(groups if task is None else {'task': task, **groups}, self.student.parameters())
 
     def _run_teachers(self, inputs: Tensor, data_samples: list | None, terms: dict[str, Term]) -> Tapped:
         """Runs those teachers of which the terms read something."""
@@ -144,7 +158,8 @@ class Distiller(BaseModel):
         was_training = self.training
         self.eval()
         with torch.random.fork_rng(devices=[]):
-            inputs = torch.rand(2, 3, *size)
+            device = next(self.student.parameters()).device
+            inputs = torch.rand(2, 3, *size, device=device)
             try:
                 _, student = self._student_taps.read(
                     self.student, inputs, fake_samples(self.student, 2, size), mode=forward_mode(self.student),
@@ -155,7 +170,7 @@ class Distiller(BaseModel):
             teacher = self._run_teachers(inputs, fake_samples(self.student, 2, size), dict(self.terms.items()))
         self._check_fired(student, teacher)
         labels = getattr(self.student, 'head', None) is not None or 'pre_logits' in named_locations(self.student)
-        target = torch.zeros(2, dtype=torch.long) if labels else None
+        target = torch.zeros(2, dtype=torch.long, device=device) if labels else None
         for term in self.terms.values():
             name = split_tap(term.teacher_taps[0], self._teachers)[0]
             term.dry_run(student, teacher, target, TeacherParts(self._teachers[name].model))
@@ -176,8 +191,8 @@ class Distiller(BaseModel):
 def _term_cfg(name: str, cfg: dict) -> dict:
     allowed = {'loss', 'student', 'teacher', 'connector', 'weight'}
     required = {'loss', 'student', 'teacher'}
-    if '.' in name:
-        raise UserError(f'a term expects a name without dots, got {name!r}.')
+    if '.' in name or name == 'task':  # "task" is the student's own loss, in the log
+        raise UserError(f"a term expects a name without dots and other than 'task', got {name!r}. Rename it.")
     if not isinstance(cfg, dict) or not required <= set(cfg) <= allowed:
         raise UserError(f'term {name!r} expects a dict of {", ".join(sorted(required))} and optionally '
                         f'{", ".join(sorted(allowed - required))}, got {cfg!r}.')

@@ -98,7 +98,7 @@ class WeightSchedule:
         _, end = self._count(progress)
         last = max(self.warmup, self.decay_from, self.stop or 0)
         unit = 'epochs' if self.by_epoch else 'iterations'
-        if last and not end:
+        if (last or self.decay) and not end:
             raise UserError(f'weight counts {unit}, but the training does not. '
                             f'Set by_epoch={not self.by_epoch} and give the numbers in its unit.')
         if last > end:

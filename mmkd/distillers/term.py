@@ -1,15 +1,16 @@
 """One entry of a recipe: taps, optional connectors, a loss and a weight."""
 import inspect
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 
 from mmengine.model import BaseModule
-from torch import Tensor, autocast, nn
+from torch import Tensor, nn
 
 from mmkd.losses.checks import shape_of
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.build import build, find_type
+from mmkd.utils.precision import full_precision
 
 from .schedule import Progress, WeightSchedule
 from .taps import Tapped
@@ -144,14 +145,10 @@ class Term(BaseModule):
         students, teachers = self._values(student, teacher)
         arguments = self._arguments(self._connect(students), teachers)
         extra = dict(indices=indices) if self.uses_indices else {}
-        with self._precision(_first(arguments[0]).device.type):
+        own = getattr(self.loss, 'mixed_precision', False)  # the loss sees to its precision itself
+        with nullcontext() if own else full_precision(_first(arguments[0]).device.type):
             value = self.loss(*arguments, target, **extra)
         return self.weight.at(progress or Progress()) * value
-
-    def _precision(self, device: str) -> AbstractContextManager:
-        """Switches autocast off, unless the loss sees to its precision itself."""
-        free = getattr(self.loss, 'mixed_precision', False) or device == 'meta'  # autocast knows no meta tensors
-        return nullcontext() if free else autocast(device, enabled=False)
 
     def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: object) -> None:
         """Builds the term and tries it once, to find wrong shapes before training.

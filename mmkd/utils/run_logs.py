@@ -2,6 +2,7 @@
 import json
 import math
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -21,14 +22,29 @@ def read_scalars(folder: Path) -> tuple[dict[int, dict], dict[int, dict]]:
     """
     train: dict[int, dict] = {}
     val: dict[int, dict] = {}
+    for entry in _entries(folder):
+        if not any(key.startswith('teacher/') for key in entry):
+            (train if 'iter' in entry else val)[entry['step']] = entry
+    return dict(sorted(train.items())), dict(sorted(val.items()))
+
+
+def read_teachers(folder: Path) -> dict[str, float]:
+    """Reads the figures of the teachers that ``DistillationHook`` wrote: ``accuracy/top1``, or ``name/accuracy/top1``.
+
+    Args:
+        folder: The run's work dir.
+    """
+    return {key.removeprefix('teacher/'): value for entry in _entries(folder) for key, value in entry.items()
+            if key.startswith('teacher/')}
+
+
+def _entries(folder: Path) -> Iterator[dict]:
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
         for line in path.read_text(encoding='utf-8').splitlines():
             try:
-                entry = json.loads(line)
+                yield json.loads(line)
             except ValueError:  # the last line of a part that was killed
                 continue
-            (train if 'iter' in entry else val)[entry['step']] = entry
-    return dict(sorted(train.items())), dict(sorted(val.items()))
 
 
 def last_iteration(folder: Path) -> int:

@@ -8,6 +8,7 @@ from mmkd.utils.cli import one_line_errors
 
 from .download import cached_path
 from .index import find_checkpoint, model_index
+from .page import figures
 
 EXPLANATION = """\
 Files are kept in ~/.cache/mmkd, or where MMKD_HOME says. MMKD_OFFLINE=1 uses only what is there; MMKD_MIRRORS names
@@ -40,12 +41,6 @@ def state_of(entry: dict) -> str:
     return 'in the cache' if cached_path(entry['Weights']).is_file() else 'weights'
 
 
-def figures_of(entry: dict) -> str:
-    """The entry's metrics in one line."""
-    return ', '.join(f'{value:g} {name}' for result in entry.get('Results') or []
-                     for name, value in result['Metrics'].items())
-
-
 def print_list(index: dict[str, dict], pattern: str, weights: bool) -> None:
     """Prints a line a model."""
     names = [name for name in sorted(index) if fnmatch(name, pattern) and (index[name].get('Weights') or not weights)]
@@ -53,14 +48,14 @@ def print_list(index: dict[str, dict], pattern: str, weights: bool) -> None:
         raise UserError(f'list expects a pattern that fits a model, got {pattern!r}. {nearest(pattern, index)}')
     width = max(map(len, names))
     for name in names:
-        print(f'{name:<{width}}  {state_of(index[name]):<12}  {figures_of(index[name])}')
+        print(f'{name:<{width}}  {state_of(index[name]):<12}  {figures(index[name])}')
 
 
 def print_info(name: str, entry: dict) -> None:
     """Prints a line a field."""
     converted = entry.get('Converted From') or {}
     fields = dict(
-        name=name, collection=entry.get('In Collection'), config=entry['Config'], figures=figures_of(entry),
+        name=name, collection=entry.get('In Collection'), config=entry['Config'], figures=figures(entry),
         parameters=_millions(entry.get('Metadata', {}).get('Parameters')), weights=entry.get('Weights') or 'none yet',
         sha256=entry.get('SHA256') or 'recorded when it is first downloaded' * bool(entry.get('Weights')),
         file=cached_path(entry['Weights']) if entry.get('Weights') else '',

@@ -44,7 +44,8 @@ def load_safely_everywhere(trust: bool = False) -> None:
     """Makes every local checkpoint that MMEngine loads in this process go through :func:`read_checkpoint`.
 
     MMEngine itself falls back to unpickling arbitrary objects. Published files of mmkd's own backbones are converted,
-    so that ``init_cfg`` and ``load_from`` take them. The command-line tools call this first.
+    and names of the model index are found, so that ``init_cfg`` and ``load_from`` take both. The command-line tools
+    call this first.
 
     Args:
         trust: What ``--trust-checkpoint`` says, for all checkpoints of this process.
@@ -54,6 +55,6 @@ def load_safely_everywhere(trust: bool = False) -> None:
 
 
 def _load_from_local(filename: str | Path, map_location: object = None) -> dict:
-    checkpoint = read_checkpoint(filename)
+    checkpoint = read_checkpoint(find_checkpoint(str(filename)))
     weights, family = convert(weights_of(checkpoint, str(filename)), OWN_FAMILIES)
     return dict(state_dict=weights) if family else checkpoint

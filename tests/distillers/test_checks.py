@@ -1,74 +1,91 @@
-"""Checks against the length and the data of the training."""
+"""What is checked before the first image is read."""
+from types import SimpleNamespace
+
 import pytest
-from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
-from torch import nn
+from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset, RepeatDataset
+from mmpretrain.datasets.transforms import PackInputs
+from torch import Tensor, nn
+from torch.utils.data import Subset
 
 from mmkd.distillers.checks import check_sample_indices, check_schedules
+from mmkd.distillers.schedule import Progress, WeightSchedule
 from mmkd.utils import UserError
 
+EPOCHS, ITERATIONS = Progress(max_epochs=10, max_iters=1000), Progress(max_iters=1000)
 
-class Memory(nn.Module):
-    """A loss that keeps something of each training image."""
 
-    def __init__(self, num_samples):
+class Indexed(nn.Module):
+
+    def __init__(self, num_samples: int | None = None):
         super().__init__()
-        self.num_samples = num_samples
+        if num_samples is not None:
+            self.num_samples = num_samples
 
-    def forward(self, student, teacher, target=None, indices=None):
-        return student.mean()
-
-
-class Pack:
-    """Packs what mmpretrain's PackInputs would."""
-
-    def __init__(self, *meta):
-        self.meta = meta
-
-    def __call__(self, data):
-        return dict(data_samples={key: data[key] for key in self.meta})
+    def forward(self, student: Tensor, teacher: Tensor, target: Tensor, indices: Tensor):
+        pass
 
 
-def dataset(length=6, meta=('sample_idx',)):
-    data = BaseDataset(lazy_init=True, serialize_data=False)
-    data.data_list = [dict(img=i) for i in range(length)]
-    data._fully_initialized = True
-    data.pipeline = Pack(*meta)
-    return data
+class Images(BaseDataset):
+
+    def load_data_list(self):
+        return [dict(img_path=str(number), gt_label=number % 2) for number in range(6)]
+
+    def get_cat_ids(self, idx: int):
+        return [idx % 2]
 
 
-@pytest.fixture
-def with_memory(build):
-    distiller = build()
-    distiller.terms['nkd'].loss = Memory(6)
-    return distiller
+def images(*transforms) -> Images:
+    dataset = Images(pipeline=[], metainfo=dict(classes=('a', 'b')))
+    dataset.pipeline.transforms = [lambda data: data, *transforms]
+    return dataset
 
 
-def test_schedules(build, recipe):
-    recipe['terms']['fd']['weight'] = dict(value=1., stop=10)
-    distiller = build()
-    check_schedules(distiller, 10, 1000)
-    with pytest.raises(UserError, match=r"term 'fd': .* within the 9 epochs .* up to 10\. Set model.terms.fd.weight"):
-        check_schedules(distiller, 9, 1000)
-    with pytest.raises(UserError, match="term 'fd': weight counts epochs, but the training does not"):
-        check_schedules(distiller, 0, 1000)
+def check(dataset: object = None, weight: object = 1., loss: nn.Module | None = None,
+          length: Progress = EPOCHS) -> None:
+    uses_indices = isinstance(loss, Indexed)
+    term = SimpleNamespace(name='crd', weight=WeightSchedule.of(weight), loss=loss, uses_indices=uses_indices)
+    distiller = SimpleNamespace(terms=dict(crd=term))
+    check_schedules(distiller, length)
+    check_sample_indices(distiller, dataset)
 
 
-def test_sample_indices(with_memory):
-    check_sample_indices(with_memory, dataset())
-    check_sample_indices(with_memory, RepeatDataset(dataset(), 5))
-    check_sample_indices(with_memory, ConcatDataset([dataset()]))
+@pytest.mark.parametrize(('weight', 'length', 'message'), [
+    (dict(stop=20), EPOCHS, r"term 'crd': weight expects a schedule within the 10 epochs .*, got one up to 20"),
+    (dict(stop=5), ITERATIONS, r"term 'crd': weight counts epochs, but the training does not. Set by_epoch=False"),
+    (dict(decay='cosine'), ITERATIONS, r"term 'crd': weight counts epochs, but the training does not"),
+    (dict(stop=2000, by_epoch=False), EPOCHS, 'within the 1000 iterations of the training, got one up to 2000')])
+def test_schedules_beyond_the_training(weight, length, message):
+    with pytest.raises(UserError, match=message):
+        check(weight=weight, length=length)
 
 
-@pytest.mark.parametrize(('data', 'pattern'), [
-    (lambda: dataset(meta=()), "term 'nkd' expects data samples with sample_idx, got none. Add 'sample_idx' to meta_"),
-    (lambda: dataset(7), 'num_samples of at least 7, .* got 6. Set model.terms.nkd.loss.num_samples=7'),
-    (lambda: RepeatDataset(dataset(7), 2), 'num_samples of at least 7'),
-    (lambda: ConcatDataset([dataset(3), dataset(3)]), 'expects one dataset, got 2 joined ones'),
-])
-def test_sample_indices_that_fail(with_memory, data, pattern):
-    with pytest.raises(UserError, match=pattern):
-        check_sample_indices(with_memory, data())
+def test_schedules_within_the_training():
+    check(weight=dict(decay='linear', stop=10))
+    check(weight=dict(decay='linear', warmup=100, by_epoch=False), length=ITERATIONS)
+    check(weight=0.5, length=ITERATIONS)
 
 
-def test_losses_that_need_no_indices(build):
-    check_sample_indices(build(), dataset(meta=()))
+WRAPPERS = [lambda dataset: dataset, lambda dataset: RepeatDataset(dataset, times=3),
+            lambda dataset: ConcatDataset([dataset]), lambda dataset: ClassBalancedDataset(dataset, oversample_thr=0.1),
+            lambda dataset: Subset(RepeatDataset(dataset, times=2), [1, 2])]
+
+
+@pytest.mark.parametrize('wrap', WRAPPERS)
+def test_losses_with_indices(wrap):
+    check(wrap(images(PackInputs())), loss=Indexed(6))  # repeated images have one index each
+    check(wrap(images(PackInputs())), loss=Indexed())
+    check(wrap(images(PackInputs(meta_keys=()))))  # a loss without indices does not care
+    with pytest.raises(UserError, match=r"term 'crd': Indexed expects 'sample_idx' among .*, got img_path. Add it"):
+        check(wrap(images(PackInputs(meta_keys=('img_path', )))), loss=Indexed(6))
+    with pytest.raises(UserError, match='at most num_samples=5 training images, got 6. Set num_samples=6 in its loss'):
+        check(wrap(images(PackInputs())), loss=Indexed(5))
+
+
+def test_the_last_transform_that_packs_counts():
+    check(images(PackInputs(meta_keys=()), PackInputs()), loss=Indexed(6))
+    check(images(), loss=Indexed(6))  # some other transform may do it
+
+
+def test_joined_datasets_share_their_indices():
+    with pytest.raises(UserError, match='expects one training set, got 2, whose indices begin at 0 each'):
+        check(ConcatDataset([images(PackInputs()), images(PackInputs())]), loss=Indexed(12))

@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.configs import load_config
+from mmkd.utils.run_logs import read_scalars, read_teachers
 
 from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, accuracies, call, environment, one_thread, spawn
 
@@ -70,6 +71,33 @@ def test_a_checkpoint_holds_student_and_terms_only(distilled_run, plain_run):
     allowed = last_checkpoint(plain_run).stat().st_size + 3 * own_size(connector) + 40_000
     assert last_checkpoint(distilled_run).stat().st_size <= allowed
     assert (distilled_run.parent / 'teacher/epoch_4.pth').stat().st_size > 5 * 40_000
+
+
+def test_distillation_is_watched_and_plain_training_is_not(distilled_run, plain_run):
+    hooks = [[hook['type'] for hook in Config.fromfile(next(run.glob('*.py'))).custom_hooks]
+             for run in (distilled_run, plain_run)]
+    assert hooks == [['mmkd.EpochSeedHook', 'mmkd.DistillationHook'], ['mmkd.EpochSeedHook']]
+    assert read_teachers(distilled_run).keys() == {'accuracy/top1'} and read_teachers(plain_run) == {}
+    assert read_scalars(distilled_run)[1][EPOCHS].keys() >= {'teacher_agreement', 'teacher_kl', 'accuracy/top1'}
+
+
+def test_a_recipe_may_list_the_hook_itself(workplace, tmp_path):
+    (tmp_path / 'own.py').write_text(f"_base_ = '{workplace}/recipe.py'\ncustom_hooks = [dict("
+                                     "type='mmkd.DistillationHook', gradient_interval=5, teacher_accuracy=False)]\n")
+    assert call('train.py', tmp_path / 'own.py', '--no-validate', '--work-dir', tmp_path / 'run', '--cfg-options',
+                'train_cfg.max_epochs=2', 'train_dataloader.batch_size=20', 'default_hooks.logger.interval=5',
+                cwd=workplace) == 0
+    train, val = read_scalars(tmp_path / 'run')
+    assert list(train) == [5, 10] and val == read_teachers(tmp_path / 'run') == {}
+    shares = [train[10][f'grad_share/{name}'] for name in ('task', 'nkd', 'fd')]
+    assert sum(shares) == pytest.approx(1) and min(shares) > 0
+
+
+def test_a_schedule_beyond_the_training_is_found_at_once(workplace, tmp_path, capsys):
+    assert call('train.py', 'recipe.py', '--work-dir', tmp_path, '--cfg-options', *SHRINK,
+                'model.terms.nkd.weight.stop=40', cwd=workplace) == 2
+    assert capsys.readouterr().err.endswith(
+        f"error: term 'nkd': weight expects a schedule within the {EPOCHS} epochs of the training, got one up to 40.\n")
 
 
 def test_ema_adds_one_student_and_no_teacher(ema_run, distilled_run):

@@ -11,6 +11,7 @@ from mmkd.utils.run_logs import (
     last_checkpoint,
     last_iteration,
     read_scalars,
+    read_teachers,
 )
 
 
@@ -31,8 +32,16 @@ def test_parts_of_a_run_are_merged(tmp_path):
     assert last_iteration(tmp_path) == 40
 
 
+def test_teachers_have_figures_of_their_own(tmp_path):
+    write_part(tmp_path, '1', [{'teacher/accuracy/top1': 80., 'step': 0}, {'accuracy/top1': 10., 'step': 1}])
+    write_part(tmp_path, '2', [{'teacher/accuracy/top1': 81., 'teacher/accuracy/top5': 99., 'step': 0}])
+    assert read_teachers(tmp_path) == {'accuracy/top1': 81., 'accuracy/top5': 99.}
+    assert read_scalars(tmp_path) == ({}, {1: {'accuracy/top1': 10., 'step': 1}})
+
+
 def test_run_without_logs(tmp_path):
     assert read_scalars(tmp_path) == ({}, {})
+    assert read_teachers(tmp_path) == {}
     assert last_iteration(tmp_path) == 0
 
 

@@ -1,4 +1,5 @@
 """The model index, and what a recipe may call a checkpoint."""
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -6,13 +7,17 @@ import pytest
 from mmkd.utils import UserError
 from mmkd.utils.configs import config_root, load_config
 from mmkd.zoo import find_checkpoint, model_index
+from mmkd.zoo.download import cached_path
 
 
 def test_every_entry_names_its_config_and_figures():
     index = model_index()
     assert 'convnest-tiny_32xb128_in1k' in index
     for name, entry in index.items():
-        assert Path(entry['Config']).stem == name
+        if 'Converted From' in entry:  # others' weights for a model of ours
+            assert entry['Weights'] and entry['Converted From']['Code'].startswith('https://')
+        else:
+            assert Path(entry['Config']).stem == name
         assert load_config(config_root().parent / entry['Config']).model
         assert all(result['Metrics'] for result in entry['Results'])
 
@@ -39,3 +44,17 @@ def test_published_weights_are_downloaded(tmp_path, monkeypatch):
     entry = dict(Weights=(tmp_path / 'weights.pth').as_uri())
     monkeypatch.setattr('mmkd.zoo.index.model_index', lambda: dict(published=entry))
     assert Path(find_checkpoint('published')).read_bytes() == b'weights'
+
+
+def test_others_weights_have_a_name_that_says_what_they_are():
+    names = {name for name, entry in model_index().items() if 'Converted From' in entry}
+    assert {'slak-tiny_in1k', 'cswin-tiny_in1k', 'convnext-tiny_in1k', 'resnet50_vanilla-kd_in1k'} <= names
+    assert all(name.endswith('in1k') and '_' in name for name in names)
+    for name in names:
+        assert cached_path(model_index()[name]['Weights']).name.endswith('.pth')
+
+
+def test_converters_of_the_index_exist():
+    for name, entry in model_index().items():
+        if 'Converted By' in entry:
+            assert import_module(entry['Converted By']), name

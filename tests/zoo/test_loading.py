@@ -53,6 +53,19 @@ def test_backbone_of_a_detector_from_a_published_file(checkpoint, restore_loader
                if f'backbone.{name}' in state)
 
 
+def test_backbone_of_a_detector_by_its_name_in_the_index(tmp_path, monkeypatch, restore_loader):
+    load_safely_everywhere()
+    (tmp_path / 'files').mkdir()
+    torch.save(dict(state_dict={'backbone.norm.weight': torch.ones(2)}), tmp_path / 'files/student.pth')
+    monkeypatch.setenv('MMKD_HOME', str(tmp_path / 'cache'))
+    entries = dict(mine=dict(Weights=(tmp_path / 'files/student.pth').as_uri()), unpublished=dict(Config='mine.py'))
+    monkeypatch.setattr('mmkd.zoo.index.model_index', lambda: entries)
+    state = CheckpointLoader.load_checkpoint('mine')['state_dict']
+    assert torch.equal(state['backbone.norm.weight'], torch.ones(2))
+    with pytest.raises(UserError, match='no published weights yet. Train it with mine.py'):
+        CheckpointLoader.load_checkpoint('unpublished')
+
+
 def test_other_families_are_loaded_as_they_are(tmp_path, restore_loader):
     load_safely_everywhere()
     weights = {'conv1.weight': torch.ones(1), 'bn1.weight': torch.ones(1), 'layer1.0.conv1.weight': torch.ones(1),

@@ -1,7 +1,7 @@
 # FD and NKD together, as Huang et al. (2023, "Are Large Kernels Better Teachers than Transformers for ConvNets?")
 # combine them, between the quick start's models.
 # Command: python tools/train.py configs/quickstart/methods/fd_nkd.py
-# status: not run here (two CPU cores are enough)
+# status: reproduced (two CPU cores; a row of docs/compare_methods.md)
 _base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(
     terms=dict(

@@ -4,7 +4,7 @@
 # since a small piece or a mirror image of a digit is another character; one mixing ratio a batch; AdamW of the quick
 # start instead of Adam or Shampoo; 1,000 iterations, where the paper goes to 9,600 ImageNet epochs.
 # Command: python tools/train.py configs/quickstart/methods/funmatch.py
-# status: not run here (two CPU cores are enough)
+# status: reproduced (two CPU cores; a row of docs/compare_methods.md)
 _base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(
     task_weight=0.0,

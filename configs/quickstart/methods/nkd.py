@@ -1,6 +1,6 @@
 # NKD (Yang et al., 2022, arXiv 2208.10139) between the quick start's models, in its setting for small images.
 # Command: python tools/train.py configs/quickstart/methods/nkd.py
-# status: not run here (two CPU cores are enough)
+# status: reproduced (two CPU cores; a row of docs/compare_methods.md)
 _base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(
     terms=dict(

@@ -1,7 +1,7 @@
 # OFA (Hao et al., 2023, arXiv 2310.19444) between the quick start's models: the student's stages speak through
 # auxiliary heads, whose blocks bring each map to the 2×2 of the last stage.
 # Command: python tools/train.py configs/quickstart/methods/ofa.py
-# status: not run here (two CPU cores are enough)
+# status: reproduced (two CPU cores; a row of docs/compare_methods.md)
 _base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(
     terms=dict(

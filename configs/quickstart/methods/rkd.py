@@ -1,6 +1,6 @@
 # RKD (Park et al., 2019) between the quick start's models: distances and angles among the images of a batch.
 # Command: python tools/train.py configs/quickstart/methods/rkd.py
-# status: not run here (two CPU cores are enough)
+# status: reproduced (two CPU cores; a row of docs/compare_methods.md)
 _base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(
     terms=dict(

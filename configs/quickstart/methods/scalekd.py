@@ -1,6 +1,6 @@
 # ScaleKD (Fan et al., 2024) between the quick start's models: the last two stages of both, and KD on the logits.
 # Command: python tools/train.py configs/quickstart/methods/scalekd.py
-# status: not run here (two CPU cores are enough)
+# status: reproduced (two CPU cores; a row of docs/compare_methods.md)
 _base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
 # The authors halve the label loss and the KD, and weigh the two views by 0.08 and 0.06.
 model = dict(

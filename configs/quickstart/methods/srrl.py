@@ -1,6 +1,6 @@
 # SRRL (Yang et al., 2021) between the quick start's models.
 # Command: python tools/train.py configs/quickstart/methods/srrl.py
-# status: not run here (two CPU cores are enough)
+# status: reproduced (two CPU cores; a row of docs/compare_methods.md)
 _base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(terms=dict(
     _delete_=True,

@@ -4,13 +4,14 @@ from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, autocast, nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mmkd.connectors.cross_attention import CrossAttentionConnector
 from mmkd.layers.convnet import statistics_kept
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.precision import autocast_is_on, full_precision
 
 from ..checks import at_least_fp32, shape_of
 
@@ -142,7 +143,7 @@ class ScaleKDLoss(nn.Module):
 
     def _views(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Normalises a map for each view, the second without its direct component."""
-        with autocast(maps[0].device.type, enabled=False):
+        with full_precision(maps[0].device.type):
             maps = [at_least_fp32(item) for item in maps]
             maps[1:] = [item - item.mean((2, 3), keepdim=True) for item in maps[1:]]
             return [F.normalize(item, dim=1, eps=1e-6) for item in maps]
@@ -179,7 +180,7 @@ class _MapProjector(nn.Module):
             nn.ReLU(inplace=True), nn.Conv2d(teacher_channels, teacher_channels, 3, padding=1))
 
     def forward(self, student: Tensor, queries: None, size: Sequence[int]) -> Tensor:
-        if not torch.is_autocast_enabled(student.device.type):
+        if not autocast_is_on(student.device.type):
             student = student.to(next(self.parameters()).dtype)
         if student.shape[2:] != tuple(size):
             student = F.interpolate(student, size=tuple(size), mode='bilinear', align_corners=False)

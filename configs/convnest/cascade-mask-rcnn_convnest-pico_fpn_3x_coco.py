@@ -1,0 +1,13 @@
+# Paper:   Convolution on Your 12x Wide Feature: A ConvNet with Nested Design; Table 5, Cascade Mask R-CNN, ConvNeSt-P
+# Command: bash tools/dist_train.sh configs/convnest/cascade-mask-rcnn_convnest-pico_fpn_3x_coco.py 8
+# Figure:  48.1 bbox_mAP, 41.7 segm_mAP (679 G FLOPs at 1280x800)
+# Weights: convnest-pico_in1k of the model zoo, or those of your own training (see the README): --cfg-options
+#          model.backbone.init_cfg.checkpoint=FILE
+# Differs: the paper gives neither drop path nor layer decay; the decay is Liu et al.'s (2022) for ConvNeXt-T, the
+#          drop path that of the ImageNet training (Table 9)
+# Status:  not run here; needs 8 GPUs with 24 GB or more (2 images each) and COCO 2017 in data/coco
+_base_ = './_base_/detectors/cascade-mask-rcnn_3x_coco.py'
+
+model = dict(
+    backbone=dict(arch='pico', drop_path_rate=0., init_cfg=dict(checkpoint='convnest-pico_in1k')),
+    neck=dict(in_channels=[32, 64, 128, 256]))

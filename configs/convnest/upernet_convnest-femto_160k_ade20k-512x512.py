@@ -1,0 +1,16 @@
+# Paper:   Convolution on Your 12x Wide Feature: A ConvNet with Nested Design; Table 6, UperNet, ConvNeSt-F
+# Command: bash tools/dist_train.sh configs/convnest/upernet_convnest-femto_160k_ade20k-512x512.py 8
+# Figure:  40.4 mIoU, 41.4 multi-scale (33 M parameters, 858 G FLOPs at 2048x512)
+# Test:    python tools/test.py configs/convnest/upernet_convnest-femto_160k_ade20k-512x512.py FILE, with --tta at
+#          several scales
+# Weights: convnest-femto_in1k of the model zoo, or those of your own training (see the README): --cfg-options
+#          model.backbone.init_cfg.checkpoint=FILE
+# Differs: the paper gives neither drop path nor layer decay; the decay is Liu et al.'s (2022) for ConvNeXt-T, the
+#          drop path that of the ImageNet training (Table 9)
+# Status:  not run here; needs 8 GPUs with 24 GB or more (2 images each) and ADE20K in data/ade
+_base_ = './_base_/segmentors/upernet_160k_ade20k-512x512.py'
+
+model = dict(
+    backbone=dict(arch='femto', drop_path_rate=0., init_cfg=dict(checkpoint='convnest-femto_in1k')),
+    decode_head=dict(in_channels=[24, 48, 96, 192]),
+    auxiliary_head=dict(in_channels=96))

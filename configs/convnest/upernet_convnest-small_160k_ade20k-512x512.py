@@ -1,0 +1,15 @@
+# Paper:   Convolution on Your 12x Wide Feature: A ConvNet with Nested Design; Table 6, UperNet, ConvNeSt-S
+# Command: bash tools/dist_train.sh configs/convnest/upernet_convnest-small_160k_ade20k-512x512.py 8
+# Figure:  48.8 mIoU, 49.6 multi-scale (79 M parameters, 1030 G FLOPs at 2048x512)
+# Test:    python tools/test.py configs/convnest/upernet_convnest-small_160k_ade20k-512x512.py FILE, with --tta at
+#          several scales
+# Weights: convnest-small_in1k of the model zoo, or those of your own training (see the README): --cfg-options
+#          model.backbone.init_cfg.checkpoint=FILE
+# Differs: the paper gives neither drop path nor layer decay; both are Liu et al.'s (2022) for ConvNeXt-S
+# Status:  not run here; needs 8 GPUs with 24 GB or more (2 images each) and ADE20K in data/ade
+_base_ = './_base_/segmentors/upernet_160k_ade20k-512x512.py'
+
+model = dict(
+    backbone=dict(arch='small', drop_path_rate=0.3, init_cfg=dict(checkpoint='convnest-small_in1k')),
+    decode_head=dict(in_channels=[56, 112, 224, 448]),
+    auxiliary_head=dict(in_channels=224))

@@ -1,0 +1,9 @@
+# Table 10 (b): the advanced strategy, ViT, at 336x336
+_base_ = [
+    '../datasets/in1k_clip_336.py',
+    'mmpretrain::_base_/schedules/imagenet_bs1024_adamw_swin.py',
+    'mmpretrain::_base_/default_runtime.py',
+]
+
+train_dataloader = dict(batch_size=32)
+optim_wrapper = dict(clip_grad=dict(max_norm=5.0))

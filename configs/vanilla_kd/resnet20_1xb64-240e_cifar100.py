@@ -1,0 +1,6 @@
+# Paper:   Revisit the Power of Vanilla Knowledge Distillation: from Small Scale to Large Scale; Table 1, (b), Res20,
+#          without a teacher
+# Command: python tools/train.py configs/vanilla_kd/resnet20_1xb64-240e_cifar100.py
+# Figure:  69.09 top1
+# Status:  not run here; needs 1 GPU and CIFAR-100 in data/cifar100
+_base_ = ['../_base_/models/resnet20_cifar.py', './_base_/strategies/cifar100.py']

@@ -1,0 +1,8 @@
+# Paper:   Revisit the Power of Vanilla Knowledge Distillation: from Small Scale to Large Scale; Table 5, LR 8e-3, WD
+#          0.04, vanilla KD
+# Command: bash tools/dist_train.sh configs/vanilla_kd/resnet50_beitv2-large-kd_8xb256-a2-lr8e-3-wd4e-2_in1k.py 8
+# Figure:  80.61 top1
+# Status:  not run here; needs 8 GPUs with 40 GB or more and ImageNet-1K in data/imagenet
+_base_ = './resnet50_beitv2-large-kd_8xb256-a2-300e_in1k.py'
+
+optim_wrapper = dict(optimizer=dict(lr=8e-3, weight_decay=0.04))

@@ -1,0 +1,17 @@
+# Paper:   Revisit the Power of Vanilla Knowledge Distillation: from Small Scale to Large Scale; Table 1, (b), Res32x4 -
+#          Res8x4, DIST, previous recipe
+# Command: python tools/train.py configs/vanilla_kd/resnet8x4_resnet32x4-dist_1xb64-240e_cifar100.py
+# Figure:  75.79 top1
+# Differs: temperature and weights are those of DIST
+# Status:  not run here; needs 1 GPU and CIFAR-100 in data/cifar100
+_base_ = './resnet8x4_1xb64-240e_cifar100.py'
+
+model = dict(
+    _delete_=True,
+    type='mmkd.Distiller',
+    student=dict(config='vanilla_kd/resnet8x4_1xb64-240e_cifar100.py'),
+    teacher=dict(config='vanilla_kd/resnet32x4_1xb64-240e_cifar100.py', checkpoint='resnet32x4_cifar100'),
+    task_weight=1.0,
+    input_size=32,
+    terms=dict(dist=dict(loss=dict(type='mmkd.DISTLoss', beta=1.0, gamma=1.0, temperature=4.0),
+                         student='logits', teacher='logits', weight=2.0)))

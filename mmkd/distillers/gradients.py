@@ -1,0 +1,73 @@
+"""How much of the student's gradient each loss makes up."""
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, autocast, nn
+
+
+def gradient_norms(losses: Mapping[str, Tensor],
+                   parameters: Iterable[nn.Parameter],
+                   scale: float = 1.0) -> dict[str, Tensor]:
+    r"""Computes :math:`\|\partial L_i / \partial \theta\|_2` of several losses by themselves.
+
+    The graph stays, so that the training step can go backward through it afterwards. No ``.grad`` is written, and
+    no hook of a parameter runs, DDP's included.
+
+    Args:
+        losses: Name to scalar.
+        parameters: :math:`\theta`; frozen ones are left out.
+        scale: Factor of the losses on the way backward, which keeps small fp16 gradients from vanishing, as
+            ``GradScaler`` does. The norms are divided by it.
+
+    Returns:
+        Name to scalar in fp32, without history: 0 for a loss that no parameter reaches, not finite where the scaled
+        gradients overflow.
+    """
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    return {name: _norm(loss, parameters, scale) for name, loss in losses.items()}
+
+
+def _norm(loss: Tensor, parameters: list[nn.Parameter], scale: float) -> Tensor:
+    if not loss.requires_grad or not parameters:
+        return torch.zeros((), device=loss.device)
+    with autocast(loss.device.type, enabled=False):
+        gradients = torch.autograd.grad(loss, parameters, torch.full_like(loss, scale), retain_graph=True,
+                                        allow_unused=True)
+        norms = [torch.linalg.vector_norm(gradient, dtype=torch.float32) for gradient in gradients
+                 if gradient is not None]
+        return torch.stack(norms).norm() / scale if norms else torch.zeros((), device=loss.device)
+
+
+def total(losses: Mapping[str, Tensor | list[Tensor]]) -> Tensor | None:
+    """Adds up what MMEngine would: the means of all entries that have "loss" in their name; None if none has."""
+    means = [item.mean() for name, value in losses.items() if 'loss' in name
+             for item in ([value] if isinstance(value, Tensor) else value)]
+    return sum(means[1:], means[0]) if means else None
+
+
+class GradientMeter:
+    """Measures gradient norms in the next forward pass when it is asked to, and does nothing otherwise.
+
+    Attributes:
+        wanted: Whether the next forward pass is measured.
+        norms: Name of each loss to its norm, of the last pass that was measured.
+        problem: Why the last pass could not be measured, or an empty string.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.norms: dict[str, Tensor] = {}
+        self.problem = ''
+        self._scale = 1.0
+
+    def request(self, scale: float = 1.0) -> None:
+        """Asks for the next forward pass; see :func:`gradient_norms` for ``scale``."""
+        self.wanted, self.norms, self.problem, self._scale = True, {}, '', scale
+
+    def measure(self, losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]) -> None:
+        """Answers a request. What PyTorch cannot do, reentrant checkpointing above all, is noted as the problem."""
+        self.wanted = False
+        try:
+            self.norms = gradient_norms(losses, parameters, self._scale)
+        except RuntimeError as error:
+            self.problem = ' '.join(str(error).split())

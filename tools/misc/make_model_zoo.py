@@ -1,0 +1,21 @@
+"""Writes model-zoo.md from the metafiles."""
+import argparse
+from pathlib import Path
+
+from mmkd.utils.cli import one_line_errors
+from mmkd.utils.files import write_text
+from mmkd.zoo.page import zoo_page
+
+PAGE = Path(__file__).resolve().parents[2] / 'model-zoo.md'
+
+
+@one_line_errors
+def main() -> None:
+    """Writes the page."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    write_text(PAGE, zoo_page())
+    print(f'Wrote {PAGE}.')
+
+
+if __name__ == '__main__':
+    main()
