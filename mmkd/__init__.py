@@ -1,7 +1,7 @@
 """mmkd: teach small ConvNets with large ones, inside OpenMMLab.
 
 Import mmkd before mmdet or mmseg: it supplies mmcv's compiled ops where they are missing, and teaches
-MMEngine to find ``mmkd::…`` configs.
+MMEngine to find ``mmkd::…`` configs and to read files in ``archive://…``.
 """
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,14 @@ except ImportError as error:
         "OpenMMLab stack 'mmkd[openmmlab]'.") from error
 
 from .ops.mmcv_fallback import install_mmcv_fallback
+from .utils.archive_backend import register_archive_backend
 from .utils.config_paths import register_config_paths
 
 if TYPE_CHECKING:
     from .apis import get_model, list_models
 
 install_mmcv_fallback()
+register_archive_backend()
 register_config_paths()
 
 __all__ = ['__version__', 'get_model', 'list_models']

@@ -22,6 +22,8 @@ PUBLIC = {
     'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector',
                         'CrossAttentionConnector', 'LinearConnector', 'MapToTokensConnector', 'ResizeConnector',
                         'TokensToMapConnector'],
+    'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
+    'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
     'mmkd.engine.hooks': ['DistillationHook', 'DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }

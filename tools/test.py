@@ -16,6 +16,7 @@ from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.utils.test_data import TEST_DATA, set_test_data
 from mmkd.zoo import load_safely_everywhere, load_weights
 
 
@@ -26,6 +27,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         epilog='Several GPUs: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [the same flags].')
     parser.add_argument('config', help='config file: a path, mmkd::PATH, or a path below configs/')
     parser.add_argument('checkpoint', help='training checkpoint or published student: path, URL or zoo name')
+    parser.add_argument('--data', metavar='NAME', help='test a classifier on other images than those of the config: '
+                        f'{", ".join(TEST_DATA)}, or a config file with test_dataloader and test_evaluator')
     parser.add_argument('--work-dir', help='where logs go (default: work_dirs/CONFIG_NAME)')
     parser.add_argument('--out', help='write the metrics to this .json file')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -53,7 +56,11 @@ def main() -> None:
     """Runs the tool."""
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
-    config = student_config(merge_args(load_config(args.config, args.cfg_options), args))
+    config = load_config(args.config)
+    if args.data:
+        set_test_data(config, args.data)
+    config.merge_from_dict(args.cfg_options or {})
+    config = student_config(merge_args(config, args))
     check_data_exists(config, ('test',))
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
