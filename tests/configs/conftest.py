@@ -5,7 +5,7 @@ import pytest
 from mmengine.config import Config
 
 
-@pytest.fixture(scope='session', autouse=True)
+@pytest.fixture(scope='module', autouse=True)
 def _each_file_is_read_once():
     """Keeps what MMEngine reads of each file, as hundreds of configs inherit the same ones."""
     read, known = Config._file2dict, {}

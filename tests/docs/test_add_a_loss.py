@@ -46,10 +46,11 @@ def test_the_commands(copied):
     pytest_command, taps_command, train_command, compare_command = (shlex.split(line) for line in commands)
     assert '3 passed' in run(copied, *pytest_command[1:])
     assert 'MarginLoss' in run(copied, *taps_command[1:])
-    short = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'train_dataloader.dataset.times=1',
+    short = ['train_cfg.max_epochs=2', 'train_cfg.val_interval=2', 'train_dataloader.dataset.times=1',
              'val_dataloader.dataset.indices=32']
     table = run(copied, *compare_command[1:], '--teacher-checkpoint', 'teacher.pth', '--teacher-top1', '50',
-                '--seeds', '1', '--work-dir', 'compared', '--cfg-options', *short)
+                '--seeds', '1', '--seed-options', 'randomness.seed={seed}', '--work-dir', 'compared',
+                '--cfg-options', *short)
     assert '| margin |' in table and (copied / 'compared/comparison.png').stat().st_size > 5000
     run(copied, *train_command[1:], '--cfg-options', 'model.teacher.checkpoint=teacher.pth', *short)
     log = next((copied / 'work_dirs/margin').glob('*/*.log')).read_text(encoding='utf-8')

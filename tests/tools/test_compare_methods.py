@@ -13,7 +13,7 @@ import compare_methods  # noqa: E402
 
 @pytest.fixture
 def parse(monkeypatch, home):
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(home)
     return compare_methods.parse_args
 
 
