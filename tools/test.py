@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd.distillers.models import student_config
+from mmkd.utils import UserError
 from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
@@ -31,6 +32,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         f'{", ".join(TEST_DATA)}, or a config file with test_dataloader and test_evaluator')
     parser.add_argument('--work-dir', help='where logs go (default: work_dirs/CONFIG_NAME)')
     parser.add_argument('--out', help='write the metrics to this .json file')
+    parser.add_argument('--tta', action='store_true',
+                        help="test-time augmentation, such as several scales: the config's tta_pipeline and tta_model")
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override config entries: test_dataloader.batch_size=64')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
@@ -44,10 +47,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def merge_args(config: Config, args: argparse.Namespace) -> Config:
-    """Writes the command line into the config."""
+    """Writes the command line into the config.
+
+    Raises:
+        UserError: ``--tta`` is given, but the config says nothing of test-time augmentation.
+    """
     config.launcher = args.launcher
     stem = Path(args.config.rpartition('::')[2]).stem
     config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{stem}'
+    if args.tta:
+        if not {'tta_pipeline', 'tta_model'} <= set(config):
+            raise UserError(f'--tta expects tta_pipeline and tta_model in the config, {args.config} has not both. '
+                            'Write them, or leave the flag out.')
+        config.test_dataloader.dataset.pipeline = config.tta_pipeline
+        config.custom_hooks = [*config.get('custom_hooks', []), dict(type='PrepareTTAHook', tta_cfg=config.tta_model)]
     return config
 
 

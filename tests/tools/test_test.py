@@ -1,10 +1,14 @@
 """Testing through tools/test.py: the training run's own figure, from either kind of checkpoint, without a teacher."""
 import json
 import re
+import runpy
 
 import pytest
+from mmengine.config import Config
 
-from .conftest import EPOCHS, accuracies, call, spawn
+from mmkd.utils import UserError
+
+from .conftest import EPOCHS, TOOLS, accuracies, call, spawn
 
 
 @pytest.fixture
@@ -42,3 +46,16 @@ def test_in_a_process_of_its_own(without_teacher, distilled_run, tmp_path):
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / 'metrics.json').read_text())['accuracy/top1'] == pytest.approx(
         accuracies(distilled_run)[EPOCHS])
+
+
+def test_tta_takes_the_configs_pipeline_and_wraps_the_model():
+    tool = runpy.run_path(str(TOOLS / 'test.py'))
+    plain = dict(model=dict(type='EncoderDecoder'), test_dataloader=dict(dataset=dict(pipeline=['once'])))
+    augmented = dict(tta_pipeline=['at several scales'], tta_model=dict(type='SegTTAModel'))
+    config = tool['merge_args'](Config(plain | augmented), tool['parse_args'](['a.py', 'b.pth', '--tta']))
+    assert config.test_dataloader.dataset.pipeline == ['at several scales']
+    assert config.custom_hooks == [dict(type='PrepareTTAHook', tta_cfg=dict(type='SegTTAModel'))]
+    config = tool['merge_args'](Config(plain | augmented), tool['parse_args'](['a.py', 'b.pth']))
+    assert config.test_dataloader.dataset.pipeline == ['once'] and 'custom_hooks' not in config
+    with pytest.raises(UserError, match='a.py has not both'):
+        tool['merge_args'](Config(plain), tool['parse_args'](['a.py', 'b.pth', '--tta']))
