@@ -25,6 +25,13 @@ PUBLIC = {
     'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
     'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
     'mmkd.engine.hooks': ['DistillationHook', 'DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
+    'mmkd.losses': ['ATLoss', 'BinaryKDLoss', 'CCLoss', 'CRDLoss', 'DISTLoss', 'DKDLoss', 'DiffKDLoss', 'DistProLoss',
+                    'FDLoss', 'KDLoss', 'MGDLoss', 'NKDLoss', 'OFALoss', 'OFDLoss', 'RKDLoss', 'ReviewKDLoss',
+                    'SRRLLoss'],
+    'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector', 'LinearConnector',
+                        'MapToTokensConnector', 'ResizeConnector', 'TokensToMapConnector'],
+    'mmkd.engine.hooks': ['DistProProcessHook', 'DistProSearchHook', 'DynamicSparsityHook', 'EpochSeedHook',
+                          'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
 REGISTRIES = [value for value in vars(registry).values() if isinstance(value, Registry) and value.scope == 'mmkd']

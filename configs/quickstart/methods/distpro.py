@@ -1,0 +1,16 @@
+# DistPro (Deng et al., 2022, arXiv 2204.05547) between the quick start's models: nine pathways, three student stages
+# to three teacher stages, whose weights are searched while the student trains.
+# Differs from the paper: one run both searches and trains, on the labels of all 50 images; nothing is held out, the
+# search's batches are the same images in another order, cropped and coloured anew.
+# In two runs, as in the paper: this one searches and writes distpro.json to its work directory; then, in a copy,
+#   custom_hooks = [dict(type='mmkd.EpochSeedHook'),
+#                   dict(type='mmkd.DistProProcessHook', process='work_dirs/distpro/distpro.json')]
+# Command: python tools/train.py configs/quickstart/methods/distpro.py
+# status: not run here (two CPU cores are enough)
+_base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
+stages = ['stage1', 'stage2', 'stage3']
+model = dict(
+    terms=dict(
+        _delete_=True,
+        distpro=dict(loss=dict(type='mmkd.DistProLoss'), student=stages, teacher=stages, weight=1.0)))
+custom_hooks = [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.DistProSearchHook')]
