@@ -53,7 +53,7 @@ def _evaluate(model: BaseModel, tensors: dict[str, Tensor], data: dict) -> Tenso
     state = {name: p.detach() if p.requires_grad else p.detach().clone() for name, p in model.named_parameters()}
     state |= {name: buffer.clone() for name, buffer in model.named_buffers()}
     with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
-        losses = functional_call(model, state | tensors, kwargs=data | dict(mode='loss'))
+        losses = functional_call(model, state | tensors, (), data | dict(mode='loss'))
     return model.parse_losses(losses)[0]
 
 

@@ -24,10 +24,10 @@ def unrolled(model: Pair, training: dict, held_out: dict) -> Tensor:
     model = copy.deepcopy(model)
     alpha = model.distpro.alpha.clone().requires_grad_()
     names, student = zip(*model.student.named_parameters())
-    losses = functional_call(model, {'distpro.alpha': alpha}, kwargs=dict(training, mode='loss'))
+    losses = functional_call(model, {'distpro.alpha': alpha}, (), dict(training, mode='loss'))
     slopes = torch.autograd.grad(losses['task_loss'] + losses['loss_distpro'], student, create_graph=True)
     stepped = {name: value - LR * slope for name, value, slope in zip(names, student, slopes)}
-    loss = functional_call(model.student, stepped, kwargs=dict(held_out, mode='loss'))['loss']
+    loss = functional_call(model.student, stepped, (), dict(held_out, mode='loss'))['loss']
     return torch.autograd.grad(loss, alpha)[0]
 
 
