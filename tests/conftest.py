@@ -4,16 +4,18 @@ from pathlib import Path
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import pytest
+import torch
 from mmengine.registry import DefaultScope
 
 os.environ.setdefault('MPLBACKEND', 'Agg')
+if not torch.cuda.is_available():
+    os.environ.setdefault('TRITON_INTERPRET', '1')  # before anything imports Triton
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope='session', autouse=True)
 def _torch_threads():
     """Uses the cores that this process may use, and not all that the machine has; workers share them."""
-    import torch
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     torch.set_num_threads(max(1, min(cores, 8) // int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))))
 

@@ -6,7 +6,7 @@ from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmkd.ops.large_kernel import large_kernel_depthwise_conv2d
+from mmkd.ops.large_kernel import large_kernel_depthwise_branches, large_kernel_depthwise_conv2d
 from mmkd.utils import UserError
 
 BATCH_NORM = dict(type='BN')
@@ -103,11 +103,19 @@ class LargeKernel(nn.Module):
         return small
 
     def forward(self, x: Tensor) -> Tensor:
-        """Sums the branches."""
-        branches = iter(self.children())
-        out = next(branches)(x)
-        for branch in branches:
-            out = out + branch(x)
+        """Sums the branches, on a GPU after one pass over the input for all of them."""
+        branches = list(self.children())
+        if x.device.type == 'cuda' and not any(branch.conv._forward_hooks for branch in branches):
+            maps = large_kernel_depthwise_branches(
+                x, [branch.conv.weight for branch in branches], branches[0].conv.bias)
+            maps = [branch.bn(one) if hasattr(branch, 'bn') else one for branch, one in zip(branches, maps)]
+        else:  # the CPU computes more than it reads
+            if x.device.type == 'cpu':
+                x = x.contiguous(memory_format=torch.channels_last)  # once, not once a branch
+            maps = [branch(x) for branch in branches]
+        out = maps[0]
+        for one in maps[1:]:
+            out = out + one
         return out
 
     @torch.no_grad()

@@ -1,0 +1,156 @@
+"""Time, memory and error of the large depthwise convolution, beside plain ``conv2d``."""
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+from tqdm import tqdm
+
+from mmkd.ops.large_kernel import large_kernel_depthwise_branches
+
+CONTIGUOUS, CHANNELS_LAST, OURS = 'conv2d contiguous', 'conv2d channels_last', 'mmkd'
+PLAIN = {CONTIGUOUS: torch.contiguous_format, CHANNELS_LAST: torch.channels_last}
+Branches = Callable[[Tensor, Sequence[Tensor]], Sequence[Tensor]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Maps and the kernels that convolve them.
+
+    Args:
+        name: What it is called in tables.
+        maps: (N, C, H, W).
+        kernels: Height and width of each kernel.
+        training: Whether the backward pass is timed too.
+        device: Where.
+        dtype: The type of all tensors.
+    """
+    name: str
+    maps: tuple[int, int, int, int]
+    kernels: tuple[tuple[int, int], ...]
+    training: bool
+    device: str = 'cpu'
+    dtype: torch.dtype = torch.float32
+
+    def tensors(self, layout: torch.memory_format) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Input, kernels and the gradients of the results, all random."""
+        generator = torch.Generator().manual_seed(0)
+
+        def draw(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=generator).to(self.device, self.dtype)
+
+        maps = draw(*self.maps).contiguous(memory_format=layout)
+        weights = [draw(self.maps[1], 1, *size) / (size[0] * size[1]) ** 0.5 for size in self.kernels]
+        grads = [draw(*self.maps).contiguous(memory_format=layout) for _ in weights]
+        for leaf in (maps, *weights) if self.training else ():
+            leaf.requires_grad_()
+        return maps, weights, grads
+
+
+def conv2d_branches(input: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
+    """PyTorch's own convolution, a call for each kernel."""
+    return [F.conv2d(input, weight, padding=[size // 2 for size in weight.shape[2:]], groups=len(weight))
+            for weight in weights]
+
+
+def make_run(case: Case, branches: Branches, layout: torch.memory_format) -> Callable[[], None]:
+    """A closure that convolves once, and computes all gradients if the case is one of training."""
+    maps, weights, grads = case.tensors(layout)
+
+    def run() -> None:
+        if not case.training:
+            with torch.inference_mode():
+                branches(maps, weights)
+            return
+        torch.autograd.grad(branches(maps, weights), [maps, *weights], grads)
+
+    return run
+
+
+@dataclass
+class Timing:
+    """Seconds of each round, by the name of what ran."""
+    case: Case
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def median(self, name: str) -> float:
+        """The median of its rounds, in milliseconds."""
+        return 1000 * statistics.median(self.seconds[name])
+
+    def ratio(self, others: Iterable[str]) -> float:
+        """How many times as long the fastest of the others takes, as the median over the rounds."""
+        rounds = zip(*(self.seconds[name] for name in others))
+        return statistics.median(min(them) / own for them, own in zip(rounds, self.seconds[OURS]))
+
+
+def runs_of(case: Case) -> dict[str, Callable[[], None]]:
+    """What is timed side by side: ``conv2d`` in both layouts, and ours on maps in the layout that it prefers."""
+    runs = {name: make_run(case, conv2d_branches, layout) for name, layout in PLAIN.items()}
+    tall = all(height > width for height, width in case.kernels)
+    layout = torch.channels_last if case.device == 'cpu' and not tall else torch.contiguous_format
+    return {OURS: make_run(case, large_kernel_depthwise_branches, layout), **runs}
+
+
+def time_all(cases: Sequence[Case], rounds: int, progress: Mapping[str, object] | None = None) -> list[Timing]:
+    """Times every case, its runs in turn, round after round, after one to warm up.
+
+    Args:
+        cases: What to time.
+        rounds: Rounds to take medians of.
+        progress: Options of the progress bar.
+    """
+    timings = []
+    for case in tqdm(cases, unit='case', **(progress or {})):
+        timing, runs = Timing(case), runs_of(case)
+        for number in range(rounds + 1):
+            for name, run in runs.items():
+                elapsed = seconds(run, case.device)
+                if number:
+                    timing.seconds.setdefault(name, []).append(elapsed)
+        timings.append(timing)
+    return timings
+
+
+def seconds(run: Callable[[], object], device: str) -> float:
+    """Wall-clock seconds of one call, the device's queue included."""
+    start = time.perf_counter()
+    run()
+    if device.startswith('cuda'):
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def peak_bytes(run: Callable[[], object], device: str) -> int:
+    """The most memory that PyTorch's allocator holds during one call, above what it held before."""
+    if device.startswith('cuda'):
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
+        run()
+    held = peak = 0
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == '[memory]']
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+def relative_error(case: Case, branches: Branches, layout: torch.memory_format) -> float:
+    """The largest relative error of results and gradients against ``conv2d`` in float64, in the Euclidean norm."""
+    maps, weights, grads = case.tensors(layout)
+    found = branches(maps, weights)
+    exact_maps, *exact_weights = (tensor.detach().double().requires_grad_() for tensor in (maps, *weights))
+    exact = conv2d_branches(exact_maps, exact_weights)
+    pairs = list(zip(found, exact))
+    if case.training:
+        pairs += zip(torch.autograd.grad(found, [maps, *weights], grads),
+                     torch.autograd.grad(exact, [exact_maps, *exact_weights], [grad.double() for grad in grads]))
+    return max(((one.double() - other).norm() / other.norm()).item() for one, other in pairs)

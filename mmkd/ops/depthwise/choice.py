@@ -1,0 +1,126 @@
+"""Which implementation convolves: a table made from measurements.
+
+``python tools/analysis_tools/benchmark_large_kernel.py`` repeats them; ``docs/large_kernel_conv.md`` shows them.
+"""
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmkd.utils import UserError, nearest
+
+NAMES = ('plain', 'matrix', 'fused')
+FUSED_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
+
+_forced: list[str] = []
+_broken: list[str] = []
+
+
+class Work(NamedTuple):
+    """What there is to convolve."""
+    device: str
+    dtype: torch.dtype
+    maps: tuple[int, int, int, int]
+    kernels: tuple[tuple[int, int], ...]
+
+    @property
+    def short(self) -> int:
+        """The longest of the kernels' shorter sides."""
+        return max(min(size) for size in self.kernels)
+
+    @property
+    def long(self) -> int:
+        """The shortest of the kernels' longer sides."""
+        return min(max(size) for size in self.kernels)
+
+    @property
+    def side(self) -> int:
+        """The map's shorter side."""
+        return min(self.maps[2:])
+
+    @property
+    def filled(self) -> float:
+        """The smallest share of a map's row, or column, that a kernel's longer side fills."""
+        rows, columns = self.maps[2:]
+        return min(height / rows if height > width else width / columns for height, width in self.kernels)
+
+
+class Line(NamedTuple):
+    """A line of the table; the first that fits is taken."""
+    device: str
+    fits: Callable[[Work], bool]
+    implementation: str
+
+
+# Forward passes, and gradients of the input, which are forward passes with the kernels turned around.
+CONVOLVE = (
+    # Not timed on a GPU yet: chosen for what they move and multiply.
+    Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
+    Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
+    Line('any', lambda work: True, 'plain'),
+)
+WEIGHT_GRADIENTS = (
+    Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
+    Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
+    # 1.3 to 2 times as fast as the plain one from here on, slower below; for square kernels it is slower everywhere.
+    Line('cpu', lambda work: work.short <= 9 and work.long >= 21 and work.filled >= 0.4 and work.side >= 14
+         and work.maps[0] >= 4, 'matrix'),
+    Line('any', lambda work: True, 'plain'),
+)
+
+
+def choose(table: Sequence[Line], input: Tensor, kernels: Sequence[Sequence[int]]) -> ModuleType:
+    """The module that convolves this input with kernels of these sizes."""
+    name = _forced[-1] if _forced else None
+    if name is None:
+        work = Work(input.device.type, input.dtype, tuple(input.shape), tuple((size[0], size[1]) for size in kernels))
+        name = next(line.implementation for line in table if line.device in (work.device, 'any') and line.fits(work))
+    return import_module(f'{__package__}.{name}')
+
+
+@contextmanager
+def use_implementation(name: str) -> Iterator[None]:
+    """Takes one implementation for everything within, whatever the table says.
+
+    Args:
+        name: ``'plain'``, ``'matrix'`` or ``'fused'`` (Triton).
+
+    Raises:
+        UserError: There is none of this name.
+    """
+    if name not in NAMES:
+        raise UserError(f'use_implementation expects one of {", ".join(NAMES)}, got {name!r}. {nearest(name, NAMES)}')
+    _forced.append(name)
+    try:
+        yield
+    finally:
+        _forced.pop()
+
+
+def triton_works() -> bool:
+    """Whether Triton is there and has compiled whatever it was given so far."""
+    return not _broken and _triton_is_there()
+
+
+def give_up_triton(error: Exception) -> None:
+    """Remembers that a kernel did not compile, or run, on this GPU, and warns once."""
+    if not _broken:
+        _broken.append(str(error))
+        warnings.warn('Large depthwise convolutions run as matrix products, which is slower: Triton failed with '
+                      f'{type(error).__name__}: {error}', stacklevel=2)
+
+
+@cache
+def _triton_is_there() -> bool:
+    try:
+        import_module('triton')
+    except ImportError as error:
+        give_up_triton(error)
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""Depthwise convolution with gradients: as an autograd function, and as an operator for ``torch.compile``."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .choice import CONVOLVE, WEIGHT_GRADIENTS, Line, choose, give_up_triton
+from .plain import cpu_layout
+
+
+class DepthwiseConvolve(torch.autograd.Function):
+    """Convolves one input with each of the kernels, and adds the bias to the first result.
+
+    Shapes: input (N, C, H, W), bias (C,), weights (C, 1, kh, kw). Returns maps of the input's shape.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, bias: Tensor | None, *weights: Tensor) -> tuple[Tensor, ...]:
+        """Convolves."""
+        ctx.save_for_backward(input, *weights)
+        return tuple(_convolve(input, weights, bias))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Computes the gradients that are asked for."""
+        input, *weights = ctx.saved_tensors
+        need_input, need_bias, *need_weights = ctx.needs_input_grad
+        grad_weights: Sequence[Tensor | None] = [None] * len(weights)
+        if any(need_weights):
+            grad_weights = _weight_gradients(input, grads, [tuple(weight.shape[2:]) for weight in weights])
+        return (_input_gradient(grads, weights) if need_input else None,
+                grads[0].sum((0, 2, 3)) if need_bias else None, *grad_weights)
+
+
+def _convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> list[Tensor]:
+    if not input.numel():
+        return [_empty_result(input, weights) for _ in weights]
+    results = _run(CONVOLVE, 'convolve', input, [weight.shape[2:] for weight in weights], (input, weights, bias))
+    return [result.contiguous(memory_format=_layout(input, weights)) for result in results]
+
+
+def _input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    if not grads[0].numel():
+        return _empty_result(grads[0], weights)
+    gradient = _run(CONVOLVE, 'input_gradient', grads[0], [weight.shape[2:] for weight in weights], (grads, weights))
+    return gradient.contiguous(memory_format=_layout(grads[0], weights))
+
+
+def _weight_gradients(input: Tensor, grads: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    if not input.numel():
+        return [input.new_zeros(input.shape[1], 1, *size) for size in sizes]
+    gradients = _run(WEIGHT_GRADIENTS, 'weight_gradients', input, sizes, (input, grads, sizes))
+    return [gradient.contiguous() for gradient in gradients]
+
+
+def _run(table: Sequence[Line], function: str, input: Tensor, sizes: Sequence[Sequence[int]], args: tuple) -> Any:
+    """Runs the chosen implementation; if it is Triton's and fails, the next best from then on."""
+    module = choose(table, input, sizes)
+    if not module.__name__.endswith('.fused'):
+        return getattr(module, function)(*args)
+    try:
+        return getattr(module, function)(*args)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # what a compiler may raise is not listed anywhere
+        give_up_triton(error)
+    return getattr(choose(table, input, sizes), function)(*args)
+
+
+def _layout(maps: Tensor, weights: Sequence[Tensor]) -> torch.memory_format:
+    """The layout of a result; the compiler has to know it without running anything."""
+    if maps.device.type == 'cpu':
+        return cpu_layout(maps, [weight.shape[2:] for weight in weights])
+    strided = maps.is_contiguous(memory_format=torch.channels_last) and not maps.is_contiguous()
+    return torch.channels_last if strided else torch.contiguous_format
+
+
+def _empty_result(maps: Tensor, weights: Sequence[Tensor]) -> Tensor:
+    return torch.empty_like(maps, memory_format=_layout(maps, weights))
+
+
+@torch.library.custom_op('mmkd::depthwise_convolve', mutates_args=(),
+                         schema='(Tensor input, Tensor[] weights, Tensor? bias) -> Tensor[]')
+def depthwise_convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = None) -> list[Tensor]:
+    """See :class:`DepthwiseConvolve`; slower to call, and one opaque node for the compiler."""
+    return _convolve(input, weights, bias)
+
+
+@torch.library.custom_op('mmkd::depthwise_input_gradient', mutates_args=(),
+                         schema='(Tensor[] grads, Tensor[] weights) -> Tensor')
+def depthwise_input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """The gradient of the input. Shapes: grads (N, C, H, W), weights (C, 1, kh, kw). Returns (N, C, H, W)."""
+    return _input_gradient(grads, weights)
+
+
+@torch.library.custom_op('mmkd::depthwise_weight_gradients', mutates_args=(),
+                         schema='(Tensor input, Tensor[] grads, SymInt[] heights, SymInt[] widths) -> Tensor[]')
+def depthwise_weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[int],
+                               widths: Sequence[int]) -> list[Tensor]:
+    """The gradients of the kernels. Shapes: input and grads (N, C, H, W). Returns (C, 1, kh, kw) each."""
+    return _weight_gradients(input, grads, list(zip(heights, widths, strict=True)))
+
+
+@depthwise_convolve.register_fake
+def _fake_convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = None) -> list[Tensor]:
+    return [_empty_result(input, weights) for _ in weights]
+
+
+@depthwise_input_gradient.register_fake
+def _fake_input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    return _empty_result(grads[0], weights)
+
+
+@depthwise_weight_gradients.register_fake
+def _fake_weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[int],
+                           widths: Sequence[int]) -> list[Tensor]:
+    return [input.new_empty(input.shape[1], 1, *size) for size in zip(heights, widths, strict=True)]
+
+
+def _save(ctx: Any, inputs: tuple, output: list[Tensor]) -> None:
+    input, weights, _ = inputs
+    ctx.save_for_backward(input, *weights)
+
+
+def _backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Tensor | None, Sequence[Tensor | None], Tensor | None]:
+    input, *weights = ctx.saved_tensors
+    need_input, need_weights, need_bias = ctx.needs_input_grad
+    grad_weights: Sequence[Tensor | None] = [None] * len(weights)
+    if any(need_weights):
+        grad_weights = depthwise_weight_gradients(
+            input, grads, [weight.shape[2] for weight in weights], [weight.shape[3] for weight in weights])
+    return (depthwise_input_gradient(grads, weights) if need_input else None, grad_weights,
+            grads[0].sum((0, 2, 3)) if need_bias else None)
+
+
+depthwise_convolve.register_autograd(_backward, setup_context=_save)
