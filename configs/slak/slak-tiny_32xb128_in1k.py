@@ -1,4 +1,5 @@
 # Paper:   More ConvNets in the 2020s: Scaling up Kernels Beyond 51x51 using Sparsity; SLaK-T, arXiv 2207.03620
+#          Also: Table 6 of arXiv 2305.19412 and Table 4 of "Convolution on Your 12x Wide Feature"
 # Command: bash tools/dist_train.sh configs/slak/slak-tiny_32xb128_in1k.py 8 \
 #              --cfg-options optim_wrapper.accumulative_counts=4    (8 GPUs x 128 images x 4 = 4096)
 # Figure:  82.5 top1 (30 M parameters, 5.0 G FLOPs at 40 % sparsity; dense they would be 50.7 M, 8.7 G)
