@@ -1,5 +1,5 @@
 # Paper:   Convolution on Your 12x Wide Feature: A ConvNet with Nested Design; Table 4, hierarchical ConvNeXt-T,
-#          supervised; Table 1; Table 8
+#          supervised; Table 1; Table 8. Also: Table 6 of arXiv 2305.19412
 # Command: bash tools/dist_train.sh configs/convnest/convnext-tiny_32xb128_in1k.py 8 \
 #              --cfg-options optim_wrapper.accumulative_counts=4    (8 GPUs x 128 images x 4 = 4096)
 # Figure:  82.1 top1 (29 M parameters, 4.5 G FLOPs)

@@ -1,5 +1,6 @@
 # Paper:   Are Large Kernels Better Teachers than Transformers for ConvNets? (arXiv 2305.19412);
 #          Table 6 (ConvNeXt L2S-T), NKD, SLaK-T to ConvNeXt-T
+#          Also: Table 4 of "Convolution on Your 12x Wide Feature"
 # Command: bash tools/dist_train.sh configs/large_kernel_kd/convnext-tiny-bn_slak-tiny-nkd_32xb128-300e_in1k.py 4 \
 #              --cfg-options optim_wrapper.accumulative_counts=8    (4 GPUs x 128 images x 8 = 4096)
 #          The paper's temperature is the best of 1, 2, 5, 10 and 20: model.terms.nkd.loss.temperature=…

@@ -1,8 +1,9 @@
 # Paper:   More ConvNets in the 2020s: Scaling up Kernels Beyond 51x51 using Sparsity; SLaK-T, arXiv 2207.03620
+#          Also: Table 6 of arXiv 2305.19412 and Table 4 of "Convolution on Your 12x Wide Feature"
 # Command: bash tools/dist_train.sh configs/slak/slak-tiny_32xb128_in1k.py 8 \
 #              --cfg-options optim_wrapper.accumulative_counts=4    (8 GPUs x 128 images x 4 = 4096)
 # Figure:  82.5 top1 (30 M parameters, 5.0 G FLOPs at 40 % sparsity; dense they would be 50.7 M, 8.7 G)
-# Differs: the numbers of the sparse training (interval, prune rate) are those of the authors' command
+# Differs: the numbers of the sparse training (interval, prune rate) and the last rate are those of the authors' command
 # Status:  not run here; needs 8 GPUs with 40 GB or more and ImageNet-1K in data/imagenet
 _base_ = [
     '../_base_/models/slak-tiny.py',
@@ -13,6 +14,10 @@ _base_ = [
 
 train_dataloader = dict(batch_size=128)
 optim_wrapper = dict(optimizer=dict(lr=4e-3), clip_grad=None)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=True, end=20, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=20),
+]
 sync_bn = 'torch'
 custom_hooks = [
     dict(type='EMAHook', momentum=1e-4, priority='ABOVE_NORMAL'),

@@ -11,7 +11,7 @@ model = dict(
     _delete_=True,
     type='mmkd.Distiller',
     student=dict(config='vanilla_kd/_base_/students/mobilenet-v2_8xb256-adamw-300e_in1k.py'),
-    teacher=dict(config='_base_/models/resnet50.py', checkpoint='resnet50_in1k'),
+    teacher=dict(config='_base_/models/resnet50.py', checkpoint='resnet50-torchvision_in1k'),
     task_weight=0.5,
     terms=dict(dist=dict(loss=dict(type='mmkd.DISTLoss', beta=1.0, gamma=1.0, temperature=1.0),
                          student='logits', teacher='logits', weight=0.5)))

@@ -10,7 +10,7 @@ model = dict(
     _delete_=True,
     type='mmkd.Distiller',
     student=dict(config='vanilla_kd/resnet18_8xb32-90e_in1k.py'),
-    teacher=dict(config='_base_/models/resnet34.py', checkpoint='resnet34_in1k'),
+    teacher=dict(config='_base_/models/resnet34.py', checkpoint='resnet34-torchvision_in1k'),
     task_weight=1.0,
     terms=dict(dkd=dict(loss=dict(type='mmkd.DKDLoss', alpha=1.0, beta=0.5, temperature=1.0),
                         student='logits', teacher='logits', weight=1.0)))

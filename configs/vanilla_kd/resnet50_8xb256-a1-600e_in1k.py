@@ -8,5 +8,6 @@ _base_ = ['../_base_/models/resnet50.py', './_base_/strategies/a1.py']
 model = dict(
     backbone=dict(drop_path_rate=0.05),
     head=dict(loss=dict(
-        _delete_=True, type='LabelSmoothLoss', label_smooth_val=0.1, mode='original', use_sigmoid=True)),
+        _delete_=True, type='LabelSmoothLoss', label_smooth_val=0.1, mode='original', use_sigmoid=True,
+        loss_weight=1e-3)),  # a mean over the 1000 classes
     train_cfg=dict(augments=[dict(type='Mixup', alpha=0.2), dict(type='CutMix', alpha=1.0)]))

@@ -9,7 +9,9 @@ _base_ = './resnet50_8xb256-a2-300e_in1k.py'
 model = dict(
     _delete_=True,
     type='mmkd.Distiller',
-    student=dict(config='vanilla_kd/resnet50_8xb256-a2-300e_in1k.py', options={'model.head.loss.use_sigmoid': False}),
+    student=dict(
+        config='vanilla_kd/resnet50_8xb256-a2-300e_in1k.py',
+        options={'model.head.loss.use_sigmoid': False, 'model.head.loss.loss_weight': 1.0}),
     teacher=dict(config='_base_/models/beitv2-large.py', checkpoint='beitv2-large_in21k-pre-in1k'),
     task_weight=0.5,
     terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss', temperature=1.0), student='logits', teacher='logits', weight=0.5)))

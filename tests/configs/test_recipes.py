@@ -3,6 +3,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
+import torch.nn.functional as F
+from mmpretrain.models.heads import ClsHead
+from mmpretrain.structures import DataSample
 
 from mmkd.analysis.recipe_facts import recipe_facts
 from mmkd.analysis.recipe_table import all_rows, recipes_page
@@ -49,6 +53,21 @@ def test_every_recipe_of_these_folders_has_a_row():
     found = {path.relative_to(config_root()).as_posix() for folder in folders
              for path in (config_root() / folder).glob('*.py')}
     assert found == listed
+
+
+@pytest.mark.parametrize('name, smoothing', [
+    ('resnet50_8xb256-a2-300e_in1k', 0.0), ('resnet50_8xb256-a1-600e_in1k', 0.1),
+    ('deit-small_8xb256-a2-300e_in1k', 0.0), ('_base_/students/deit-small_8xb256-a1-600e_in1k', 0.1),
+    ('_base_/students/convnext-v2-tiny_8xb256-a1-600e_in1k', 0.1),
+    ('_base_/students/resnet18_8xb256-adamw-300e_in1k', 0.0),
+])
+def test_binary_cross_entropy_beside_kd_is_a_mean_over_the_classes(name, smoothing):
+    head = ClsHead(loss=load_config(config_root() / f'vanilla_kd/{name}.py').model.head.loss)
+    scores = torch.randn(4, 1000, generator=torch.Generator().manual_seed(0))
+    target = torch.eye(1000)[:4]
+    loss = head._get_loss(scores, [DataSample().set_gt_score(row) for row in target])['loss']
+    smoothed = target * (1 - smoothing) + smoothing / 1000
+    torch.testing.assert_close(loss, F.binary_cross_entropy_with_logits(scores, smoothed))
 
 
 def test_the_page_is_up_to_date():

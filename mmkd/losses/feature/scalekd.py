@@ -15,7 +15,7 @@ from mmkd.utils.precision import autocast_is_on, full_precision
 
 from ..checks import at_least_fp32, shape_of
 
-PROJECTORS = ('cross_attention', 'linear', 'conv')
+PROJECTORS, FIRST_VIEWS = ('cross_attention', 'linear', 'conv'), ('all', 'direct')
 Maps = Tensor | list[Tensor]
 
 
@@ -35,7 +35,7 @@ class ScaleKDLoss(nn.Module):
     stage, too (TPP). The method adds a KD term on the logits (Eq. 5), which is a term of its own in a recipe.
 
     Source: Fan et al., ScaleKD: Strong Vision Transformers Could Be Excellent Teachers, NeurIPS 2024,
-    arXiv 2411.06786, Eqs. 1 to 5; the switches are those of Table 9.
+    arXiv 2411.06786, Eqs. 1 to 5; the switches are those of Tables 9 and 17.
     Differs from the authors' code: it weighs the two views by 0.08 and 0.06, which is ``beta=4/7`` with the term's
     weight 0.14; it compares maps after the teacher's final norm, here they are what the taps read; the two paths
     through the last stage are one batch; maps shorter than 1e-6 at a position (1e-12 there) are not stretched to
@@ -55,13 +55,13 @@ class ScaleKDLoss(nn.Module):
         beta: β, the weight of the first view. 0.6 in the paper.
         num_heads: Heads of the CAPs: a number, or one for each tap.
         softmax_scale: Extra factor on the CAPs' attention logits. 5 in the authors' configs.
-        with_cp: Whether to compute the activations of projectors and last stage again in the backward pass, to save
-            memory.
+        with_cp: Whether to save memory by computing the projectors and the last stage again in the backward pass.
+        first_view: What the first view compares: ``all``, or ``direct`` for the direct component alone (Table 17).
 
     Shapes: student, teacher (N, C, H, W), or with ``tpp`` lists of two of them. target is not used. Returns a scalar.
 
     Raises:
-        UserError: The projector is unknown, or the number of taps does not fit.
+        UserError: The projector or the first view is unknown, or the number of taps does not fit.
     """
 
     needs_target = False
@@ -79,16 +79,18 @@ class ScaleKDLoss(nn.Module):
                  beta: float = 0.6,
                  num_heads: int | Sequence[int] = 8,
                  softmax_scale: float = 5.0,
-                 with_cp: bool = False) -> None:
+                 with_cp: bool = False,
+                 first_view: str = 'all') -> None:
         super().__init__()
-        if projector not in PROJECTORS:
-            raise UserError(f'ScaleKDLoss expects projector to be one of {", ".join(PROJECTORS)}, got {projector!r}.')
+        for name, value, choices in (('projector', projector, PROJECTORS), ('first_view', first_view, FIRST_VIEWS)):
+            if value not in choices:
+                raise UserError(f'ScaleKDLoss expects {name} to be one of {", ".join(choices)}, got {value!r}.')
         widths = [_as_list(student_channels), _as_list(teacher_channels)]
         sizes = [_as_list(student_size, nested=True), _as_list(teacher_size, nested=True)]
         self.taps = 2 if tpp else 1
         for role, items in zip(('student', 'teacher') * 2, (*widths, *sizes), strict=True):
             self._check_count(role, len(items))
-        self.beta = beta if dfm else 1.0
+        self.beta, self.first_view = beta if dfm else 1.0, first_view
         self.with_cp = with_cp
         self.adaptive_queries = adaptive_queries and tpp and projector == 'cross_attention'
         self.projectors = nn.ModuleList()
@@ -146,6 +148,8 @@ class ScaleKDLoss(nn.Module):
         with full_precision(maps[0].device.type):
             maps = [at_least_fp32(item) for item in maps]
             maps[1:] = [item - item.mean((2, 3), keepdim=True) for item in maps[1:]]
+            if self.first_view == 'direct':
+                maps[0] = maps[0].mean((2, 3), keepdim=True).expand_as(maps[0])
             return [F.normalize(item, dim=1, eps=1e-6) for item in maps]
 
     def _distance(self, maps: Sequence[Tensor], goals: Sequence[Tensor]) -> Tensor:

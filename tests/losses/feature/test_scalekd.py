@@ -71,6 +71,16 @@ def test_dual_view_feature_mimicking(beta):
     torch.testing.assert_close(loss(student, teacher), expected, rtol=1e-9, atol=0)
 
 
+def test_the_direct_component_alone_in_the_first_view():
+    loss, (student, teacher) = build(tpp=False, first_view='direct'), maps(tpp=False)
+    first, second = (project(student) for project in loss.projectors[0])
+    direct = [x - without_direct_component(x) for x in (first, teacher)]
+    expected = 0.6 * distance(*direct) + 0.4 * distance(*map(without_direct_component, (second, teacher)))
+    torch.testing.assert_close(loss(student, teacher), expected, rtol=1e-9, atol=0)
+    with pytest.raises(UserError, match='first_view'):
+        build(first_view='alternative')
+
+
 @pytest.mark.parametrize('adaptive', [True, False])
 def test_teacher_parameter_perception(adaptive):
     loss, (students, teachers) = build(dfm=False, adaptive_queries=adaptive), maps()
