@@ -105,11 +105,11 @@ class LargeKernel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Sums the branches, on a GPU after one pass over the input for all of them."""
         branches = list(self.children())
-        if x.device.type == 'cuda' and not any(branch.conv._forward_hooks for branch in branches):
+        if self._in_one_pass(x):
             maps = large_kernel_depthwise_branches(
                 x, [branch.conv.weight for branch in branches], branches[0].conv.bias)
             maps = [branch.bn(one) if hasattr(branch, 'bn') else one for branch, one in zip(branches, maps)]
-        else:  # the CPU computes more than it reads
+        else:
             if x.device.type == 'cpu':
                 x = x.contiguous(memory_format=torch.channels_last)  # once, not once a branch
             maps = [branch(x) for branch in branches]
@@ -117,6 +117,11 @@ class LargeKernel(nn.Module):
         for one in maps[1:]:
             out = out + one
         return out
+
+    def _in_one_pass(self, x: Tensor) -> bool:
+        """Whether reading counts, as it does on GPUs, and nothing waits for the convolutions to be called."""
+        convs = [branch.conv for branch in self.children()]
+        return x.device.type == 'cuda' and not any(conv._forward_hooks or conv._forward_pre_hooks for conv in convs)
 
     @torch.no_grad()
     def switch_to_deploy(self) -> None:

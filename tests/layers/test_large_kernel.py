@@ -100,3 +100,24 @@ def test_wrong_sizes_are_named(sizes, decomposed):
 def test_stripes_need_a_short_side():
     with pytest.raises(UserError, match='expects a small_kernel, got None'):
         LargeKernel(4, 13, None)
+
+
+@pytest.mark.parametrize('deploy', [False, True])
+def test_one_pass_for_all_branches_computes_the_same(monkeypatch, deploy):
+    torch.manual_seed(0)
+    layer, x = LargeKernel(4, 13, 5, deploy=deploy).double(), torch.randn(2, 4, 10, 9, dtype=torch.double)
+    found = []
+    for in_one_pass in (False, True):
+        monkeypatch.setattr(layer, '_in_one_pass', lambda x: in_one_pass)
+        out = layer(x)
+        found.append([out, *torch.autograd.grad(out.square().sum(), list(layer.parameters()))])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_hooks_of_the_convolutions_are_called():
+    layer, x = LargeKernel(4, 13, 5), torch.empty(2, 4, 10, 9, device='meta')
+    fake = type('CudaTensor', (), dict(device=torch.device('cuda')))()
+    assert not layer._in_one_pass(x) and layer._in_one_pass(fake)
+    layer.small.conv.register_forward_pre_hook(lambda module, args: None)
+    assert not layer._in_one_pass(fake)
