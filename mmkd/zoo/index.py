@@ -45,7 +45,7 @@ def find_checkpoint(name: str) -> str:
             raise UserError(f'checkpoint {name!r} is in the model index, but has no published weights yet. '
                             f'Train it with {index[name]["Config"]} and give the path of the result.')
         return str(download(index[name]['Weights'], index[name].get('SHA256')))
-    if '/' in name or name.endswith(('.pth', '.pt', '.bin')):
+    if '/' in name or name.endswith(('.pth', '.pt', '.bin', '.safetensors')):
         raise UserError(f'checkpoint expects an existing file, got {name}. Check the path.')
     raise UserError(f'checkpoint expects a file, a URL or a name in the model index, got {name!r}. '
                     f'{nearest(name, index)}')
