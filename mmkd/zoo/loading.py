@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmkd.utils.checkpoint import read_checkpoint, trust_checkpoints, weights_of
 
+from .class_token import has_unused_token, without_token
 from .converters import convert
 from .index import find_checkpoint
 
@@ -32,12 +33,14 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
     path = find_checkpoint(name)
     weights = weights_of(read_checkpoint(path), path)
     own = set(own_names)
-    if len(own & weights.keys()) > len(own) / 2:
-        return weights
-    converted, family = convert(weights)
-    if family:
-        print_log(f'{name}: converted from the published format of {family}.', logger='current')
-    return converted
+    if len(own & weights.keys()) <= len(own) / 2:
+        weights, family = convert(weights)
+        if family:
+            print_log(f'{name}: converted from the published format of {family}.', logger='current')
+    if has_unused_token(weights, own):
+        print_log(f'{name}: its class token is left out, as the model has none.', logger='current')
+        weights = without_token(weights)
+    return weights
 
 
 def load_safely_everywhere(trust: bool = False) -> None:
