@@ -181,12 +181,13 @@ def compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> tuple[s
     shapes = [f'{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}'
               for name in own if name in weights and weights[name].shape != own[name].shape]
     matched = f'{len(own) - len(missing) - len(shapes)} of {len(own)} tensors matched'
-    parts = [f'{kind} {_few(names)}' for kind, names in
+    parts = [f'{kind} {few_names(names)}' for kind, names in
              (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes)) if names]
     return matched, '; '.join(parts)
 
 
-def _few(names: list[str], most: int = 3) -> str:
+def few_names(names: list[str], most: int = 3) -> str:
+    """The first names, and how many there are beside them."""
     more = f' and {len(names) - most} more' if len(names) > most else ''
     return ', '.join(names[:most]) + more
 
