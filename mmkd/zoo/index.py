@@ -6,7 +6,7 @@ from mmengine.fileio import load
 from mmkd.utils import UserError, nearest
 from mmkd.utils.configs import config_root
 
-from .download import download
+from .download import cached_path, download
 
 
 def model_index() -> dict[str, dict]:
@@ -61,4 +61,22 @@ def _weights_of(name: str, entry: dict) -> Path:
     if not entry.get('Weights'):
         raise UserError(f'checkpoint {name!r} is in the model index, but has no published weights yet. '
                         f'Train it with {entry["Config"]} and give the path of the result.')
-    return download(entry['Weights'], entry.get('SHA256'))
+    path = weights_path(entry)
+    if '://' in entry['Weights']:
+        return download(entry['Weights'], entry.get('SHA256'))
+    if not path.is_file():
+        raise UserError(f'checkpoint {name!r} comes with a clone or source distribution of mmkd, not with its wheel: '
+                        f'{path} does not exist. Take it from there, or train it with {entry["Config"]}, and give the '
+                        'path of the file.')
+    return download(path.as_uri(), entry.get('SHA256'))
+
+
+def weights_path(entry: dict) -> Path:
+    """Where the weights of an entry are on this machine, whether they are there or not.
+
+    Args:
+        entry: An entry with ``Weights``: a URL, or a path below the folder of ``model-index.yml``.
+    """
+    if '://' in entry['Weights']:
+        return cached_path(entry['Weights'])
+    return (config_root().parent / entry['Weights']).resolve()

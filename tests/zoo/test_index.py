@@ -1,10 +1,12 @@
 """The model index, and what a recipe may call a checkpoint."""
+import json
 import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from mmkd import get_model
 from mmkd.utils import UserError
 from mmkd.utils.configs import config_root, load_config
 from mmkd.zoo import find_checkpoint, model_index
@@ -48,6 +50,34 @@ def test_published_weights_are_downloaded(tmp_path, monkeypatch):
     entry = dict(Weights=(tmp_path / 'weights.pth').as_uri())
     monkeypatch.setattr('mmkd.zoo.index.model_index', lambda: dict(published=entry))
     assert Path(find_checkpoint('published')).read_bytes() == b'weights'
+
+
+def test_weights_that_come_along(tmp_path, monkeypatch):
+    (tmp_path / 'configs').mkdir()
+    monkeypatch.setattr('mmkd.zoo.index.config_root', lambda: tmp_path / 'configs')
+    entry = dict(Weights='checkpoints/mine-0123abcd.pth', Config='configs/mine.py')
+    monkeypatch.setattr('mmkd.zoo.index.model_index', lambda: dict(mine=entry))
+    with pytest.raises(UserError, match='not with its wheel: .*mine-0123abcd.pth does not exist.*configs/mine.py'):
+        find_checkpoint('mine')
+    (tmp_path / 'checkpoints').mkdir()
+    (tmp_path / 'checkpoints/mine-0123abcd.pth').write_bytes(b'weights')
+    assert find_checkpoint('mine') == str(tmp_path / 'checkpoints/mine-0123abcd.pth')
+    entry['SHA256'] = '00' * 32
+    with pytest.raises(UserError, match='expects sha256 0000.*damaged'):
+        find_checkpoint('mine')
+
+
+def test_files_of_this_repository():
+    """Each is listed, whole, of its config, and loads strictly."""
+    folder = config_root().parent / 'checkpoints'
+    listed = json.loads((folder / 'checkpoints.json').read_text(encoding='utf-8'))
+    assert {path.name for path in folder.glob('*.pth')} == {entry['file'] for entry in listed.values()}
+    for name, entry in listed.items():
+        indexed = model_index()[name]
+        assert indexed['Weights'] == f'checkpoints/{entry["file"]}' and indexed['SHA256'] == entry['sha256']
+        assert indexed['Config'] == entry['config'] and indexed['Results'] and indexed['Command']
+        assert (folder / entry['file']).stat().st_size == entry['bytes'] < 1e6
+        assert get_model(name, pretrained=True)
 
 
 def test_others_weights_have_a_name_that_says_what_they_are():
