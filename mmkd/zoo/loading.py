@@ -42,7 +42,9 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
     if has_unused_token(weights, own):
         print_log(f'{name}: its class token is left out, as the model has none.', logger='current')
         weights = without_token(weights)
-    return weights
+    # Computed, not learned: some of timm's versions save it, others do not.
+    return {name: tensor for name, tensor in weights.items()
+            if name in own or not name.endswith('.relative_position_index')}
 
 
 def load_safely_everywhere(trust: bool = False) -> None:

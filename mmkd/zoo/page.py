@@ -17,8 +17,8 @@ OWN = """\
 ## Trained with this package's recipes
 
 The figures are the papers', as each config's header says; where the status is *reproduced*, those of the quick start's
-digits are in [docs/quickstart.md](docs/quickstart.md). No weights of full size are published yet; those of a quick start's
-student come along in `checkpoints/`, of a clone or a source distribution.
+digits are in [docs/quickstart.md](docs/quickstart.md). No weights of full size are published yet; those of a quick
+start's student come along in `checkpoints/`, of a clone or a source distribution.
 
 | model | config | parameters | FLOPs | figure | weights | status |
 | --- | --- | ---: | ---: | --- | --- | --- |

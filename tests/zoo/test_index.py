@@ -5,8 +5,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-
 from mmkd import get_model
+
 from mmkd.utils import UserError
 from mmkd.utils.configs import config_root, load_config
 from mmkd.zoo import find_checkpoint, model_index

@@ -43,6 +43,16 @@ def test_own_names_are_left_alone(tmp_path):
     assert 'backbone.conv1.weight' in load_weights(str(tmp_path / 'resnet.pth'), ['backbone.conv1.weight'])
 
 
+def test_safetensors_with_a_computed_buffer(tmp_path):
+    """timm's BEiT files may hold one that its classes no longer save."""
+    safetensors = pytest.importorskip('safetensors.torch')
+    own = {'blocks.0.attn.qkv.weight': torch.ones(3), 'norm.weight': torch.ones(2)}
+    index = 'blocks.0.attn.relative_position_index'
+    safetensors.save_file(own | {index: torch.arange(4)}, tmp_path / 'model.safetensors')
+    assert load_weights(str(tmp_path / 'model.safetensors'), own).keys() == own.keys()
+    assert load_weights(str(tmp_path / 'model.safetensors'), [*own, index]).keys() == {*own, index}
+
+
 def test_backbone_of_a_detector_from_a_published_file(checkpoint, restore_loader):
     path, state = checkpoint
     load_safely_everywhere()
