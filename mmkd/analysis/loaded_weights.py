@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from mmkd.distillers.models import ModelSpec, build_with_report
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import compare
+from mmkd.zoo import load_weights
+from mmkd.zoo.pretrained import OUTPUT_NORM
+from mmkd.zoo.urls import SCHEMES
 
 from .recipe import Finding, Recipe, explained
 from .weightless import brings_weights, pretrained_inits
@@ -66,16 +69,24 @@ def _same(one: Tensor, other: Tensor) -> bool:
 def _share_taken(role: str, own: Mapping[str, Tensor], init: Mapping) -> Finding:
     """How many tensors of a file an ``init_cfg`` has brought into a model; MMEngine leaves out what does not fit."""
     prefix = f'{init["prefix"].rstrip(".")}.' if init.get('prefix') else ''
-    offered = {name.removeprefix(prefix): value for name, value in _state_dict(init['checkpoint']).items()
-               if name.startswith(prefix)}
+    offered = {name.removeprefix(prefix): value for name, value in _offered(init, own).items()
+               if name.startswith(prefix) and not (prefix and OUTPUT_NORM.fullmatch(name.removeprefix(prefix)))}
     taken = [name for name, value in offered.items() if any(
         key == name or key.endswith(f'.{name}') for key, mine in own.items() if _same(mine, value))]
     text = f'the {role} took {len(taken)} of the {len(offered)} tensors of {init["checkpoint"]}'
-    if len(taken) == len(offered):
+    if offered and len(taken) == len(offered):
         return Finding('ok', f'{text}.')
-    other = next(name for name in offered if name not in taken)
+    other = next((name for name in offered if name not in taken), f'any of {prefix}*')
     return Finding('warning' if taken else 'error', f'{text}; not {other}, for example. Check that the file belongs to '
                    'this model, and the prefix of init_cfg.')
+
+
+def _offered(init: Mapping, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A file's weights, under the names by which ``init_cfg`` looks for them."""
+    scheme, separator, _ = str(init['checkpoint']).partition('://')
+    if init.get('prefix') and (not separator or scheme in SCHEMES):
+        return load_weights(init['checkpoint'], own)
+    return _state_dict(init['checkpoint'])
 
 
 def _load_from(recipe: Recipe) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 import codecs
 import pickle
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +21,13 @@ _trusted = False  # set by trust_checkpoints
 
 
 def _safe_classes() -> list:
-    """What MMEngine's training checkpoints hold beside tensors: numbers of the log, as numpy arrays."""
+    """What training checkpoints hold beside tensors: MMEngine's log, as numpy arrays; timm's and DeiT's arguments."""
     dtypes = {type(np.dtype(kind)) for kind in 'bBhHiIlLqQefd?U'}
     makers: list[Any] = [np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]]
     # NumPy 2 renamed the module: a file written under one major version is read under the other.
     makers_by_name = [_under_name(maker, f'numpy.{core}.multiarray', maker.__name__)
                       for core in ('core', '_core') for maker in makers]
-    return [HistoryBuffer, np.ndarray, np.dtype, *makers_by_name, *dtypes, codecs.encode,
+    return [HistoryBuffer, Namespace, np.ndarray, np.dtype, *makers_by_name, *dtypes, codecs.encode,
             _under_name(_method_of_history_buffer, 'builtins', 'getattr')]
 
 
@@ -62,7 +63,7 @@ def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
     """Reads a checkpoint file without running any code that it may hold.
 
     Args:
-        path: The file.
+        path: The file. A name that ends in ``.safetensors`` says that it is one; any other is PyTorch's.
         trust: Whether to unpickle arbitrary objects, which may run code. Only for own files. None does
             what :func:`trust_checkpoints` was told, or refuses.
 
@@ -76,6 +77,8 @@ def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f'checkpoint expects an existing file, got {path}. Check the path.')
+    if path.suffix == '.safetensors':
+        return _read_safetensors(path)
     try:
         with _allowed_classes():
             return torch.load(path, map_location='cpu', weights_only=not (_trusted if trust is None else trust))
@@ -89,6 +92,20 @@ def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f'checkpoint {path} is truncated or no checkpoint '
                         f'({str(error).splitlines()[0] if str(error) else type(error).__name__}). '
+                        'Download or copy it again.') from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise UserError(f'checkpoint {path} expects the package safetensors, which is not installed. '
+                        'Install it with: pip install safetensors') from error
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f'checkpoint {path} is truncated or no safetensors file ({error}). '
                         'Download or copy it again.') from error
 
 
@@ -164,12 +181,13 @@ def compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> tuple[s
     shapes = [f'{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}'
               for name in own if name in weights and weights[name].shape != own[name].shape]
     matched = f'{len(own) - len(missing) - len(shapes)} of {len(own)} tensors matched'
-    parts = [f'{kind} {_few(names)}' for kind, names in
+    parts = [f'{kind} {few_names(names)}' for kind, names in
              (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes)) if names]
     return matched, '; '.join(parts)
 
 
-def _few(names: list[str], most: int = 3) -> str:
+def few_names(names: list[str], most: int = 3) -> str:
+    """The first names, and how many there are beside them."""
     more = f' and {len(names) - most} more' if len(names) > most else ''
     return ', '.join(names[:most]) + more
 

@@ -6,8 +6,7 @@ from fnmatch import fnmatch
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import one_line_errors
 
-from .download import cached_path
-from .index import find_checkpoint, model_index
+from .index import find_checkpoint, model_index, weights_path
 from .page import figures
 
 EXPLANATION = """\
@@ -37,8 +36,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def state_of(entry: dict) -> str:
     """Whether an entry has weights, and whether they are on this machine."""
     if not entry.get('Weights'):
-        return 'no weights'
-    return 'in the cache' if cached_path(entry['Weights']).is_file() else 'weights'
+        return 'by hand' if entry.get('Weights Folder') else 'no weights'
+    if not weights_path(entry).is_file():
+        return 'weights'
+    return 'in the cache' if '://' in entry['Weights'] else 'comes along'
 
 
 def print_list(index: dict[str, dict], pattern: str, weights: bool) -> None:
@@ -56,13 +57,18 @@ def print_info(name: str, entry: dict) -> None:
     converted = entry.get('Converted From') or {}
     fields = dict(
         name=name, collection=entry.get('In Collection'), config=entry['Config'], figures=figures(entry),
-        parameters=_millions(entry.get('Metadata', {}).get('Parameters')), weights=entry.get('Weights') or 'none yet',
+        parameters=_millions(entry.get('Metadata', {}).get('Parameters')), weights=_weights(entry),
         sha256=entry.get('SHA256') or 'recorded when it is first downloaded' * bool(entry.get('Weights')),
-        file=cached_path(entry['Weights']) if entry.get('Weights') else '',
+        file=weights_path(entry) if entry.get('Weights') else '',
         source=converted.get('Code'), licence=entry.get('License'), converter=entry.get('Converted By'))
     for field, value in fields.items():
         if value:
             print(f'{field + ":":<12}{value}')
+
+
+def _weights(entry: dict) -> str:
+    folder = entry.get('Weights Folder')
+    return entry.get('Weights') or (f'by hand, from {folder}' if folder else 'none yet')
 
 
 def _millions(number: int | None) -> str:

@@ -6,7 +6,7 @@ from mmengine.fileio import load
 from mmkd.utils import UserError, nearest
 from mmkd.utils.configs import config_root
 
-from .download import download
+from .download import cached_path, download
 
 
 def model_index() -> dict[str, dict]:
@@ -41,11 +41,42 @@ def find_checkpoint(name: str) -> str:
         return str(Path(name).expanduser())
     index = model_index()
     if name in index:
-        if not index[name].get('Weights'):
-            raise UserError(f'checkpoint {name!r} is in the model index, but has no published weights yet. '
-                            f'Train it with {index[name]["Config"]} and give the path of the result.')
-        return str(download(index[name]['Weights'], index[name].get('SHA256')))
-    if '/' in name or name.endswith(('.pth', '.pt', '.bin')):
+        return str(_weights_of(name, index[name]))
+    if '/' in name or name.endswith(('.pth', '.pt', '.bin', '.safetensors')):
         raise UserError(f'checkpoint expects an existing file, got {name}. Check the path.')
     raise UserError(f'checkpoint expects a file, a URL or a name in the model index, got {name!r}. '
+                    'What a recipe names and the index does not has no published weights: train it and give the path. '
                     f'{nearest(name, index)}')
+
+
+def _weights_of(name: str, entry: dict) -> Path:
+    """The file of an entry's weights.
+
+    Raises:
+        UserError: There are none, or they can be had by hand only.
+    """
+    if entry.get('Weights Folder'):
+        raise UserError(f'checkpoint {name!r} lies in a folder that only a browser can open: '
+                        f'{entry["Weights Folder"]}. Download it from there and give the path of the file.')
+    if not entry.get('Weights'):
+        raise UserError(f'checkpoint {name!r} is in the model index, but has no published weights yet. '
+                        f'Train it with {entry["Config"]} and give the path of the result.')
+    path = weights_path(entry)
+    if '://' in entry['Weights']:
+        return download(entry['Weights'], entry.get('SHA256'))
+    if not path.is_file():
+        raise UserError(f'checkpoint {name!r} comes with a clone or source distribution of mmkd, not with its wheel: '
+                        f'{path} does not exist. Take it from there, or train it with {entry["Config"]}, and give the '
+                        'path of the file.')
+    return download(path.as_uri(), entry.get('SHA256'))
+
+
+def weights_path(entry: dict) -> Path:
+    """Where the weights of an entry are on this machine, whether they are there or not.
+
+    Args:
+        entry: An entry with ``Weights``: a URL, or a path below the folder of ``model-index.yml``.
+    """
+    if '://' in entry['Weights']:
+        return cached_path(entry['Weights'])
+    return (config_root().parent / entry['Weights']).resolve()

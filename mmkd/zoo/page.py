@@ -17,7 +17,8 @@ OWN = """\
 ## Trained with this package's recipes
 
 The figures are the papers', as each config's header says; where the status is *reproduced*, those of the quick start's
-digits are in [docs/quickstart.md](docs/quickstart.md). No weights of full size are published yet.
+digits are in [docs/quickstart.md](docs/quickstart.md). No weights of full size are published yet; those of a quick
+start's student come along in `checkpoints/`, of a clone or a source distribution.
 
 | model | config | parameters | FLOPs | figure | weights | status |
 | --- | --- | ---: | ---: | --- | --- | --- |
@@ -27,7 +28,7 @@ OTHERS = """
 
 Figures, weights and licences are those of the source; mmkd converts the names when it loads a file. Where there is no
 licence, the source names none. Files without a hash in their name are checked against the one that was recorded when
-they were first downloaded.
+they were first downloaded. A *folder* can only be opened in a browser: give the path of the file that it holds.
 
 | model | config | figure | weights | source | licence |
 | --- | --- | --- | --- | --- | --- |
@@ -56,7 +57,8 @@ def _own_line(name: str, entry: dict) -> str:
 
 
 def _other_line(name: str, entry: dict) -> str:
-    return (f'| {name} | [config]({entry["Config"]}) | {figures(entry)} | [model]({entry["Weights"]}) | '
+    weights = f'[model]({entry["Weights"]})' if entry.get('Weights') else f'[folder]({entry["Weights Folder"]})'
+    return (f'| {name} | [config]({entry["Config"]}) | {figures(entry)} | {weights} | '
             f'[{entry["In Collection"]}]({entry["Converted From"]["Code"]}) | {entry.get("License", "–")} |')
 
 

@@ -1,4 +1,4 @@
-"""What a URL means to the zoo: the name of its file, Google Drive's links, mirrors."""
+"""What a URL means to the zoo: the name of its file, links of Google Drive and of Nextcloud, mirrors."""
 import os
 import re
 from pathlib import PurePosixPath
@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from mmkd.utils import UserError
 
 SCHEMES = ('http', 'https', 'file')
+SHARE = re.compile(r'/(?:index\.php/)?s/(\w{6,})(?:/download)?/?')  # of Nextcloud and ownCloud, such as SURFdrive
 DRIVE_HOSTS = ('drive.google.com', 'docs.google.com', 'drive.usercontent.google.com')
 
 
@@ -20,6 +21,8 @@ def file_name(url: str) -> str:
         raise UserError(f'checkpoint expects a URL that begins with {", ".join(SCHEMES)}, got {url}.')
     if drive_id(url):
         return f'{drive_id(url)}.pth'
+    if share_id(url):
+        return f'{share_id(url)}.pth'
     name = PurePosixPath(unquote(urlsplit(url).path)).name
     if not re.fullmatch(r'[^/\\\0]+', name) or name in ('.', '..'):
         raise UserError(f'checkpoint expects the URL of a file, got {url}. Add the name of the file.')
@@ -43,6 +46,21 @@ def drive_id(url: str) -> str | None:
     return identity
 
 
+def share_id(url: str) -> str | None:
+    """The id of a file that is shared on a Nextcloud or ownCloud server; None for other URLs."""
+    found = re.search(rf'{SHARE.pattern}$', urlsplit(url).path)
+    return found.group(1) if found else None
+
+
+def _direct(url: str) -> str:
+    """The URL that answers with the file itself, not with a page about it."""
+    if drive_id(url):
+        return f'https://drive.usercontent.google.com/download?id={drive_id(url)}&export=download&confirm=t'
+    if share_id(url):
+        return f'{url.rstrip("/").removesuffix("/download")}/download'
+    return url
+
+
 def sources(url: str) -> list[str]:
     """Where a file may come from: the mirrors first, the URL itself last.
 
@@ -59,6 +77,4 @@ def sources(url: str) -> list[str]:
             raise UserError(f'MMKD_MIRRORS expects PREFIX=REPLACEMENT pairs of URLs, got {pair!r}.')
         if url.startswith(prefix):
             found.append(replacement + url.removeprefix(prefix))
-    identity = drive_id(url)
-    direct = f'https://drive.usercontent.google.com/download?id={identity}&export=download&confirm=t'
-    return [*found, direct if identity else url]
+    return [*found, _direct(url)]

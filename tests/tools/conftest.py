@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.registry import DefaultScope
+from mmengine.registry import WEIGHT_INITIALIZERS, DefaultScope
+from mmengine.runner import CheckpointLoader
 from mmengine.visualization import Visualizer
 
 from mmkd.utils.configs import config_root
@@ -43,6 +44,8 @@ def call(script: str, *args: object, cwd: Path) -> int:
     with one_thread(), pytest.MonkeyPatch.context() as patch:
         for kind in (DefaultScope, MessageHub, MMLogger, Visualizer):  # MMEngine's global objects, as in a new process
             patch.setattr(kind, '_instance_dict', OrderedDict())
+        patch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes)
+        patch.setitem(WEIGHT_INITIALIZERS._module_dict, 'Pretrained', WEIGHT_INITIALIZERS.get('Pretrained'))
         patch.chdir(cwd)
         patch.setenv('LOCAL_RANK', '0')
         patch.setattr(sys, 'argv', [script, *map(str, args)])

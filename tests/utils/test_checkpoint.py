@@ -1,6 +1,7 @@
 """Safe reading and strict loading of checkpoints."""
 import os
 import pickle
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,44 @@ def test_training_checkpoints_of_mmengine_need_no_trust(tmp_path):
     read = read_checkpoint(tmp_path / 'epoch_1.pth')
     assert read['message_hub']['log_scalars']['loss'].current() == 0.5
     assert torch.equal(weights_of(read, '')['weight'], torch.ones(2))
+
+
+def test_the_arguments_of_a_timm_or_deit_training_need_no_trust(tmp_path):
+    args = Namespace(model='resnet50', lr=5e-3, img_size=[3, 224, 224])
+    torch.save(dict(epoch=3, arch='resnet50', args=args, state_dict_ema=dict(weight=torch.ones(2)),
+                    optimizer=dict(state={})), tmp_path / 'model_best.pth.tar')
+    read = read_checkpoint(tmp_path / 'model_best.pth.tar')
+    assert read['args'] == args and weights_of(read, '').keys() == {'weight'}
+    torch.save(dict(args=Namespace(hook=RunsCode())), tmp_path / 'evil.pth')
+    with pytest.raises(UserError, match='may run code, so it was refused'):
+        read_checkpoint(tmp_path / 'evil.pth')
+
+
+def test_safetensors(tmp_path):
+    safetensors = pytest.importorskip('safetensors.torch')
+    weights = dict(weight=torch.randn(3, 2), half=torch.ones(2, dtype=torch.bfloat16))
+    safetensors.save_file(weights, tmp_path / 'model.safetensors', metadata=dict(format='pt'))
+    read = weights_of(read_checkpoint(tmp_path / 'model.safetensors'), '')
+    assert read.keys() == weights.keys() and all(torch.equal(read[name], value) for name, value in weights.items())
+    assert read['half'].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize('kept', [0, 4, 40, 120])
+def test_truncated_safetensors(tmp_path, kept):
+    safetensors = pytest.importorskip('safetensors.torch')
+    content = safetensors.save(dict(weight=torch.randn(100)))
+    (tmp_path / 'cut.safetensors').write_bytes(content[:kept])
+    with pytest.raises(UserError, match='cut.safetensors is truncated or no safetensors file .* copy it again'):
+        read_checkpoint(tmp_path / 'cut.safetensors')
+
+
+def test_pickle_by_the_name_of_safetensors(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pytest.importorskip('safetensors')
+    torch.save(dict(state_dict=RunsCode()), 'evil.safetensors')
+    with pytest.raises(UserError, match='no safetensors file'):
+        read_checkpoint('evil.safetensors', trust=True)
+    assert not (tmp_path / 'pwned').exists()
 
 
 @pytest.mark.parametrize('core', [b'core', b'_core'])

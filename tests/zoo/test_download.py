@@ -108,6 +108,14 @@ def test_google_drive(server, monkeypatch, link):
         download('https://drive.google.com/drive/folders/')
 
 
+@pytest.mark.parametrize('link', ['/files/index.php/s/VXzBxFXQdlAQ7h8', '/files/index.php/s/VXzBxFXQdlAQ7h8/download',
+                                  '/s/VXzBxFXQdlAQ7h8/'])
+def test_share_of_nextcloud(server, link):
+    assert download(f'{server}{link}').name == 'VXzBxFXQdlAQ7h8.pth'
+    ((path, _), ) = Handler.asked
+    assert path == f'{link.removesuffix("/").removesuffix("/download")}/download'
+
+
 def test_no_server(server, monkeypatch):
     monkeypatch.setattr('mmkd.zoo.transfer.TRIES', 2)
     with pytest.raises(UserError, match='cannot be downloaded .*refused.* Check the URL, the connection'):

@@ -37,10 +37,20 @@ def test_teacher_from_a_published_file(checkpoint):
 
 def test_own_names_are_left_alone(tmp_path):
     weights = {'conv1.weight': torch.ones(1), 'bn1.weight': torch.ones(1), 'layer1.0.conv1.weight': torch.ones(1),
-               'layer4.0.downsample.0.weight': torch.ones(1)}
+               'layer3.0.downsample.0.weight': torch.ones(1)}
     torch.save(weights, tmp_path / 'resnet.pth')
     assert load_weights(str(tmp_path / 'resnet.pth'), weights).keys() == weights.keys()
     assert 'backbone.conv1.weight' in load_weights(str(tmp_path / 'resnet.pth'), ['backbone.conv1.weight'])
+
+
+def test_safetensors_with_a_computed_buffer(tmp_path):
+    """timm's BEiT files may hold one that its classes no longer save."""
+    safetensors = pytest.importorskip('safetensors.torch')
+    own = {'blocks.0.attn.qkv.weight': torch.ones(3), 'norm.weight': torch.ones(2)}
+    index = 'blocks.0.attn.relative_position_index'
+    safetensors.save_file(own | {index: torch.arange(4)}, tmp_path / 'model.safetensors')
+    assert load_weights(str(tmp_path / 'model.safetensors'), own).keys() == own.keys()
+    assert load_weights(str(tmp_path / 'model.safetensors'), [*own, index]).keys() == {*own, index}
 
 
 def test_backbone_of_a_detector_from_a_published_file(checkpoint, restore_loader):
@@ -69,7 +79,7 @@ def test_backbone_of_a_detector_by_its_name_in_the_index(tmp_path, monkeypatch, 
 def test_other_families_are_loaded_as_they_are(tmp_path, restore_loader):
     load_safely_everywhere()
     weights = {'conv1.weight': torch.ones(1), 'bn1.weight': torch.ones(1), 'layer1.0.conv1.weight': torch.ones(1),
-               'layer4.0.downsample.0.weight': torch.ones(1)}
+               'layer3.0.downsample.0.weight': torch.ones(1)}
     torch.save(weights, tmp_path / 'resnet.pth')
     assert CheckpointLoader.load_checkpoint(str(tmp_path / 'resnet.pth')).keys() == weights.keys()
 

@@ -14,5 +14,5 @@ def test_every_model_has_a_line():
     lines = zoo_page().splitlines()
     for name, entry in model_index().items():
         (line, ) = [line for line in lines if line.startswith(f'| {name} |')]
-        assert entry['Config'] in line and (entry.get('Weights') or '–') in line
+        assert entry['Config'] in line and (entry.get('Weights') or entry.get('Weights Folder') or '–') in line
     assert any('| 50.7 M | 8.705 G | 82.5 Top 1 Accuracy |' in line for line in lines)

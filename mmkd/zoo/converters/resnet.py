@@ -1,11 +1,11 @@
-"""ResNet: from the names of torchvision and timm to those of mmpretrain."""
+"""ResNet: from the names of torchvision, timm and (for CIFAR) RepDistiller to those of mmpretrain and mmkd."""
 from collections.abc import Mapping
 
 from torch import Tensor
 
 
 def matches(weights: Mapping[str, Tensor]) -> bool:
-    """Tells whether the names are torchvision's, which timm's plain ResNets share.
+    """Tells whether the names are torchvision's, which timm's plain ResNets and RepDistiller's share.
 
     Args:
         weights: Parameter name to tensor.
@@ -13,7 +13,7 @@ def matches(weights: Mapping[str, Tensor]) -> bool:
     Returns:
         Whether :func:`convert` takes it.
     """
-    return {'conv1.weight', 'bn1.weight', 'layer1.0.conv1.weight', 'layer4.0.downsample.0.weight'} <= weights.keys()
+    return {'conv1.weight', 'bn1.weight', 'layer1.0.conv1.weight', 'layer3.0.downsample.0.weight'} <= weights.keys()
 
 
 def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -23,7 +23,8 @@ def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         weights: Their name to tensor.
 
     Returns:
-        The state dict of an mmpretrain ``ImageClassifier`` with ``ResNet``. The tensors are the same.
+        The state dict of an mmpretrain ``ImageClassifier`` with ``ResNet`` or ``mmkd.CIFARResNet``. The tensors
+        are the same.
     """
     return {name.replace('fc.', 'head.fc.') if name.startswith('fc.') else f'backbone.{name}': tensor
             for name, tensor in weights.items()}

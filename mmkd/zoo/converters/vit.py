@@ -1,4 +1,4 @@
-"""Vision transformers: from the names of DeiT and timm to those of mmpretrain."""
+"""ViT and DeiT: from the names of timm, which the authors of DeiT share, to those of mmpretrain."""
 import re
 from collections.abc import Mapping
 
@@ -6,20 +6,16 @@ from torch import Tensor
 
 from mmkd.utils import UserError
 
-NAMES = {
-    r'(cls_token|pos_embed)': r'backbone.\1',
-    r'patch_embed\.proj\.(.+)': r'backbone.patch_embed.projection.\1',
-    r'blocks\.(\d+)\.norm([12])\.(.+)': r'backbone.layers.\1.ln\2.\3',
-    r'blocks\.(\d+)\.attn\.((?:qkv|proj)\..+)': r'backbone.layers.\1.attn.\2',
-    r'blocks\.(\d+)\.mlp\.fc1\.(.+)': r'backbone.layers.\1.ffn.layers.0.0.\2',
-    r'blocks\.(\d+)\.mlp\.fc2\.(.+)': r'backbone.layers.\1.ffn.layers.1.\2',
-    r'norm\.(.+)': r'backbone.ln1.\1',
-    r'head\.(.+)': r'head.layers.head.\1',
-}
+_OUTSIDE_BLOCKS = dict(cls_token='backbone.cls_token', pos_embed='backbone.pos_embed') | {
+    f'{theirs}.{parameter}': f'{ours}.{parameter}' for parameter in ('weight', 'bias') for theirs, ours in (
+        ('patch_embed.proj', 'backbone.patch_embed.projection'), ('norm', 'backbone.ln1'),
+        ('head', 'head.layers.head'))}
+_IN_BLOCKS = {'norm1': 'ln1', 'norm2': 'ln2', 'attn.qkv': 'attn.qkv', 'attn.proj': 'attn.proj',
+              'mlp.fc1': 'ffn.layers.0.0', 'mlp.fc2': 'ffn.layers.1'}
 
 
 def matches(weights: Mapping[str, Tensor]) -> bool:
-    """Tells whether the names are those of a plain vision transformer, with a class token and positions.
+    """Tells whether the names are timm's of a plain ViT: with a class token and positions that are learned.
 
     Args:
         weights: Parameter name to tensor.
@@ -27,28 +23,32 @@ def matches(weights: Mapping[str, Tensor]) -> bool:
     Returns:
         Whether :func:`convert` takes it.
     """
-    return ({'cls_token', 'pos_embed', 'patch_embed.proj.weight', 'blocks.0.attn.qkv.weight', 'norm.weight'}
-            <= weights.keys() and 'dist_token' not in weights)
+    needed = {'cls_token', 'pos_embed', 'patch_embed.proj.weight', 'blocks.0.attn.qkv.bias', 'blocks.0.mlp.fc1.weight',
+              'norm.weight'}
+    return needed <= weights.keys() and 'dist_token' not in weights
 
 
 def convert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames the parameters of a vision transformer.
+    """Renames the parameters of a ViT.
 
     Args:
         weights: Their name to tensor.
 
     Returns:
-        The state dict of an mmpretrain ``ImageClassifier`` with ``VisionTransformer``. The tensors are the same.
+        The state dict of an mmpretrain ``ImageClassifier`` with ``VisionTransformer`` and ``VisionTransformerClsHead``.
+        The tensors are the same.
 
     Raises:
-        UserError: A name is none of the family's.
+        UserError: A name is not one of a plain ViT.
     """
-    return {_rename(name): tensor for name, tensor in weights.items()}
+    return {_new_name(name): tensor for name, tensor in weights.items()}
 
 
-def _rename(name: str) -> str:
-    for pattern, new in NAMES.items():
-        if re.fullmatch(pattern, name):
-            return re.sub(pattern, new, name)
-    raise UserError(f'a checkpoint of a vision transformer expects names like blocks.0.attn.qkv.weight, got {name!r}. '
-                    'Convert it by hand, or give a timm model as dict(timm=…).')
+def _new_name(name: str) -> str:
+    block = re.fullmatch(r'blocks\.(\d+)\.(.+)\.(weight|bias)', name)
+    if block and block[2] in _IN_BLOCKS:
+        return f'backbone.layers.{block[1]}.{_IN_BLOCKS[block[2]]}.{block[3]}'
+    if name in _OUTSIDE_BLOCKS:
+        return _OUTSIDE_BLOCKS[name]
+    raise UserError(f"the converter of ViT expects parameters of timm's VisionTransformer, got {name!r}. "
+                    'Convert weights of other models with their own converter.')

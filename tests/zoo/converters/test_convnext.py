@@ -36,6 +36,25 @@ def test_resnet():
     load_strictly(model, converted, 'ResNet')
 
 
+@torch.no_grad()
+def test_resnet_of_cifar():
+    """RepDistiller's names are those of our backbone, but for the classifier's."""
+    def model() -> ImageClassifier:
+        return ImageClassifier(
+            backbone=dict(type='mmkd.CIFARResNet', depth=8), neck=dict(type='GlobalAveragePooling'),
+            head=dict(type='LinearClsHead', in_channels=64, num_classes=7)).eval()
+
+    first, second = model(), model()
+    published = {name.removeprefix('head.').removeprefix('backbone.'): value
+                 for name, value in first.state_dict().items()}
+    assert {'conv1.weight', 'layer3.0.downsample.1.running_var', 'fc.bias'} < published.keys()
+    converted, family = convert(published)
+    assert family == 'resnet'
+    load_strictly(second, converted, 'ResNet')
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(first(images, mode='tensor'), second(images, mode='tensor'))
+
+
 def test_unknown_names():
     with pytest.raises(UserError, match="got 'neck.weight'"):
         convnext.convert({'neck.weight': torch.ones(1)})
