@@ -92,6 +92,15 @@ def test_import_is_light(tmp_path):
     assert run_python(['-c', code], tmp_path, path=ROOT) == '[]'
 
 
+def test_recipes_load_without_the_frameworks(tmp_path):
+    code = ('import sys, mmkd; from mmkd.utils.configs import load_config;'
+            f'load_config({CONFIG!r}); load_config("scale_kd/convnext-tiny_swin-large-scalekd_32xb64-300e_in1k.py");'
+            'print([name for name in ("torch", "mmpretrain", "mmdet", "mmseg", "timm") if name in sys.modules])')
+    if run_python(['-c', 'import sys, mmkd; print("torch" in sys.modules)'], tmp_path, path=ROOT) == 'True':
+        pytest.skip("mmcv's compiled ops import torch")
+    assert run_python(['-c', code], tmp_path, path=ROOT) == '[]'
+
+
 def test_lazy_names():
     import mmkd
     with pytest.raises(AttributeError, match='no_such_name'):
