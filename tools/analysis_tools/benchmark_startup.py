@@ -11,7 +11,7 @@ PLAIN = 'import mmengine, mmpretrain'
 LOAD = 'from mmkd.utils.configs import load_config; load_config("{}")'
 QUICKSTART = 'quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
 SCALEKD = 'scale_kd/convnext-tiny_swin-large-scalekd_32xb64-300e_in1k.py'
-MASK_RCNN = 'quickstart/mask-rcnn_convnest-mini_digits.py'
+UPERNET = 'quickstart/upernet_convnest-mini_digits.py'
 SNIPPETS = {
     PLAIN: ('', PLAIN),
     'import mmkd': ('', 'import mmkd'),
@@ -19,8 +19,8 @@ SNIPPETS = {
     'import mmkd after the others': (PLAIN, 'import mmkd'),
     'a recipe of the quick start': ('import mmkd', LOAD.format(QUICKSTART)),
     'a recipe of ScaleKD': ('import mmkd', LOAD.format(SCALEKD)),
-    'a recipe of Mask R-CNN, which imports mmdet': ('import mmkd', LOAD.format(MASK_RCNN)),
-    'the same after mmdet': ('import mmkd, mmpretrain, mmdet.models', LOAD.format(MASK_RCNN)),
+    'a recipe of UperNet, which imports mmseg and mmdet': ('import mmkd', LOAD.format(UPERNET)),
+    'the same after these': ('import mmkd, mmpretrain, mmdet.models, mmseg.models', LOAD.format(UPERNET)),
     'mmkd.list_models()': ('import mmkd', 'mmkd.list_models()'),
 }
 TIMED = 'import time\n{}\nstart = time.perf_counter()\n{}\nprint(time.perf_counter() - start)'
