@@ -1,10 +1,6 @@
 """What a wheel and an editable install hold, and how MMEngine finds mmkd's configs."""
 import os
-import shutil
-import subprocess
-import sys
 import zipfile
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,9 +9,9 @@ from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.fileio import load
 from mmengine.utils import get_installed_path, is_installed
 
-ROOT = Path(__file__).resolve().parents[1]
+from .checkouts import ROOT, build, copy_checkout, run_python
+
 CONFIG = 'slak/slak-tiny_32xb128_in1k.py'
-SOURCES = ('mmkd', 'configs', 'tools', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'model-index.yml')
 
 READ_CONFIG = '''
 import mmkd
@@ -27,32 +23,10 @@ assert config.lr == 1
 '''
 
 
-def run_python(code, cwd, path=None):
-    env = {**os.environ, **({'PYTHONPATH': str(path)} if path else {})}
-    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, cwd=cwd,
-                            env=env, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
-
-
-def build(hook, checkout, output):
-    """Builds as ``pip wheel --no-build-isolation`` and ``pip install --no-build-isolation -e`` do."""
-    run_python(f'from setuptools import build_meta; build_meta.{hook}({str(output)!r})', checkout)
-
-
 @pytest.fixture
 def checkout(tmp_path):
     """A clean checkout, in a path with a space."""
-    if tuple(map(int, version('setuptools').split('.')[:2])) < (70, 1):
-        pytest.importorskip('wheel', reason='setuptools before 70.1 builds with the wheel package')
-    folder = tmp_path / 'check out'
-    folder.mkdir()
-    ignore = shutil.ignore_patterns('.mim', '__pycache__')
-    for name in SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-        else:
-            shutil.copy2(ROOT / name, folder / name)
+    folder = copy_checkout(tmp_path / 'check out')
     (tmp_path / 'user.py').write_text(f"_base_ = 'mmkd::{CONFIG}'\nlr = 1\n")
     return folder
 
@@ -69,7 +43,7 @@ def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
     required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist')]
     assert required
     assert all('extra ==' in line for line in required)
-    assert Path(run_python(READ_CONFIG, tmp_path, tmp_path / 'site')).is_relative_to(tmp_path / 'site')
+    assert Path(run_python(['-c', READ_CONFIG], tmp_path, path=tmp_path / 'site')).is_relative_to(tmp_path / 'site')
 
 
 def test_editable_install_links_to_the_sources(checkout, tmp_path):
@@ -78,7 +52,7 @@ def test_editable_install_links_to_the_sources(checkout, tmp_path):
     assert sorted(path.name for path in links.iterdir()) == ['configs', 'model-index.yml', 'tools']
     if hasattr(os, 'symlink') and os.name != 'nt':
         assert (links / 'configs').readlink() == Path('../../configs')
-    assert Path(run_python(READ_CONFIG, tmp_path, checkout)).is_relative_to(checkout)
+    assert Path(run_python(['-c', READ_CONFIG], tmp_path, path=checkout)).is_relative_to(checkout)
 
 
 @pytest.mark.parametrize('module', ['mmkd', 'mmdet', 'mmseg', 'mmpretrain'])
@@ -115,7 +89,16 @@ def test_import_is_light(tmp_path):
             'compiled = not isinstance(sys.modules.get("mmcv._ext"), MMCVFallback);'
             'heavy = ["mmdet", "mmseg", "mmpretrain", "timm", *([] if compiled else ["torch", "torchvision"])];'
             'print([name for name in heavy if name in sys.modules])')
-    assert run_python(code, tmp_path, ROOT) == '[]'
+    assert run_python(['-c', code], tmp_path, path=ROOT) == '[]'
+
+
+def test_recipes_load_without_the_frameworks(tmp_path):
+    code = ('import sys, mmkd; from mmkd.utils.configs import load_config;'
+            f'load_config({CONFIG!r}); load_config("scale_kd/convnext-tiny_swin-large-scalekd_32xb64-300e_in1k.py");'
+            'print([name for name in ("torch", "mmpretrain", "mmdet", "mmseg", "timm") if name in sys.modules])')
+    if run_python(['-c', 'import sys, mmkd; print("torch" in sys.modules)'], tmp_path, path=ROOT) == 'True':
+        pytest.skip("mmcv's compiled ops import torch")
+    assert run_python(['-c', code], tmp_path, path=ROOT) == '[]'
 
 
 def test_lazy_names():

@@ -35,6 +35,9 @@ mmkd_pick_python() {
 
 mmkd_prepare_env() {
   local stack="$1" venv
+  case "$MMKD_ROOT" in
+    */.mim) mmkd_die "this script sets up a checkout, and mmkd is installed here. Run python $MMKD_ROOT/tools/quickstart.py" ;;
+  esac
   venv="$(mmkd_venv_of "$stack")"
   MMKD_PYTHON="$venv/bin/python"
   if [ -x "$MMKD_PYTHON" ] && [ ! -e "$venv/.mmkd-owned" ] && _mmkd_adopt "$venv"; then

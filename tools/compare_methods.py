@@ -22,6 +22,7 @@ from mmkd.utils.files import read_json, write_json, write_text
 from mmkd.utils.job_runs import run_interruptible, run_jobs
 from mmkd.utils.jobs import Job
 from mmkd.utils.progress import clock
+from mmkd.utils.tool_paths import tool_path, working_root
 from mmkd.utils.training_jobs import TrainingJobs
 from mmkd.utils.versions import usable_cores
 
@@ -70,7 +71,7 @@ def recipes(args: argparse.Namespace) -> dict[str, str]:
         path = known.get(str(path), path)
         if not path.is_file():
             raise UserError(f'--methods expects configs, got {str(path)!r}. {nearest(path.stem, known)}')
-        found[path.stem] = os.path.relpath(path, ROOT)
+        found[path.stem] = os.path.relpath(path, working_root(ROOT))
     return found
 
 
@@ -135,12 +136,13 @@ def main() -> int:
         args.teacher_checkpoint = os.path.abspath(args.teacher_checkpoint)
     args.methods = args.methods and [path if len(path.parts) == 1 and not path.suffix else path.resolve()
                                      for path in args.methods]
-    os.chdir(ROOT)
-    if args.work_dir.is_relative_to(ROOT):
-        args.work_dir = args.work_dir.relative_to(ROOT)
+    home = working_root(ROOT)
+    os.chdir(home)
+    if args.work_dir.is_relative_to(home):
+        args.work_dir = args.work_dir.relative_to(home)
 
     def work(lock: int) -> None:
-        command = [sys.executable, 'tools/dataset_converters/digits.py']
+        command = [sys.executable, tool_path('dataset_converters/digits.py')]
         if tuple(args.seed_options) == DIGITS:
             run_jobs([Job('digits', args.work_dir / 'digits', command, key='')], args.jobs, ROOT, lock)
         jobs = plan(args)

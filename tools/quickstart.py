@@ -18,6 +18,7 @@ from mmkd.utils.job_runs import run_interruptible, run_jobs
 from mmkd.utils.jobs import remove_job_folder
 from mmkd.utils.progress import clock, shown
 from mmkd.utils.run_logs import last_checkpoint, read_scalars
+from mmkd.utils.tool_paths import tool_path, working_root
 from mmkd.utils.versions import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +44,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--full', action='store_true',
                         help='add KD, backbones from students trained alone, and three seeds of each detector and '
                         'segmentor (about three times as long)')
-    parser.add_argument('--work-dir', type=Path, help=f'where runs and report go (default: {WORK_DIR} of the checkout)')
+    parser.add_argument('--work-dir', type=Path,
+                        help=f'where runs and report go (default: {WORK_DIR}, of the checkout if there is one)')
     parser.add_argument('--jobs', type=int, default=min(cores, 4), metavar='N',
                         help='runs side by side (default: the number of cores, 4 at most; here %(default)s)')
     parser.add_argument('--clean', action='store_true', help='remove what an earlier quick start left, and start over')
@@ -53,9 +55,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.jobs < 1:
         parser.error(f'--jobs expects 1 or more, got {args.jobs}.')
-    args.work_dir = Path(os.path.abspath(args.work_dir or ROOT / (WORK_DIR + '-check' * args.check)))
-    if args.work_dir.is_relative_to(ROOT):
-        args.work_dir = args.work_dir.relative_to(ROOT)
+    home = working_root(ROOT)
+    args.work_dir = Path(os.path.abspath(args.work_dir or home / (WORK_DIR + '-check' * args.check)))
+    if args.work_dir.is_relative_to(home):
+        args.work_dir = args.work_dir.relative_to(home)
     args.threads = max(1, cores // args.jobs)
     return args
 
@@ -96,7 +99,7 @@ def run(args: argparse.Namespace, lock: int) -> None:
     print(f'{args.jobs} at a time, {args.threads} thread{"s" * (args.threads > 1)} each, below {args.work_dir}; '
           f'python is {sys.executable}', flush=True)
     try:
-        command = [sys.executable, 'tools/dataset_converters/digits.py']
+        command = [sys.executable, tool_path('dataset_converters/digits.py')]
         run_jobs([DigitsJob('digits', args.work_dir / 'digits', command, key='')], args.jobs, ROOT, lock)
         plan = Plan(Settings(args.work_dir, args.full, args.check, args.threads,
                              args.threads if args.jobs == 1 else 1))
@@ -123,7 +126,7 @@ def report(plan: Plan, watch: Stopwatch) -> None:
     results = reports.Results(runs, settings.student_seeds, settings.student_kinds, settings.scene_seeds,
                               settings.scene_kinds)
     content = reports.build_report(results, plan.describe(), seconds, plan.versions)
-    commands = ['python tools/dataset_converters/digits.py']
+    commands = [f'python {tool_path("dataset_converters/digits.py")}']
     for run in runs.values():
         commands += [shown(run['command']), *([run['metrics']['then']] if 'then' in run['metrics'] else [])]
     write_json(folder / 'report.json', content)
@@ -163,7 +166,7 @@ def main() -> int:
         The exit status.
     """
     args = parse_args()
-    os.chdir(ROOT)
+    os.chdir(working_root(ROOT))
 
     def work(lock: int) -> None:
         if args.clean:

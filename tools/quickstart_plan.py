@@ -6,6 +6,7 @@ from pathlib import Path
 from mmkd.utils.files import read_json
 from mmkd.utils.jobs import Job
 from mmkd.utils.run_logs import dataset_length, last_checkpoint
+from mmkd.utils.tool_paths import tool_path
 from mmkd.utils.training_jobs import DATA_STAMP, PublishJob, TrainingJobs, fingerprint
 
 CONFIGS = 'configs/quickstart'
@@ -148,7 +149,7 @@ class Plan:
     def _add_publishing(self, student: str) -> None:
         name = f'publish-{student}'
         folder, source = self.settings.work_dir / name, self.jobs[student]
-        arguments = [sys.executable, 'tools/model_converters/publish_student.py',
+        arguments = [sys.executable, tool_path('model_converters/publish_student.py'),
                      lambda: str(last_checkpoint(source.folder)), str(folder / 'student.pth')]
         self.jobs[name] = PublishJob(name, folder, arguments, fingerprint(source.key), (student, ), cost=3.,
                                      target=self.published(student))

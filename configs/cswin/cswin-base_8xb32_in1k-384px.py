@@ -6,7 +6,7 @@
 # Status:  not run here; needs 8 GPUs with 80 GB (or backbone.with_cp and 40 GB) and ImageNet-1K in data/imagenet
 _base_ = [
     '../_base_/models/cswin-base.py',
-    'mmpretrain::_base_/datasets/imagenet_bs64_swin_384.py',
+    '../_base_/datasets/imagenet_bs64_swin_384.py',
     'mmpretrain::_base_/schedules/imagenet_bs1024_adamw_swin.py',
     'mmpretrain::_base_/default_runtime.py',
 ]

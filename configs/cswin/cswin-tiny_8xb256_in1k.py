@@ -5,14 +5,14 @@
 # Status:  not run here; needs 8 GPUs with 40 GB or more and ImageNet-1K in data/imagenet
 _base_ = [
     '../_base_/models/cswin-tiny.py',
-    'mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py',
+    '../_base_/datasets/imagenet_bs64_swin_224.py',
     'mmpretrain::_base_/schedules/imagenet_bs1024_adamw_swin.py',  # 300 epochs, 20 of warm-up, cosine
     'mmpretrain::_base_/default_runtime.py',
 ]
 
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='ResizeEdge', scale=248, edge='short', backend='pillow', interpolation='bicubic'),  # crops 0.9 of it
+    dict(type='mmkd.ResizeEdge', scale=248, crop_size=224, edge='short', interpolation='bicubic'),  # crops 0.9 of it
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
 ]

@@ -7,7 +7,7 @@
 # Status:  not run here; needs 8 GPUs with 40 GB or more and ImageNet-1K in data/imagenet
 _base_ = [
     '../_base_/models/slak-tiny.py',
-    'mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py',
+    '../_base_/datasets/imagenet_bs64_swin_224.py',
     'mmpretrain::_base_/schedules/imagenet_bs1024_adamw_swin.py',  # 300 epochs, 20 of warm-up, cosine
     'mmpretrain::_base_/default_runtime.py',
 ]

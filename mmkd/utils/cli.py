@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from .build import unknown_type
 from .errors import UserError
+from .tool_paths import tool_path
 
 DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them
 
@@ -89,4 +90,4 @@ def _paths(dataset: dict) -> Iterator[Path]:
 def _digits_hint(path: Path) -> str:
     if 'digits' not in path.parts:
         return ''
-    return ' The digits are made by: python tools/dataset_converters/digits.py'
+    return f' The digits are made by: python {tool_path("dataset_converters/digits.py")}'

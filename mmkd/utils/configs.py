@@ -1,6 +1,6 @@
 """Finding config files by path, by ``scope::path``, or below mmkd's own ``configs``."""
 import difflib
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmengine.config import Config
@@ -20,11 +20,10 @@ def config_root(package: str = 'mmkd') -> Path:
     Raises:
         UserError: The package is not installed or ships no configs.
     """
-    try:
-        folder = Path(import_module(package).__file__).parent
-    except ImportError as error:
-        raise UserError(f'a config path {package}::… expects the package {package}, which cannot be '
-                        f'imported: {error}.') from error
+    spec = find_spec(package)  # importing it would take seconds
+    if spec is None or spec.origin is None:
+        raise UserError(f'a config path {package}::… expects the package {package}, which is not installed.')
+    folder = Path(spec.origin).parent
     for root in (folder / '.mim' / 'configs', folder.parent / 'configs'):
         if root.is_dir():
             return root

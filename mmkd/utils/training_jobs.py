@@ -17,6 +17,7 @@ from .errors import UserError
 from .files import read_json
 from .jobs import Job
 from .run_logs import count_iterations, epoch_of, last_checkpoint, last_iteration, read_scalars
+from .tool_paths import tool_path
 from .versions import installed_versions
 
 DATA_STAMP = 'digits.json'  # in a data folder that a converter made: with which settings
@@ -127,7 +128,7 @@ class TrainingJobs:
             words.append(partial(_teacher_option, teacher.folder))
         iterations = count_iterations(config)
         data = read_json(Path(config.data_root, DATA_STAMP)) if 'data_root' in config else None
-        arguments = [sys.executable, 'tools/train.py', path, '--work-dir', str(folder)]
+        arguments = [sys.executable, tool_path('train.py'), path, '--work-dir', str(folder)]
         return TrainJob(
             name, folder, arguments + (['--cfg-options', *words] if words else []),
             key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs]),

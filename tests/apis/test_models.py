@@ -17,6 +17,16 @@ def test_list_models():
     assert list_models('nothing*') == []
 
 
+def test_listing_builds_nothing(monkeypatch):
+    def refuse(self, *args, **kwargs):
+        raise AssertionError(f'{type(self).__name__} was built')
+
+    monkeypatch.setattr(torch.nn.Module, '__init__', refuse)
+    assert list_models()
+    with pytest.raises(AssertionError, match='was built'):
+        get_model('convnest-atto')
+
+
 def test_plain_models_are_listed():
     assert {'convnest-atto', 'slak-base', 'convnext-tiny', 'swin-large'} <= set(list_models())
     assert {'convnest-tiny', 'convnest-tiny_32xb128_in1k'} <= set(list_models('convnest-t*'))

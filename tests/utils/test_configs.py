@@ -16,7 +16,7 @@ def test_forms_of_a_name(tmp_path):
 @pytest.mark.parametrize(('name', 'message'), [
     ('convnest/convnest-tinny_32xb128_in1k.py', 'Did you mean .*convnest/convnest-tiny_32xb128_in1k.py'),
     ('mmpretrain::resnet/resnet50_8xb32_in1.py', 'Did you mean .*resnet/resnet50_8xb32_in1k.py'),
-    ('nosuchpackage::a.py', 'cannot be imported'),
+    ('nosuchpackage::a.py', 'is not installed'),
 ])
 def test_unknown_names_list_the_nearest(name, message):
     with pytest.raises(UserError, match=message):

@@ -1,6 +1,6 @@
 # ImageNet-1K, AdamW with a batch of 4096, 20 epochs of warm-up; eta_min as in ConvNeXt, arXiv 2201.03545
 _base_ = [
-    'mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py',
+    '../../../_base_/datasets/imagenet_bs64_swin_224.py',
     'mmpretrain::_base_/schedules/imagenet_bs1024_adamw_swin.py',
     'mmpretrain::_base_/default_runtime.py',
 ]

@@ -1,6 +1,6 @@
 # ImageNet-1K, procedure A1 of ResNet strikes back, arXiv 2110.00476, in 120 epochs instead of 600
 _base_ = [
-    'mmpretrain::_base_/datasets/imagenet_bs256_rsb_a12.py',
+    '../../../_base_/datasets/imagenet_bs256_rsb_a12.py',
     'mmpretrain::_base_/schedules/imagenet_bs2048_rsb.py',
     'mmpretrain::_base_/default_runtime.py',
 ]

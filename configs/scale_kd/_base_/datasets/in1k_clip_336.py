@@ -1,12 +1,12 @@
 # ImageNet-1K at 336x336 with CLIP's normalisation, which EVA-02 takes; RandAugment 9/0.5, random erasing
-_base_ = 'mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py'
+_base_ = '../../../_base_/datasets/imagenet_bs64_swin_224.py'
 data_preprocessor = dict(
     mean=[0.48145466 * 255, 0.4578275 * 255, 0.40821073 * 255],
     std=[0.26862954 * 255, 0.26130258 * 255, 0.27577711 * 255])
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=336, backend='pillow', interpolation='bicubic'),
+    dict(type='mmkd.RandomResizedCrop', scale=336, backend='pillow', interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(
         type='RandAugment',
@@ -17,7 +17,7 @@ train_pipeline = [
         magnitude_std=0.5,
         hparams=dict(pad_val=[104, 117, 123], interpolation='bicubic')),
     dict(
-        type='RandomErasing',
+        type='mmkd.RandomErasing',
         erase_prob=0.25,
         mode='rand',
         min_area_ratio=0.02,
@@ -28,7 +28,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='ResizeEdge', scale=336, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='mmkd.ResizeEdge', scale=336, crop_size=336, edge='short', interpolation='bicubic'),
     dict(type='CenterCrop', crop_size=336),
     dict(type='PackInputs'),
 ]

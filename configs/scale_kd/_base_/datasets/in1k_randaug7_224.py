@@ -1,9 +1,9 @@
 # ImageNet-1K with RandAugment 7/0.5 and random erasing, Table 10 (b), CNN
-_base_ = 'mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py'
+_base_ = '../../../_base_/datasets/imagenet_bs64_swin_224.py'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'),
+    dict(type='mmkd.RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(
         type='RandAugment',
@@ -14,7 +14,7 @@ train_pipeline = [
         magnitude_std=0.5,
         hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic')),
     dict(
-        type='RandomErasing',
+        type='mmkd.RandomErasing',
         erase_prob=0.25,
         mode='rand',
         min_area_ratio=0.02,

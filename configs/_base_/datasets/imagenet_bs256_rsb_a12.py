@@ -1,0 +1,16 @@
+# ImageNet-1K as RSB's A1 and A2 train on it: RandAugment 7/0.5; 224x224, with mmkd's faster crops
+_base_ = 'mmpretrain::_base_/datasets/imagenet_bs256_rsb_a12.py'
+
+train_pipeline = [
+    step | dict(type='mmkd.RandomResizedCrop') if step['type'] == 'RandomResizedCrop' else step
+    for step in _base_.train_pipeline
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmkd.ResizeEdge', scale=236, crop_size=224, edge='short', interpolation='bicubic'),
+    dict(type='CenterCrop', crop_size=224),
+    dict(type='PackInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,53 @@
+"""Timing input pipelines beside timm's."""
+import os
+import re
+
+import pytest
+from mmengine.config import ConfigDict
+
+from mmkd.analysis.input_pipeline import draw_photos, own_loader, timm_loader, timm_settings
+from mmkd.utils import UserError
+from mmkd.utils.configs import load_config
+
+from ..conftest import call
+
+TOOL = 'analysis_tools/benchmark_input_pipeline.py'
+RECIPE = 'convnest/convnest-tiny_32xb128_in1k.py'
+
+
+@pytest.fixture
+def cores():
+    """Gives the process its cores back."""
+    if not hasattr(os, 'sched_setaffinity'):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    yield
+    os.sched_setaffinity(0, before)
+
+
+def test_prints_both_rates_and_their_ratio(tmp_path, cores, capsys):
+    assert call(TOOL, RECIPE, '--images', '4', '--batch-size', '2', '--rounds', '1', cwd=tmp_path) == 0
+    rows = re.findall(r'^ +([\d.]+) +([\d.]+) +([\d.]+)  (.*)$', capsys.readouterr().out, re.MULTILINE)
+    assert [row[-1] for row in rows] == [f'{RECIPE}, train', f'{RECIPE}, val']
+    for own, timm, ratio, _ in rows:
+        assert float(own) > 0 and float(ratio) == pytest.approx(float(own) / float(timm), abs=0.02)
+
+
+@pytest.mark.parametrize('part', ['train', 'val'])
+def test_both_loaders_give_images_of_one_size(tmp_path, part):
+    kilobytes = draw_photos(tmp_path, 4)
+    assert 80 < kilobytes < 140
+    loader = load_config(RECIPE)[f'{part}_dataloader']
+    own, timm = (next(iter(make(loader, tmp_path, 4))) for make in (own_loader, timm_loader))
+    assert tuple(timm[0].shape) == (4, 3, 224, 224) == (len(own['inputs']), *own['inputs'][0].shape)
+
+
+def test_settings_are_the_recipes():
+    config = load_config(RECIPE)
+    train = timm_settings(config.train_dataloader.dataset.pipeline)
+    assert (train['auto_augment'], train['re_prob'], train['hflip']) == ('rand-m9-mstd0.5-inc1', 0.25, 0.5)
+    val = timm_settings(config.val_dataloader.dataset.pipeline)
+    assert (val['input_size'], val['crop_pct'], val['interpolation']) == (224, 0.875, 'bicubic')
+    with pytest.raises(UserError, match='transforms that it knows, got Solarize'):
+        timm_settings([ConfigDict(type='Solarize')])

@@ -1,0 +1,112 @@
+"""Measures how fast recipes read and augment images, beside timm's loader with the same augmentation."""
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import mmkd  # noqa: F401
+import torch
+from mmengine.config import ConfigDict
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from mmkd.analysis.input_pipeline import draw_photos, own_loader, timm_loader
+from mmkd.utils.cli import one_line_errors
+from mmkd.utils.configs import load_config
+
+RECIPES = ['scale_kd/mobilenet-v1_8xb32-100e_in1k.py',
+           'scale_kd/resnet50_bit-resnet152x2-funmatch_32xb64-1200e_in1k.py',
+           'vanilla_kd/deit-small_8xb256-a2-300e_in1k.py', 'convnest/convnest-tiny_32xb128_in1k.py']
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=f'{__doc__} Both take turns batch by batch, in one process on one core, on generated JPEGs '
+        "of ImageNet's mean size; the CPU's time counts, not the clock's. What the data preprocessor and timm's "
+        'prefetcher do on the device is left out.')
+    parser.add_argument('recipes', nargs='*', default=RECIPES, metavar='RECIPE',
+                        help='ImageNet recipes (default: one of each kind of augmentation)')
+    parser.add_argument('--images', type=int, default=128, help='images a round (default: %(default)s)')
+    parser.add_argument('--batch-size', type=int, default=32, help='(default: %(default)s)')
+    parser.add_argument('--rounds', type=int, default=15, help='rounds to take the median of (default: %(default)s)')
+    return parser.parse_args(argv)
+
+
+def use_one_core() -> None:
+    """Keeps this process and its libraries on the last core that it may use."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    if hasattr(os, 'sched_setaffinity'):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def seconds(loaders: dict[str, DataLoader]) -> dict[str, float]:
+    """Seconds of an epoch of each on the CPU, whatever else it does meanwhile; they take turns batch by batch."""
+    batches = {name: iter(loader) for name, loader in loaders.items()}
+    spent = dict.fromkeys(loaders, 0.)
+    for step in range(min(map(len, loaders.values()))):
+        for name in list(loaders)[::1 if step % 2 else -1]:
+            start = time.process_time()
+            next(batches[name])
+            spent[name] += time.process_time() - start
+    return spent
+
+
+def compare(own: DataLoader, other: DataLoader, rounds: int) -> tuple[float, float, float]:
+    """Times two loaders of as many images.
+
+    Returns:
+        The medians over the rounds of images a second of each, and of their ratio.
+    """
+    images = len(own) * own.batch_size
+    rates = []
+    for round_ in tqdm(range(rounds + 1), file=sys.stderr, leave=False, disable=None):
+        spent = seconds(dict(own=own, other=other))
+        if round_:  # the first warms up
+            rates.append((images / spent['own'], images / spent['other'], spent['other'] / spent['own']))
+    return tuple(map(statistics.median, zip(*rates, strict=True)))
+
+
+def processor() -> str:
+    """The name of the CPU."""
+    lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines() if Path('/proc/cpuinfo').is_file() else []
+    return next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')),
+                platform.processor())
+
+
+def pipelines(names: list[str]) -> dict[str, ConfigDict]:
+    """Title to dataloader: of every recipe the training's, and each validation's once."""
+    found, seen = {}, []
+    for name in names:
+        config = load_config(name)
+        found[f'{name}, train'] = config.train_dataloader
+        if config.val_dataloader.dataset.pipeline not in seen:
+            seen.append(config.val_dataloader.dataset.pipeline)
+            found[f'{name}, val'] = config.val_dataloader
+    return found
+
+
+@one_line_errors
+def main() -> None:
+    """Runs the tool."""
+    args = parse_args()
+    use_one_core()
+    loaders = pipelines(args.recipes)
+    with tempfile.TemporaryDirectory() as folder:
+        kilobytes = draw_photos(Path(folder), args.images)
+        print(f'{args.images} JPEGs of 500×375, {kilobytes:.0f} kB on average; images per CPU second, one core of '
+              f'{processor()}, medians of {args.rounds} rounds\n{"mmkd":>9} {"timm":>7}  ratio')
+        for title, loader in loaders.items():
+            both = (make(loader, Path(folder), args.batch_size) for make in (own_loader, timm_loader))
+            own, other, ratio = compare(*both, args.rounds)
+            print(f'{own:9.1f} {other:7.1f}  {ratio:5.2f}  {title}', flush=True)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
