@@ -12,10 +12,10 @@ from mmkd.analysis.weightless import without_weights
 
 BATCH = 2
 ITERATIONS = 2
-SCENE_SCALE = 4  # images of detectors and segmentors are so many times smaller,
+SCENE_SCALE = 8  # images of detectors and segmentors are so many times smaller,
 SMALL = 256  # if they are larger than this
-REGIONS = 32  # of an image, that a detector's heads learn from
-MANY_BLOCKS = 20  # architectures of more than these get
+REGIONS = 8  # of an image, that a detector's heads learn from
+MANY_BLOCKS = 10  # architectures of more than these get
 FEW_BLOCKS = {'depths': 2, 'num_layers': 4}  # in a stage; in an architecture without stages
 FEW_BLOCKS_TIMM = {'beitv2': dict(depth=4), 'resnetv2': dict(layers=(1, 1, 1, 1))}
 
@@ -63,11 +63,11 @@ def with_few_samples(model: dict) -> dict:
 
 
 def shallow(model: dict) -> dict:
-    """Gives large backbones few blocks; their widths, input size and taps stay."""
+    """Gives backbones of many blocks few; widths, input size and taps stay, and blocks that are named by number."""
     for part in mappings(model):
         if part.get('type', '').endswith('TimmClassifier'):
             part.update(FEW_BLOCKS_TIMM.get(part['model_name'].split('_')[0], {}))
-        table = arch_table(part)
+        table = arch_table(part) if 'depths' in arch_table(part) or 'out_indices' not in part else {}
         if np.sum(table.get('depths', table.get('num_layers', 0))) > MANY_BLOCKS:
             part['arch'] = {key: np.minimum(value, FEW_BLOCKS[key]).tolist() if key in FEW_BLOCKS else value
                             for key, value in table.items()}
