@@ -17,7 +17,7 @@ SMALL = 256  # if they are larger than this
 REGIONS = 8  # of an image, that a detector's heads learn from
 MANY_BLOCKS = 10  # architectures of more than these get
 FEW_BLOCKS = {'depths': 2, 'num_layers': 4}  # in a stage; in an architecture without stages
-FEW_BLOCKS_TIMM = {'beitv2': dict(depth=4), 'resnetv2': dict(layers=(1, 1, 1, 1))}
+FEW_BLOCKS_TIMM = {'beitv2': dict(depth=4), 'resnetv2': dict(model_name='resnetv2_50x1_bit.goog_in21k_ft_in1k')}
 
 
 def small(config: Config, work_dir: Path, name: str) -> Config:
