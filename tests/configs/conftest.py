@@ -1,21 +1,22 @@
 """What the tests of all configs share."""
-import copy
-
 import pytest
 from mmengine.config import Config
+
+from .generated_data import write_everything
+from .reading import read_once
 
 
 @pytest.fixture(scope='module', autouse=True)
 def _each_file_is_read_once():
-    """Keeps what MMEngine reads of each file, as hundreds of configs inherit the same ones."""
-    read, known = Config._file2dict, {}
-
-    def read_once(filename, *args, **kwargs):
-        key = (str(filename), *args, *sorted(kwargs.items()))
-        if key not in known:
-            known[key] = read(filename, *args, **kwargs)
-        return copy.deepcopy(known[key])
-
+    """Keeps what MMEngine reads of each file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Config, '_file2dict', staticmethod(read_once))
         yield
+
+
+@pytest.fixture(scope='session')
+def all_data(home, tmp_path_factory):
+    """A working directory with a little of every dataset, where the configs look for them."""
+    root = write_everything(tmp_path_factory.mktemp('all_data'))
+    (root / 'data/digits').symlink_to(home / 'data/digits', target_is_directory=True)
+    return root

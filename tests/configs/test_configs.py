@@ -1,30 +1,19 @@
-"""Every config builds its model, reads like the others, and one of each family trains a step."""
+"""Every config builds its model and reads like the others. One of each family is trained in test_families.py."""
 import json
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from mmkd.analysis.weightless import without_weights
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs import load_config
 
-ROOT = config_root()
-LEAVES = sorted(path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
-# One config a family and task; its data are the digits.
-TRAINED = ['convnest-mini_digits-5shot', 'slak-mini_digits', 'convnest-mini_slak-mini-nkd_digits-5shot',
-           'convnest-mini_slak-mini-kd_digits-5shot', 'mask-rcnn_convnest-mini_digits', 'upernet_convnest-mini_digits']
-
-
-def shown(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+from .reading import LEAVES, shown
 
 
 class NumbersOnCPU(TorchFunctionMode):
@@ -72,17 +61,3 @@ def test_reads_like_the_others(path):
     assert command and command.group(1) == f'configs/{shown(path)}'
     status = re.search(r'^# status: +(reproduced|not run here)\b(.*)', head, re.MULTILINE | re.IGNORECASE)
     assert status and re.search(r'GPU|CPU', status.group(2)), 'say "reproduced" or "not run here", and the hardware'
-
-
-@pytest.mark.parametrize('name', TRAINED)
-def test_trains_a_step(home, monkeypatch, name):
-    monkeypatch.chdir(home)
-    config = load_config(f'quickstart/{name}.py')
-    model = build(config).train()
-    model.init_weights()
-    loader = Runner.build_dataloader({**config.train_dataloader, 'batch_size': 2}, seed=0)
-    before = [p.detach().clone() for p in model.parameters()]
-    log = model.train_step(next(iter(loader)), build_optim_wrapper(model, config.optim_wrapper))
-    assert all(torch.isfinite(value).all() for value in log.values()) and log['loss'] > 0
-    assert any(not torch.equal(p, old) for p, old in zip(model.parameters(), before))
-    assert all(p.isfinite().all() for p in model.parameters())

@@ -1,4 +1,5 @@
 """Every recipe has the hyper-parameters that its paper states; every row of the papers has a recipe or a reason."""
+import re
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from mmpretrain.structures import DataSample
 from mmkd.analysis.recipe_facts import recipe_facts
 from mmkd.analysis.recipe_table import all_rows, recipes_page
 from mmkd.utils.configs import config_root, load_config
+
+from .changes import changed
 
 ROWS = [row for row in all_rows() if row.config]
 REPOSITORY = Path(__file__).parents[2]
@@ -75,9 +78,28 @@ def test_the_page_is_up_to_date():
         'run python tools/misc/make_recipes_page.py')
 
 
-def test_a_changed_value_is_found():
-    row = ROWS[0]
-    facts = facts_of(row.config)
-    for name, value in row.facts.items():
-        changed = dict(facts, **{name: 'another' if isinstance(value, str) else 12345.6})
-        assert differences(row.facts, changed) == {name: (value, changed[name])}
+def stated() -> list[tuple[str, str]]:
+    """Every hyper-parameter with two recipes of each folder that have it, and two that must not have it."""
+    found: dict[tuple, list[str]] = {}
+    for row in ROWS:
+        for name, value in row.facts.items():
+            found.setdefault((Path(row.config).parts[0], name, value is None), []).append(row.config)
+    return sorted({(name, config) for (_, name, _), configs in found.items() for config in (configs[0], configs[-1])})
+
+
+@pytest.mark.parametrize(('name', 'config'), stated())
+def test_a_changed_value_is_found(name, config):
+    facts = recipe_facts(changed(load_config(config_root() / config), name))
+    rows = [row for row in ROWS if row.config == config and name in row.facts]
+    assert all(name in differences(row.facts, facts) for row in rows)
+
+
+@pytest.mark.parametrize('config', sorted({row.config for row in ROWS}))
+def test_the_batch_of_all_gpus(config):
+    """Images a GPU times the GPUs of the file's name, or else of its command, are the batch that the rate is for."""
+    recipe, text = load_config(config_root() / config), (config_root() / config).read_text(encoding='utf-8')
+    batch, named = recipe.train_dataloader.batch_size, re.search(r'_(\d+)xb(\d+)[-_]', config)
+    started = re.search(r'dist_train\.sh \S+ (\d+)', text)
+    gpus = int(named[1]) if named else int(started[1]) if started else 1
+    assert gpus * batch == recipe.auto_scale_lr.base_batch_size
+    assert named is None or batch == int(named[2])

@@ -18,6 +18,7 @@ model = dict(
 optim_wrapper = dict(
     constructor='mmkd.LayerDecayOptimWrapperConstructor',
     paramwise_cfg=dict(_delete_=True, decay_rate=0.9, decay_type='stage_wise'))
+auto_scale_lr = dict(enable=False, base_batch_size=16)
 
 # tools/test.py --tta: multiples of the test size, as mmseg 0.x scaled; mmseg 1.x scales the original image instead
 tta_pipeline = [

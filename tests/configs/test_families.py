@@ -1,0 +1,132 @@
+"""One config of each family trains two iterations on generated data, through MMEngine's Runner."""
+import gc
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmkd.distillers import Distiller
+from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.configs import load_config
+
+from .expected_schedule import expected_lr
+from .families import ingredients, representatives
+from .reading import ROOT, every_config, shown
+from .small_training import ITERATIONS, small
+
+FAMILIES = representatives()
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
+
+
+class Watch(Hook):
+    """Notes what happens in each iteration, and ends the training after the last one."""
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self.losses: list[dict[str, float]] = []
+        self.rates: list[list[tuple[float, float]]] = []
+        self.reached: set[str] = set()
+        self.start: dict[str, Tensor] = {}
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        if not self.start:
+            for name, p in trainable(runner.model):
+                self.start[name] = p.detach().clone()
+                p.register_hook(lambda grad, name=name: self.reached.add(name) if grad.isfinite().all() else None)
+        groups = runner.optim_wrapper.param_groups
+        self.rates.append([(group['initial_lr'], group['lr']) for group in groups])
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        self.losses.append({name: float(value.detach()) for name, value in outputs.items()})
+        runner.train_loop.stop_training = len(self.losses) == ITERATIONS
+
+
+def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+
+
+def teachers_of(model: nn.Module) -> dict[str, Tensor]:
+    teachers = model.teachers if isinstance(model, Distiller) else {}
+    return {f'{name}.{key}': value.clone() for name, teacher in teachers.items()
+            for key, value in teacher.model.state_dict().items()}
+
+
+@pytest.fixture
+def runner(request: pytest.FixtureRequest, all_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """What tools/train.py would run."""
+    from train import watch_distillation
+    gc.collect()  # the Runner before it and its hooks refer to each other
+    monkeypatch.chdir(all_data)
+    monkeypatch.setattr('mmpretrain.datasets.cifar.CIFAR10._check_integrity', lambda self: True)
+    config = small(load_config(ROOT / request.param), tmp_path, request.param.replace('/', '_'))
+    watch_distillation(config)
+    return Runner.from_cfg(config)
+
+
+@pytest.mark.parametrize('runner', FAMILIES, indirect=True)
+def test_two_iterations(runner):
+    watch, model, teachers = Watch(), runner.model, teachers_of(runner.model)
+    runner.register_hook(watch)
+    runner.train()
+    assert len(watch.losses) == ITERATIONS
+    assert all(math.isfinite(value) for losses in watch.losses for value in losses.values())
+    check_rates(runner.cfg, watch, len(runner.train_dataloader))
+    check_parameters(model, watch)
+    after = teachers_of(model)
+    assert after.keys() == teachers.keys() and all(torch.equal(value, teachers[name]) for name, value in after.items())
+    check_checkpoint(runner.cfg, Path(runner.work_dir))
+
+
+def test_all_bases_are_trained_with():
+    configs = every_config()
+    found = {entry for name in FAMILIES for entry in ingredients(name, configs[name])}
+    assert {shown(path) for path in ROOT.glob('*/_base_/**/*.py')} == {entry for kind, entry in found if kind == 'base'}
+
+
+@pytest.mark.parametrize('change', [
+    {'model.terms.nkd.loss.type': 'mmkd.Another'}, {'optim_wrapper.optimizer.type': 'Another'},
+    {'train_dataloader.dataset.pipeline.0.type': 'Another'}, {'custom_hooks': [dict(type='Another')]}])
+def test_something_new_is_another_family(change):
+    configs, name = every_config(), 'convnest/convnest-tiny_slak-tiny-nkd_16xb128_in1k.py'
+    known = {entry for other in FAMILIES for entry in ingredients(other, configs[other])}
+    assert set(ingredients(name, configs[name])) <= known
+    assert not set(ingredients(name, load_config(ROOT / name, change))) <= known
+
+
+def check_rates(config: Config, watch: Watch, epoch_length: int) -> None:
+    assert max(initial for initial, _ in watch.rates[0]) == pytest.approx(config.optim_wrapper.optimizer.lr)
+    for iteration, groups in enumerate(watch.rates):
+        for initial, rate in groups:
+            assert rate == pytest.approx(expected_lr(config, initial, iteration, epoch_length), rel=1e-6)
+
+
+def check_parameters(model: nn.Module, watch: Watch) -> None:
+    now = dict(trainable(model))
+    assert now.keys() == watch.start.keys() and all(p.isfinite().all() for p in now.values())
+    assert sorted(now.keys() - watch.reached) == [], 'get no finite gradient'
+    changed = {name for name, p in now.items() if not torch.equal(p, watch.start[name])}
+    assert {part(name) for name in changed} == {part(name) for name in now}
+
+
+def part(name: str) -> str:
+    """Backbone, neck or head of the trained model, or a term's loss or connector."""
+    return '.'.join(name.split('.')[:3 if name.startswith('terms.') else 2 if name.startswith('student.') else 1])
+
+
+def check_checkpoint(config: Config, work_dir: Path) -> None:
+    hook = config.default_hooks.checkpoint
+    wanted = ['epoch_1.pth'] if hook.get('by_epoch', True) and hook.interval == 1 else []
+    assert [path.name for path in work_dir.glob('*.pth')] == wanted
+    for name in wanted:
+        checkpoint = read_checkpoint(work_dir / name)
+        assert not any(key.startswith('teacher') for key in checkpoint['state_dict'])
+        averaged = any(item['type'] == 'EMAHook' for item in config.get('custom_hooks') or [])
+        assert averaged == ('ema_state_dict' in checkpoint)
+        (work_dir / name).unlink()
