@@ -71,6 +71,8 @@ def shallow(model: dict) -> dict:
         if np.sum(table.get('depths', table.get('num_layers', 0))) > MANY_BLOCKS:
             part['arch'] = {key: np.minimum(value, FEW_BLOCKS[key]).tolist() if key in FEW_BLOCKS else value
                             for key, value in table.items()}
+            if 'num_layers' in table and 'frozen_stages' in part:
+                part['frozen_stages'] = min(part['frozen_stages'], part['arch']['num_layers'])
     return model
 
 
