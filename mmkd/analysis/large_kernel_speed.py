@@ -1,6 +1,5 @@
 """Time, memory and error of the large depthwise convolution, beside plain ``conv2d``."""
 import statistics
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +10,8 @@ from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 from mmkd.ops.large_kernel import large_kernel_depthwise_branches
+
+from .timing import seconds
 
 CONTIGUOUS, CHANNELS_LAST, OURS = 'conv2d contiguous', 'conv2d channels_last', 'mmkd'
 PLAIN = {CONTIGUOUS: torch.contiguous_format, CHANNELS_LAST: torch.channels_last}
@@ -113,15 +114,6 @@ def time_all(cases: Sequence[Case], rounds: int, progress: Mapping[str, object] 
                     timing.seconds.setdefault(name, []).append(elapsed)
         timings.append(timing)
     return timings
-
-
-def seconds(run: Callable[[], object], device: str) -> float:
-    """Wall-clock seconds of one call, the device's queue included."""
-    start = time.perf_counter()
-    run()
-    if device.startswith('cuda'):
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def peak_bytes(run: Callable[[], object], device: str) -> int:

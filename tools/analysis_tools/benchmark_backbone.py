@@ -3,7 +3,6 @@ import argparse
 import logging
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from mmkd.analysis.timing import seconds
 from mmkd.layers import large_kernel
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError
@@ -74,15 +74,6 @@ class SparseStep:
     def exchange_seconds(self, device: str) -> float:
         """Seconds of one exchange at a rate of 0.3."""
         return seconds(lambda: self.masks.prune_and_regrow(0.3, 'random', self.generator), device)
-
-
-def seconds(run: Callable[[], object], device: str) -> float:
-    """Wall-clock seconds of one call, the device's queue included."""
-    start = time.perf_counter()
-    run()
-    if device.startswith('cuda'):
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def make_step(model: nn.Module, images: Tensor, forward: bool,

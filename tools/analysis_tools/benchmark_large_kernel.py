@@ -21,9 +21,9 @@ from mmkd.analysis.large_kernel_speed import (
     peak_bytes,
     relative_error,
     runs_of,
-    seconds,
     time_all,
 )
+from mmkd.analysis.timing import seconds
 from mmkd.layers import LargeKernel, large_kernel
 from mmkd.ops import large_kernel_depthwise_branches
 from mmkd.utils import UserError

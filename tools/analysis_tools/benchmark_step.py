@@ -2,7 +2,6 @@
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable
 
 import mmkd  # noqa: F401
@@ -13,6 +12,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from tqdm import tqdm
 
+from mmkd.analysis.timing import seconds
 from mmkd.distillers import Distiller
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
@@ -59,15 +59,6 @@ def training_step(model: nn.Module, config: Config, batch: dict) -> Callable[[],
     optimizer = build_optim_wrapper(model, config.optim_wrapper)
     model.train()
     return lambda: model.train_step(batch, optimizer)
-
-
-def seconds(run: Callable[[], object], device: str) -> float:
-    """Wall-clock seconds of one call, the device's queue included."""
-    start = time.perf_counter()
-    run()
-    if device.startswith('cuda'):
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, device: str) -> dict[str, float]:
