@@ -84,8 +84,9 @@ class Timing:
 
     def ratio(self, others: Iterable[str]) -> float:
         """How many times as long the fastest of the others takes, as the median over the rounds."""
-        rounds = zip(*(self.seconds[name] for name in others))
-        return statistics.median(min(them) / own for them, own in zip(rounds, self.seconds[OURS]))
+        own = self.seconds[OURS]
+        rounds = zip(*(self.seconds[name] * (len(own) if len(self.seconds[name]) == 1 else 1) for name in others))
+        return statistics.median(min(them) / mine for them, mine in zip(rounds, own))
 
 
 def runs_of(case: Case) -> dict[str, Callable[[], None]]:
@@ -99,6 +100,8 @@ def runs_of(case: Case) -> dict[str, Callable[[], None]]:
 def time_all(cases: Sequence[Case], rounds: int, progress: Mapping[str, object] | None = None) -> list[Timing]:
     """Times every case, its runs in turn, round after round, after one to warm up.
 
+    A layout of ``conv2d`` that takes over three times as long as the other to warm up is not run again.
+
     Args:
         cases: What to time.
         rounds: Rounds to take medians of.
@@ -107,11 +110,12 @@ def time_all(cases: Sequence[Case], rounds: int, progress: Mapping[str, object] 
     timings = []
     for case in tqdm(cases, unit='case', **(progress or {})):
         timing, runs = Timing(case), runs_of(case)
-        for number in range(rounds + 1):
-            for name, run in runs.items():
-                elapsed = seconds(run, case.device)
-                if number:
-                    timing.seconds.setdefault(name, []).append(elapsed)
+        first = {name: seconds(run, case.device) for name, run in runs.items()}
+        slow = [name for name in PLAIN if first[name] > 3 * min(first[other] for other in PLAIN)]
+        timing.seconds = {name: [first[name]] if name in slow else [] for name in runs}
+        for _ in range(rounds):
+            for name in runs.keys() - slow:
+                timing.seconds[name].append(seconds(runs[name], case.device))
         timings.append(timing)
     return timings
 

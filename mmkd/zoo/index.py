@@ -79,4 +79,4 @@ def weights_path(entry: dict) -> Path:
     """
     if '://' in entry['Weights']:
         return cached_path(entry['Weights'])
-    return (config_root().parent / entry['Weights']).resolve()
+    return config_root().resolve().parent / entry['Weights']  # of the checkout, also when installed for editing

@@ -151,20 +151,25 @@ def change_pipeline(config: Config, name: str) -> None:
     if name == 'flip':
         dataset_without(dataset, 'RandomFlip')
     elif name == 'crop':
-        next(step for step in steps if 'Crop' in step.type).type = 'CenterCrop'
+        next(step for step in steps if 'Crop' in kind_of(step)).type = 'CenterCrop'
     elif name == 'test_size':
-        next(step for step in steps if step.type == 'CenterCrop').crop_size += 1
+        next(step for step in steps if kind_of(step) == 'CenterCrop').crop_size += 1
     elif name == 'train_size':
-        step = [step for step in steps if step.type in ('RandomResizedCrop', 'RandomCrop', 'ResizeEdge')][-1]
+        step = [step for step in steps if kind_of(step) in ('RandomResizedCrop', 'RandomCrop', 'ResizeEdge')][-1]
         key = 'scale' if 'scale' in step else 'crop_size'
         step[key] = another(step[key])
     else:
         kind, key = TRANSFORMS[name]
-        found = [step for step in steps if step.type == kind]
+        found = [step for step in steps if kind_of(step) == kind]
         if not found:
             return add_step(dataset, kind)
         found[-1][key] = another(found[-1].get(key, (0.08, 1.0) if key == 'crop_ratio_range' else None))
     return None
+
+
+def kind_of(step: Mapping) -> str:
+    """A transform's class, whichever package's."""
+    return step.type.rpartition('.')[2]
 
 
 def pipeline_of(dataset: Mapping) -> list:
@@ -176,7 +181,7 @@ def dataset_without(dataset: Mapping, kind: str) -> None:
     """Takes a kind of transform out."""
     if 'pipeline' not in dataset:
         return dataset_without(dataset.dataset, kind)
-    dataset.pipeline = [step for step in dataset.pipeline if step.type != kind]
+    dataset.pipeline = [step for step in dataset.pipeline if kind_of(step) != kind]
     return None
 
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmkd.utils.configs import config_root, load_config
 
-ROOT = config_root()
+ROOT = config_root().resolve()  # the checkout's, of an editable install too
 LEAVES = sorted(path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
 _READ, _KNOWN = Config._file2dict, {}
 

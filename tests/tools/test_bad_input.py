@@ -1,7 +1,7 @@
 """A mistake in a config, a flag or a file ends tools/train.py and tools/test.py with one line that helps."""
-import argparse
 import os
 import re
+import types
 from pathlib import Path
 
 import pytest
@@ -129,7 +129,7 @@ def test_in_a_process_of_its_own(files, script, arguments, message):
 
 def test_trust_has_to_be_given_each_time(files, plain_run, capsys):
     checkpoint = torch.load(plain_run / 'epoch_4.pth', weights_only=False)
-    torch.save(checkpoint | dict(flags=argparse.Namespace()), files / 'objects.pth')
+    torch.save(checkpoint | dict(flags=types.SimpleNamespace()), files / 'objects.pth')
     arguments = [CONVNEST, 'objects.pth', '--work-dir', 'work']
     statuses = [call('test.py', *arguments, *trust, cwd=files) for trust in ([], ['--trust-checkpoint'], [])]
     assert statuses == [2, 0, 2]

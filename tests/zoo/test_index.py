@@ -69,7 +69,7 @@ def test_weights_that_come_along(tmp_path, monkeypatch):
 
 def test_files_of_this_repository():
     """Each is listed, whole, of its config, and loads strictly."""
-    folder = config_root().parent / 'checkpoints'
+    folder = config_root().resolve().parent / 'checkpoints'
     listed = json.loads((folder / 'checkpoints.json').read_text(encoding='utf-8'))
     assert {path.name for path in folder.glob('*.pth')} == {entry['file'] for entry in listed.values()}
     for name, entry in listed.items():
