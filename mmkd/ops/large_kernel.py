@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from mmkd.utils import UserError
 
-from .depthwise.operators import DepthwiseConvolve, depthwise_convolve
+from .depthwise.operators import DepthwiseConvolve, convolve, depthwise_convolve
 
 MAX_KERNEL = 127
 
@@ -61,7 +61,10 @@ def large_kernel_depthwise_branches(input: Tensor, weights: Sequence[Tensor], bi
     weights = [_cut_idle_taps(weight, *input.shape[2:]) for weight in weights]
     if torch.compiler.is_compiling():
         return depthwise_convolve(input, weights, bias)
-    return list(DepthwiseConvolve.apply(input, bias, *weights))
+    leaves = [input, *weights] if bias is None else [input, bias, *weights]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in leaves):
+        return list(DepthwiseConvolve.apply(input, bias, *weights))
+    return convolve(input, weights, bias)
 
 
 def _is_exporting() -> bool:

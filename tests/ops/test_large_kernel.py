@@ -130,7 +130,7 @@ def test_the_table_picks_by_size(monkeypatch):
     picked = []
     monkeypatch.setattr(choice, 'import_module', lambda name: picked.append(name.rpartition('.')[2]) or
                         import_module(name))
-    for maps, kernel in (((4, 8, 56, 56), (5, 51)), ((4, 8, 7, 7), (5, 13)), ((1, 8, 56, 56), (5, 51)),
+    for maps, kernel in (((4, 8, 56, 56), (5, 51)), ((4, 8, 7, 7), (13, 5)), ((1, 8, 56, 56), (5, 51)),
                          ((4, 8, 56, 56), (7, 7))):
         choice.choose(choice.WEIGHT_GRADIENTS, torch.empty(maps), [kernel])
         choice.choose(choice.CONVOLVE, torch.empty(maps), [kernel])

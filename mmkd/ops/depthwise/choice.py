@@ -45,6 +45,11 @@ class Work(NamedTuple):
         return min(self.maps[2:])
 
     @property
+    def wide(self) -> bool:
+        """Whether no kernel is higher than wide."""
+        return all(height <= width for height, width in self.kernels)
+
+    @property
     def filled(self) -> float:
         """The smallest share of a map's row, or column, that a kernel's longer side fills."""
         rows, columns = self.maps[2:]
@@ -69,8 +74,8 @@ WEIGHT_GRADIENTS = (
     Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
     Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
     # 1.3 to 2 times as fast as the plain one from here on, slower below; for square kernels it is slower everywhere.
-    Line('cpu', lambda work: work.short <= 9 and work.long >= 21 and work.filled >= 0.4 and work.side >= 14
-         and work.maps[0] >= 4, 'matrix'),
+    Line('cpu', lambda work: work.short <= 9 and work.filled >= 0.4 and work.maps[0] >= 4
+         and (work.side >= 14 and work.long >= 21 or work.side >= 7 and work.long >= 13 and work.wide), 'matrix'),
     Line('any', lambda work: True, 'plain'),
 )
 

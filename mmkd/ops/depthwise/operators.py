@@ -20,7 +20,7 @@ class DepthwiseConvolve(torch.autograd.Function):
     def forward(ctx: Any, input: Tensor, bias: Tensor | None, *weights: Tensor) -> tuple[Tensor, ...]:
         """Convolves."""
         ctx.save_for_backward(input, *weights)
-        return tuple(_convolve(input, weights, bias))
+        return tuple(convolve(input, weights, bias))
 
     @staticmethod
     @once_differentiable
@@ -35,7 +35,8 @@ class DepthwiseConvolve(torch.autograd.Function):
                 grads[0].sum((0, 2, 3)) if need_bias else None, *grad_weights)
 
 
-def _convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> list[Tensor]:
+def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> list[Tensor]:
+    """See :class:`DepthwiseConvolve`; without gradients."""
     if not input.numel():
         return [_empty_result(input, weights) for _ in weights]
     results = _run(CONVOLVE, 'convolve', input, [weight.shape[2:] for weight in weights], (input, weights, bias))
@@ -86,7 +87,7 @@ def _empty_result(maps: Tensor, weights: Sequence[Tensor]) -> Tensor:
                          schema='(Tensor input, Tensor[] weights, Tensor? bias) -> Tensor[]')
 def depthwise_convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = None) -> list[Tensor]:
     """See :class:`DepthwiseConvolve`; slower to call, and one opaque node for the compiler."""
-    return _convolve(input, weights, bias)
+    return convolve(input, weights, bias)
 
 
 @torch.library.custom_op('mmkd::depthwise_input_gradient', mutates_args=(),
