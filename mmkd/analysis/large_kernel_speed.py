@@ -100,7 +100,8 @@ def runs_of(case: Case) -> dict[str, Callable[[], None]]:
 def time_all(cases: Sequence[Case], rounds: int, progress: Mapping[str, object] | None = None) -> list[Timing]:
     """Times every case, its runs in turn, round after round, after one to warm up.
 
-    A layout of ``conv2d`` that takes over three times as long as the other to warm up is not run again.
+    A layout of ``conv2d`` that takes over three times as long as the other to warm up is not run again; what takes
+    less than 20 ms is called several times in a row.
 
     Args:
         cases: What to time.
@@ -115,9 +116,19 @@ def time_all(cases: Sequence[Case], rounds: int, progress: Mapping[str, object] 
         timing.seconds = {name: [first[name]] if name in slow else [] for name in runs}
         for _ in range(rounds):
             for name in runs.keys() - slow:
-                timing.seconds[name].append(seconds(runs[name], case.device))
+                timing.seconds[name].append(_seconds_a_call(runs[name], first[name], case.device))
         timings.append(timing)
     return timings
+
+
+def _seconds_a_call(run: Callable[[], None], estimate: float, device: str) -> float:
+    calls = max(1, round(0.02 / estimate))
+
+    def repeat() -> None:
+        for _ in range(calls):
+            run()
+
+    return seconds(repeat, device) / calls
 
 
 def peak_bytes(run: Callable[[], object], device: str) -> int:
