@@ -128,6 +128,7 @@ def test_layout_on_the_cpu(layout):
 
 def test_the_table_picks_by_size(monkeypatch):
     picked = []
+    choice._fitting.cache_clear()
     monkeypatch.setattr(choice, 'import_module', lambda name: picked.append(name.rpartition('.')[2]) or
                         import_module(name))
     for maps, kernel in (((4, 8, 56, 56), (5, 51)), ((4, 8, 7, 7), (13, 5)), ((1, 8, 56, 56), (5, 51)),

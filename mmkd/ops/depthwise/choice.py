@@ -5,7 +5,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
@@ -80,13 +80,18 @@ WEIGHT_GRADIENTS = (
 )
 
 
-def choose(table: Sequence[Line], input: Tensor, kernels: Sequence[Sequence[int]]) -> ModuleType:
+def choose(table: tuple[Line, ...], input: Tensor, kernels: Sequence[Sequence[int]]) -> ModuleType:
     """The module that convolves this input with kernels of these sizes."""
-    name = _forced[-1] if _forced else None
-    if name is None:
-        work = Work(input.device.type, input.dtype, tuple(input.shape), tuple((size[0], size[1]) for size in kernels))
-        name = next(line.implementation for line in table if line.device in (work.device, 'any') and line.fits(work))
-    return import_module(f'{__package__}.{name}')
+    if _forced:
+        return import_module(f'{__package__}.{_forced[-1]}')
+    work = Work(input.device.type, input.dtype, tuple(input.shape), tuple([(size[0], size[1]) for size in kernels]))
+    return _fitting(table, work)
+
+
+@lru_cache(maxsize=4096)
+def _fitting(table: tuple[Line, ...], work: Work) -> ModuleType:
+    line = next(line for line in table if line.device in (work.device, 'any') and line.fits(work))
+    return import_module(f'{__package__}.{line.implementation}')
 
 
 @contextmanager
@@ -117,6 +122,7 @@ def give_up_triton(error: Exception) -> None:
     """Remembers that a kernel did not compile, or run, on this GPU, and warns once."""
     if not _broken:
         _broken.append(str(error))
+        _fitting.cache_clear()
         warnings.warn('Large depthwise convolutions run as matrix products, which is slower: Triton failed with '
                       f'{type(error).__name__}: {error}', stacklevel=2)
 

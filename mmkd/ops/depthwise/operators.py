@@ -57,7 +57,7 @@ def _weight_gradients(input: Tensor, grads: Sequence[Tensor], sizes: Sequence[tu
     return [gradient.contiguous() for gradient in gradients]
 
 
-def _run(table: Sequence[Line], function: str, input: Tensor, sizes: Sequence[Sequence[int]], args: tuple) -> Any:
+def _run(table: tuple[Line, ...], function: str, input: Tensor, sizes: Sequence[Sequence[int]], args: tuple) -> Any:
     """Runs the chosen implementation; if it is Triton's and fails, the next best from then on."""
     module = choose(table, input, sizes)
     if not module.__name__.endswith('.fused'):
