@@ -13,6 +13,21 @@ if not torch.cuda.is_available():
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Gives workers a file at a time, but the families' trainings, which take minutes together, one by one."""
+    if config.getvalue('dist') != 'loadfile':
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            scope = super()._split_scope(nodeid)
+            return nodeid if scope.endswith('test_families.py') else scope
+
+    return Scheduling(config, log)
+
+
 @pytest.fixture(scope='session', autouse=True)
 def _torch_threads():
     """Uses the cores that this process may use, and not all that the machine has; workers share them."""
