@@ -98,27 +98,34 @@ def runs_of(case: Case) -> dict[str, Callable[[], None]]:
 
 
 def time_all(cases: Sequence[Case], rounds: int, progress: Mapping[str, object] | None = None) -> list[Timing]:
-    """Times every case, its runs in turn, round after round, after one to warm up.
-
-    A layout of ``conv2d`` that takes over three times as long as the other to warm up is not run again; what takes
-    less than 20 ms is called several times in a row.
+    """Times every case as :func:`time_runs` does.
 
     Args:
         cases: What to time.
         rounds: Rounds to take medians of.
         progress: Options of the progress bar.
     """
-    timings = []
-    for case in tqdm(cases, unit='case', **(progress or {})):
-        timing, runs = Timing(case), runs_of(case)
-        first = {name: seconds(run, case.device) for name, run in runs.items()}
-        slow = [name for name in PLAIN if first[name] > 3 * min(first[other] for other in PLAIN)]
-        timing.seconds = {name: [first[name]] if name in slow else [] for name in runs}
-        for _ in range(rounds):
-            for name in runs.keys() - slow:
-                timing.seconds[name].append(_seconds_a_call(runs[name], first[name], case.device))
-        timings.append(timing)
-    return timings
+    return [time_runs(case, runs_of(case), rounds) for case in tqdm(cases, unit='case', **(progress or {}))]
+
+
+def time_runs(case: Case, runs: Mapping[str, Callable[[], None]], rounds: int) -> Timing:
+    """Times runs in turn, round after round, after one to warm up.
+
+    A layout of ``conv2d`` that takes over three times as long as the other to warm up is not run again; what takes
+    less than 20 ms is called several times in a row.
+
+    Args:
+        case: What they compute.
+        runs: What is timed, by name, all of :data:`PLAIN` among them.
+        rounds: Rounds to take medians of.
+    """
+    first = {name: seconds(run, case.device) for name, run in runs.items()}
+    slow = [name for name in PLAIN if first[name] > 3 * min(first[other] for other in PLAIN)]
+    timing = Timing(case, {name: [first[name]] if name in slow else [] for name in runs})
+    for _ in tqdm(range(rounds), unit='round', desc=case.name, leave=False):
+        for name in runs.keys() - slow:
+            timing.seconds[name].append(_seconds_a_call(runs[name], first[name], case.device))
+    return timing
 
 
 def _seconds_a_call(run: Callable[[], None], estimate: float, device: str) -> float:

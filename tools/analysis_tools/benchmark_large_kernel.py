@@ -8,7 +8,6 @@ from pathlib import Path
 import mmkd
 import torch
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from mmkd.analysis.large_kernel_speed import (
     CHANNELS_LAST,
@@ -16,14 +15,13 @@ from mmkd.analysis.large_kernel_speed import (
     OURS,
     PLAIN,
     Case,
-    Timing,
     conv2d_branches,
     peak_bytes,
     relative_error,
     runs_of,
     time_all,
+    time_runs,
 )
-from mmkd.analysis.timing import seconds
 from mmkd.layers import LargeKernel, large_kernel
 from mmkd.ops import large_kernel_depthwise_branches
 from mmkd.utils import UserError
@@ -131,12 +129,7 @@ def print_model(args: argparse.Namespace) -> None:
 
     runs = {OURS: lambda: step(torch.channels_last, False)} | {
         name: lambda layout=layout: step(layout, True) for name, layout in PLAIN.items()}
-    timing = Timing(Case('SLaK-T', (4, 3, 224, 224), (), True, args.device))
-    for number in tqdm(range(args.rounds + 1), unit='round', desc='SLaK-T', file=sys.stderr):
-        for name, run in runs.items():
-            elapsed = seconds(run, args.device)
-            if number:
-                timing.seconds.setdefault(name, []).append(elapsed)
+    timing = time_runs(Case('SLaK-T', (4, 3, 224, 224), (), True, args.device), runs, args.rounds)
     print(f'\n| SLaK-T, forward + backward, batch 4 | ms | this / {OURS} |\n| --- | ---: | ---: |')
     for name in runs:
         print(f'| {name} | {timing.median(name):.0f} | {1 if name == OURS else timing.ratio([name]):.2f} |')

@@ -166,7 +166,7 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = Non
         grid, blocks = _blocks(input)
         with torch.cuda.device_of(input):
             _convolve_kernel[grid](
-                input, *_three(some), bias if bias is not None else input, *_three(outs), *_sizes(input),
+                input, *_three(some), bias if bias is not None else input, *_three(outs), *input.shape,
                 BRANCHES=len(some), HAS_BIAS=bias is not None, **_kernel_sizes(some), **blocks)
         results += outs
         bias = None
@@ -182,7 +182,7 @@ def input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor
         out = torch.empty_like(these[0])
         grid, blocks = _blocks(out)
         with torch.cuda.device_of(out):
-            _input_gradient_kernel[grid](*_three(these), *_three(some), out, *_sizes(out), BRANCHES=len(some),
+            _input_gradient_kernel[grid](*_three(these), *_three(some), out, *out.shape, BRANCHES=len(some),
                                          **_kernel_sizes(some), **blocks)
         total = out if total is None else total.add_(out)
     return total
@@ -225,10 +225,6 @@ def _blocks(input: Tensor) -> tuple[tuple[int, int, int], dict]:
     grid = triton.cdiv(height, block) * triton.cdiv(width, block), channels, triton.cdiv(images, batch)
     # Triton would take TF32 for float32, whose error is 1000 times as large.
     return grid, dict(IMAGES=batch, BLOCK=block, PRECISION='ieee', num_warps=8 if block == LARGEST_BLOCK else 4)
-
-
-def _sizes(input: Tensor) -> tuple[int, int, int, int]:
-    return tuple(input.shape)
 
 
 def _three(tensors: list[Tensor]) -> list[Tensor]:

@@ -1,5 +1,5 @@
 """Depthwise convolution with gradients: as an autograd function, and as an operator for ``torch.compile``."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -26,13 +26,24 @@ class DepthwiseConvolve(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Computes the gradients that are asked for."""
-        input, *weights = ctx.saved_tensors
         need_input, need_bias, *need_weights = ctx.needs_input_grad
-        grad_weights: Sequence[Tensor | None] = [None] * len(weights)
-        if any(need_weights):
-            grad_weights = _weight_gradients(input, grads, [tuple(weight.shape[2:]) for weight in weights])
-        return (_input_gradient(grads, weights) if need_input else None,
-                grads[0].sum((0, 2, 3)) if need_bias else None, *grad_weights)
+        grad_input, grad_weights, grad_bias = _gradients(
+            ctx.saved_tensors, grads, (need_input, any(need_weights), need_bias), _input_gradient, _weight_gradients)
+        return grad_input, grad_bias, *grad_weights
+
+
+def _gradients(saved: Sequence[Tensor], grads: Sequence[Tensor], needed: tuple[bool, bool, bool],
+               input_gradient: Callable[..., Tensor], weight_gradients: Callable[..., list[Tensor]],
+               ) -> tuple[Tensor | None, Sequence[Tensor | None], Tensor | None]:
+    """The gradients of input, kernels and bias that are needed, by these functions."""
+    input, *weights = saved
+    need_input, need_weights, need_bias = needed
+    grad_weights: Sequence[Tensor | None] = [None] * len(weights)
+    if need_weights:
+        grad_weights = weight_gradients(
+            input, grads, [weight.shape[2] for weight in weights], [weight.shape[3] for weight in weights])
+    return (input_gradient(grads, weights) if need_input else None, grad_weights,
+            grads[0].sum((0, 2, 3)) if need_bias else None)
 
 
 def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> list[Tensor]:
@@ -50,7 +61,9 @@ def _input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tenso
     return gradient.contiguous(memory_format=_layout(grads[0], weights))
 
 
-def _weight_gradients(input: Tensor, grads: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+def _weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[int],
+                      widths: Sequence[int]) -> list[Tensor]:
+    sizes = list(zip(heights, widths, strict=True))
     if not input.numel():
         return [input.new_zeros(input.shape[1], 1, *size) for size in sizes]
     gradients = _run(WEIGHT_GRADIENTS, 'weight_gradients', input, sizes, (input, grads, sizes))
@@ -102,7 +115,7 @@ def depthwise_input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor])
 def depthwise_weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[int],
                                widths: Sequence[int]) -> list[Tensor]:
     """The gradients of the kernels. Shapes: input and grads (N, C, H, W). Returns (C, 1, kh, kw) each."""
-    return _weight_gradients(input, grads, list(zip(heights, widths, strict=True)))
+    return _weight_gradients(input, grads, heights, widths)
 
 
 @depthwise_convolve.register_fake
@@ -127,14 +140,9 @@ def _save(ctx: Any, inputs: tuple, output: list[Tensor]) -> None:
 
 
 def _backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Tensor | None, Sequence[Tensor | None], Tensor | None]:
-    input, *weights = ctx.saved_tensors
     need_input, need_weights, need_bias = ctx.needs_input_grad
-    grad_weights: Sequence[Tensor | None] = [None] * len(weights)
-    if any(need_weights):
-        grad_weights = depthwise_weight_gradients(
-            input, grads, [weight.shape[2] for weight in weights], [weight.shape[3] for weight in weights])
-    return (depthwise_input_gradient(grads, weights) if need_input else None, grad_weights,
-            grads[0].sum((0, 2, 3)) if need_bias else None)
+    return _gradients(ctx.saved_tensors, grads, (need_input, any(need_weights), need_bias), depthwise_input_gradient,
+                      depthwise_weight_gradients)
 
 
 depthwise_convolve.register_autograd(_backward, setup_context=_save)
