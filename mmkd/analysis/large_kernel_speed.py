@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
+from mmkd.ops.depthwise.plain import cpu_layout
 from mmkd.ops.large_kernel import large_kernel_depthwise_branches
 
 from .timing import seconds
@@ -92,8 +93,9 @@ class Timing:
 def runs_of(case: Case) -> dict[str, Callable[[], None]]:
     """What is timed side by side: ``conv2d`` in both layouts, and ours on maps in the layout that it prefers."""
     runs = {name: make_run(case, conv2d_branches, layout) for name, layout in PLAIN.items()}
-    tall = all(height > width for height, width in case.kernels)
-    layout = torch.channels_last if case.device == 'cpu' and not tall else torch.contiguous_format
+    layout = torch.contiguous_format
+    if case.device == 'cpu':
+        layout = cpu_layout(torch.empty(case.maps, device='meta'), [torch.empty(1, 1, *size) for size in case.kernels])
     return {OURS: make_run(case, large_kernel_depthwise_branches, layout), **runs}
 
 

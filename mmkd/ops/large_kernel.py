@@ -1,5 +1,7 @@
 """Depthwise convolution with kernels that are about as large as the map."""
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from mmkd.utils import UserError
 from .depthwise.operators import DepthwiseConvolve, convolve, depthwise_convolve
 
 MAX_KERNEL = 127
+Taps = tuple[slice, slice, slice, slice]
 
 
 def large_kernel_depthwise_conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -20,7 +23,8 @@ def large_kernel_depthwise_conv2d(input: Tensor, weight: Tensor, bias: Tensor | 
     reach beyond the map from each of its positions are cut off: they meet padding only, and their gradient is 0 either
     way. Under ``torch.export`` and while tracing it is a plain convolution.
 
-    On the CPU the result is in ``channels_last``, but for contiguous input and kernels up to 7 wide, higher than wide.
+    On the CPU the result is in ``channels_last``, but for large contiguous maps and kernels up to 7 wide, higher than
+    wide.
 
     Args:
         input: The maps.
@@ -49,20 +53,21 @@ def large_kernel_depthwise_branches(input: Tensor, weights: Sequence[Tensor], bi
     Raises:
         UserError: A shape or type does not fit the others, or a kernel size is even or above 127.
     """
+    kept: Sequence[Taps | None] = [None] * len(weights)
     if not torch.jit.is_tracing():  # which would take each shape that is compared for a constant
-        for weight in weights:
-            _check_shapes(input, weight, bias)
+        find = _kept_taps if torch.compiler.is_compiling() else _known_kept_taps
+        kept = find(input.shape, None if bias is None else bias.shape, *[weight.shape for weight in weights])
     input, weights, bias = _autocast(input, weights, bias)
-    for weight in weights:
-        _check_types(input, weight, bias)
+    leaves = [input, *weights] if bias is None else [input, bias, *weights]
+    if any([tensor.dtype is not input.dtype for tensor in leaves]):
+        _refuse_types(input, weights, bias)
     if torch.jit.is_tracing() or _is_exporting():
         return [F.conv2d(input, weight, None if index else bias, padding=[size // 2 for size in weight.shape[2:]],
                          groups=weight.shape[0]) for index, weight in enumerate(weights)]
-    weights = [_cut_idle_taps(weight, *input.shape[2:]) for weight in weights]
+    weights = [weight if taps is None else weight[taps] for weight, taps in zip(weights, kept)]
     if torch.compiler.is_compiling():
         return depthwise_convolve(input, weights, bias)
-    leaves = [input, *weights] if bias is None else [input, bias, *weights]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in leaves):
+    if torch.is_grad_enabled() and any([tensor.requires_grad for tensor in leaves]):
         return list(DepthwiseConvolve.apply(input, bias, *weights))
     return convolve(input, weights, bias)
 
@@ -81,39 +86,48 @@ def _autocast(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None,
     return input.to(dtype), [weight.to(dtype) for weight in weights], None if bias is None else bias.to(dtype)
 
 
-def _cut_idle_taps(weight: Tensor, height: int, width: int) -> Tensor:
-    rows, columns = (max(size // 2 - max(extent - 1, 0), 0) for size, extent in zip(weight.shape[2:], (height, width)))
+def _kept_taps(input: torch.Size, bias: torch.Size | None, *weights: torch.Size) -> list[Taps | None]:
+    """Checks the shapes and returns, for each kernel, what to keep of it: not the taps that only meet padding."""
+    for weight in weights:
+        _check_shapes(input, weight, bias)
+    return [_touching(weight, *input[2:]) for weight in weights]
+
+
+_known_kept_taps = lru_cache(maxsize=4096)(_kept_taps)
+
+
+def _touching(weight: torch.Size, height: int, width: int) -> Taps | None:
+    rows, columns = (max(size // 2 - max(extent - 1, 0), 0) for size, extent in zip(weight[2:], (height, width)))
     if not rows and not columns:
-        return weight
-    return weight[:, :, rows:weight.shape[2] - rows, columns:weight.shape[3] - columns]
+        return None
+    return slice(None), slice(None), slice(rows, weight[2] - rows), slice(columns, weight[3] - columns)
 
 
-def _check_types(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    found = [tensor.dtype for tensor in (input, weight, bias) if tensor is not None]
-    if len(set(found)) > 1:
-        raise UserError(
-            f'large_kernel_depthwise_conv2d expects one type, got {", ".join(map(str, found))} for input '
-            f'{tuple(input.shape)}, weight {tuple(weight.shape)}{"" if bias is None else " and bias"}. Convert one of '
-            'them with .to(), or use torch.autocast.')
+def _refuse_types(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> NoReturn:
+    others = [('weight', weight) for weight in weights] + ([] if bias is None else [('bias', bias)])
+    name, other = next((name, other) for name, other in others if other.dtype is not input.dtype)
+    raise UserError(
+        f'large_kernel_depthwise_conv2d expects one type, got {input.dtype}, {other.dtype} for input '
+        f'{tuple(input.shape)}, {name} {tuple(other.shape)}. Convert one of them with .to(), or use torch.autocast.')
 
 
-def _check_shapes(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    if input.dim() == 4 and weight.dim() == 4 and weight.shape[1] == 1 and input.shape[1] == weight.shape[0] and all(
-            size % 2 and size <= MAX_KERNEL for size in weight.shape[2:]) and (
-            bias is None or tuple(bias.shape) == (weight.shape[0],)):
+def _check_shapes(input: torch.Size, weight: torch.Size, bias: torch.Size | None) -> None:
+    if len(input) == 4 and len(weight) == 4 and weight[1] == 1 and input[1] == weight[0] and all(
+            size % 2 and size <= MAX_KERNEL for size in weight[2:]) and (
+            bias is None or tuple(bias) == (weight[0],)):
         return
-    shapes = f'input {tuple(input.shape)} and weight {tuple(weight.shape)}'
-    if input.dim() != 4 or weight.dim() != 4 or weight.shape[1] != 1:
+    shapes = f'input {tuple(input)} and weight {tuple(weight)}'
+    if len(input) != 4 or len(weight) != 4 or weight[1] != 1:
         raise UserError('large_kernel_depthwise_conv2d expects input (N, C, H, W) and weight (C, 1, kh, kw), '
                         f'got {shapes}. Give one kernel a channel.')
-    if input.shape[1] != weight.shape[0]:
+    if input[1] != weight[0]:
         raise UserError('large_kernel_depthwise_conv2d expects as many kernels as input channels, '
                         f'got {shapes}. Make dimension 1 of the input and dimension 0 of the weight equal.')
-    if any(size % 2 == 0 for size in weight.shape[2:]):
+    if any(size % 2 == 0 for size in weight[2:]):
         raise UserError('large_kernel_depthwise_conv2d expects odd kernel sizes, '
                         f'got {shapes}. Pad the kernel by one row or column.')
-    if max(weight.shape[2:]) > MAX_KERNEL:
+    if max(weight[2:]) > MAX_KERNEL:
         raise UserError(f'large_kernel_depthwise_conv2d expects kernels up to {MAX_KERNEL} long, '
                         f'got {shapes}. Take a smaller kernel, or torch.nn.functional.conv2d.')
-    raise UserError(f'large_kernel_depthwise_conv2d expects bias ({weight.shape[0]},), '
-                    f'got {tuple(bias.shape)} with {shapes}. Give one number a channel.')
+    raise UserError(f'large_kernel_depthwise_conv2d expects bias ({weight[0]},), '
+                    f'got {tuple(bias)} with {shapes}. Give one number a channel.')

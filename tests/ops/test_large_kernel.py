@@ -117,13 +117,15 @@ def test_gradcheck(name, kernel, size):
 
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
 def test_layout_on_the_cpu(layout):
-    x = torch.randn(2, 8, 12, 10).contiguous(memory_format=layout)
+    x = torch.randn(2, 8, 22, 20).contiguous(memory_format=layout)
     weight = torch.randn(8, 1, 5, 9)
     wide, tall = large_kernel_depthwise_conv2d(x, weight), large_kernel_depthwise_conv2d(x, weight.transpose(2, 3))
     assert wide.is_contiguous(memory_format=torch.channels_last)
     assert tall.is_contiguous(memory_format=layout)
     torch.testing.assert_close(wide, conv2d(x, weight), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(tall, conv2d(x, weight.transpose(2, 3)), rtol=1e-4, atol=1e-5)
+    small = large_kernel_depthwise_conv2d(x[:, :, :, :9].contiguous(), weight.transpose(2, 3))
+    assert small.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_the_table_picks_by_size(monkeypatch):

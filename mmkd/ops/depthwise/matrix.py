@@ -28,7 +28,7 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = Non
         out = _along_rows(maps, kernels[:, 0])
         if bias is not None and not index:
             out = out + bias[:, None, None, None]
-        results.append(_turned(out.transpose(0, 1), tall).contiguous().to(input.dtype))
+        results.append(_turned(out.transpose(0, 1), tall).to(input.dtype))
     return results
 
 

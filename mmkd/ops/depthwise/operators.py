@@ -50,14 +50,15 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> l
     """See :class:`DepthwiseConvolve`; without gradients."""
     if not input.numel():
         return [_empty_result(input, weights) for _ in weights]
-    results = _run(CONVOLVE, 'convolve', input, [weight.shape[2:] for weight in weights], (input, weights, bias))
-    return [result.contiguous(memory_format=_layout(input, weights)) for result in results]
+    results = _run(CONVOLVE, 'convolve', input, [weight.shape for weight in weights], (input, weights, bias))
+    layout = _layout(input, weights)
+    return [result.contiguous(memory_format=layout) for result in results]
 
 
 def _input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
     if not grads[0].numel():
         return _empty_result(grads[0], weights)
-    gradient = _run(CONVOLVE, 'input_gradient', grads[0], [weight.shape[2:] for weight in weights], (grads, weights))
+    gradient = _run(CONVOLVE, 'input_gradient', grads[0], [weight.shape for weight in weights], (grads, weights))
     return gradient.contiguous(memory_format=_layout(grads[0], weights))
 
 
@@ -73,13 +74,11 @@ def _weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[
 def _run(table: tuple[Line, ...], function: str, input: Tensor, sizes: Sequence[Sequence[int]], args: tuple) -> Any:
     """Runs the chosen implementation; if it is Triton's and fails, the next best from then on."""
     module = choose(table, input, sizes)
-    if not module.__name__.endswith('.fused'):
-        return getattr(module, function)(*args)
     try:
         return getattr(module, function)(*args)
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:  # what a compiler may raise is not listed anywhere
+        if not module.__name__.endswith('.fused') or isinstance(error, torch.OutOfMemoryError):
+            raise
         give_up_triton(error)
     return getattr(choose(table, input, sizes), function)(*args)
 
@@ -87,7 +86,7 @@ def _run(table: tuple[Line, ...], function: str, input: Tensor, sizes: Sequence[
 def _layout(maps: Tensor, weights: Sequence[Tensor]) -> torch.memory_format:
     """The layout of a result; the compiler has to know it without running anything."""
     if maps.device.type == 'cpu':
-        return cpu_layout(maps, [weight.shape[2:] for weight in weights])
+        return cpu_layout(maps, weights)
     strided = maps.is_contiguous(memory_format=torch.channels_last) and not maps.is_contiguous()
     return torch.channels_last if strided else torch.contiguous_format
 
