@@ -59,7 +59,7 @@ def large_kernel_depthwise_branches(input: Tensor, weights: Sequence[Tensor], bi
         kept = find(input.shape, None if bias is None else bias.shape, *[weight.shape for weight in weights])
     input, weights, bias = _autocast(input, weights, bias)
     leaves = [input, *weights] if bias is None else [input, bias, *weights]
-    if any([tensor.dtype is not input.dtype for tensor in leaves]):
+    if any(tensor.dtype is not input.dtype for tensor in leaves):
         _refuse_types(input, weights, bias)
     if torch.jit.is_tracing() or _is_exporting():
         return [F.conv2d(input, weight, None if index else bias, padding=[size // 2 for size in weight.shape[2:]],
@@ -67,7 +67,7 @@ def large_kernel_depthwise_branches(input: Tensor, weights: Sequence[Tensor], bi
     weights = [weight if taps is None else weight[taps] for weight, taps in zip(weights, kept)]
     if torch.compiler.is_compiling():
         return depthwise_convolve(input, weights, bias)
-    if torch.is_grad_enabled() and any([tensor.requires_grad for tensor in leaves]):
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in leaves):
         return list(DepthwiseConvolve.apply(input, bias, *weights))
     return convolve(input, weights, bias)
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmkd.ops import large_kernel_depthwise_branches, large_kernel_depthwise_conv2d, use_implementation
-from mmkd.ops.depthwise import choice
+from mmkd.ops.depthwise import choice, plain
 from mmkd.ops.depthwise.operators import depthwise_convolve
 from mmkd.utils import UserError
 
@@ -95,9 +95,9 @@ def test_half_precision_is_no_worse_than_conv2d(implementation, dtype):
     x, bias = torch.randn(4, 3, 20, 24, device=device).to(dtype), torch.randn(3, device=device).to(dtype)
     weights = [torch.randn(3, 1, *kernel, device=device).to(dtype) for kernel in ((5, 31), (31, 5), (5, 5))]
     got = results(large_kernel_depthwise_branches, x, weights, bias)
-    plain = results(several, x, weights, bias)
+    pytorch = results(several, x, weights, bias)
     want = results(several, x.double(), [weight.double() for weight in weights], bias.double())
-    for mine, theirs, exact in zip(got, plain, want, strict=True):
+    for mine, theirs, exact in zip(got, pytorch, want, strict=True):
         assert mine.dtype == dtype
         rounding = (exact.to(dtype).double() - exact).norm()  # no result of this type can be closer
         assert (mine.double() - exact).norm() <= max((theirs.double() - exact).norm(), 1.01 * rounding)
@@ -113,6 +113,18 @@ def test_gradcheck(name, kernel, size):
     with use_implementation(name):
         assert torch.autograd.gradcheck(large_kernel_depthwise_conv2d, inputs)
         assert torch.autograd.gradcheck(large_kernel_depthwise_conv2d, inputs[:2])
+
+
+@pytest.mark.parametrize('at_once', [1, 4, 10])
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_weight_gradients_some_images_at_once(at_once, layout, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(plain, 'CACHED_NUMBERS', at_once * 3 * 9 * 8)
+    x, grad = (torch.randn(10, 3, 9, 8, dtype=torch.double).contiguous(memory_format=layout) for _ in range(2))
+    weight = torch.randn(3, 1, 7, 13, dtype=torch.double, requires_grad=True)
+    got, = plain.weight_gradients(x, [grad], [(7, 13)])
+    want, = torch.autograd.grad(conv2d(x, weight), weight, grad)
+    torch.testing.assert_close(got, want)
 
 
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])

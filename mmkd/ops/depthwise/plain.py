@@ -12,7 +12,8 @@ CACHED_NUMBERS = 2**18  # of the images whose weight gradients are computed at o
 FEWEST_IMAGES = 4  # it is one by one, which needs no copy
 SHORT_SIDE = 7  # up to this width contiguous maps are as fast as channels_last,
 CONTIGUOUS_SIDE = 20  # from this size on; smaller ones take 2 to 3 times as long
-SLOW_WIDTHS, GOOD_WIDTH = (11, 13), 15  # kernels 13 wide take 1.5 to 3 times as long as those 15 wide
+SLOW_WIDTH, GOOD_WIDTH = 13, 15  # kernels 13 wide take 1.5 to 3 times as long as those 15 wide; zeros are worth it
+FEWEST_POSITIONS = 96  # from so many positions on
 
 
 def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = None) -> list[Tensor]:
@@ -27,7 +28,7 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = Non
         input, weights = input.float(), [weight.float() for weight in weights]
         bias = None if bias is None else bias.float()
     maps = input.contiguous(memory_format=cpu_layout(input, weights))
-    results = [_conv2d(maps, _widened(weight), None if index else bias) for index, weight in enumerate(weights)]
+    results = [_conv2d(maps, _widened(weight, maps), None if index else bias) for index, weight in enumerate(weights)]
     return [result.to(dtype) for result in results] if dtype in HALF else results
 
 
@@ -36,20 +37,17 @@ def cpu_layout(input: Tensor, weights: Sequence[Tensor]) -> torch.memory_format:
 
     Large contiguous maps stay so for K×k kernels with small k, which are as fast there.
     """
-    if not input.is_contiguous():
-        return torch.channels_last
-    if min(input.shape[2:]) < CONTIGUOUS_SIDE:
+    if not input.is_contiguous() or min(input.shape[2:]) < CONTIGUOUS_SIDE:
         return torch.channels_last
     tall = all(weight.shape[2] > weight.shape[3] and weight.shape[3] <= SHORT_SIDE for weight in weights)
     return torch.contiguous_format if tall else torch.channels_last
 
 
-def _widened(weight: Tensor) -> Tensor:
-    """The kernel, with columns of zeros if its width is a slow one."""
-    width = weight.shape[3]
-    if width not in SLOW_WIDTHS or weight.dtype != torch.float32:
+def _widened(weight: Tensor, maps: Tensor) -> Tensor:
+    """The kernel, with columns of zeros if its width is the slow one."""
+    if weight.shape[3] != SLOW_WIDTH or maps.numel() < FEWEST_POSITIONS * maps.shape[1]:
         return weight
-    return F.pad(weight, [(GOOD_WIDTH - width) // 2] * 2)
+    return F.pad(weight, [(GOOD_WIDTH - SLOW_WIDTH) // 2] * 2)
 
 
 def input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
