@@ -259,6 +259,24 @@ def test_exports_a_plain_convolution_for_all_sizes():
         torch.testing.assert_close(exported.module()(x), block(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize('dynamo', [False, True], ids=['traced', 'exported'])
+def test_exports_a_conv_to_onnx(dynamo, tmp_path):
+    onnx, reference = pytest.importorskip('onnx'), pytest.importorskip('onnx.reference')
+    sizes = dict(input_names=['x'], dynamic_axes=dict(x={0: 'batch', 2: 'height'}), opset_version=17)
+    if dynamo:
+        pytest.importorskip('onnxscript', reason='the exporter of PyTorch 2.4 takes no onnxscript of today')
+        sizes = dict(dynamic_shapes=({0: torch.export.Dim('batch', max=8), 2: torch.export.Dim('height', max=64)},))
+    block, file = Block().eval(), tmp_path / 'block.onnx'
+    torch.onnx.export(block, (torch.randn(2, 3, 20, 18),), str(file), dynamo=dynamo, **sizes)
+    model = onnx.load(str(file))
+    onnx.checker.check_model(model)
+    assert [node.op_type for node in model.graph.node].count('Conv') == 1
+    for batch, height in ((1, 9), (3, 40)):  # at 9 most taps of the 31 only meet padding
+        x = torch.randn(batch, 3, height, 18)
+        got, = reference.ReferenceEvaluator(model).run(None, {model.graph.input[0].name: x.numpy()})
+        torch.testing.assert_close(torch.from_numpy(got), block(x), rtol=1e-4, atol=1e-4)
+
+
 def test_traces_a_plain_convolution():
     block, x = Block().eval(), torch.randn(1, 3, 12, 12)
     with warnings.catch_warnings():
