@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmkd.ops import large_kernel_depthwise_branches, large_kernel_depthwise_conv2d, use_implementation
-from mmkd.ops.depthwise import choice, plain
+from mmkd.ops.depthwise import choice, matrix, plain
 from mmkd.ops.depthwise.operators import depthwise_convolve
 from mmkd.utils import UserError
 
@@ -140,16 +140,32 @@ def test_layout_on_the_cpu(layout):
     assert small.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_table_picks_by_size(monkeypatch):
-    picked = []
-    choice._fitting.cache_clear()
-    monkeypatch.setattr(choice, 'import_module', lambda name: picked.append(name.rpartition('.')[2]) or
-                        import_module(name))
-    for maps, kernel in (((4, 8, 56, 56), (5, 51)), ((4, 8, 7, 7), (13, 5)), ((1, 8, 56, 56), (5, 51)),
-                         ((4, 8, 56, 56), (7, 7))):
-        choice.choose(choice.WEIGHT_GRADIENTS, torch.empty(maps), [kernel])
-        choice.choose(choice.CONVOLVE, torch.empty(maps), [kernel])
-    assert picked == ['matrix', 'plain'] + ['plain'] * 6
+@pytest.mark.parametrize(('maps', 'kernel', 'dtype', 'onednn', 'picked'), [
+    ((4, 8, 56, 56), (5, 51), torch.float32, True, ('plain', 'matrix')),
+    ((1, 8, 56, 56), (5, 51), torch.float32, True, ('plain', 'plain')),
+    ((4, 8, 7, 7), (13, 5), torch.float32, True, ('plain', 'plain')),
+    ((4, 8, 56, 56), (7, 7), torch.float32, True, ('plain', 'plain')),
+    ((4, 8, 7, 7), (7, 7), torch.float64, True, ('matrix', 'matrix')),
+    ((4, 8, 7, 7), (7, 7), torch.float32, False, ('matrix', 'matrix')),
+])
+def test_the_table_picks_for_the_cpu(maps, kernel, dtype, onednn, picked):
+    modules = [choice._fitting(table, 'cpu', dtype, torch.Size(maps), onednn, kernel)
+               for table in (choice.CONVOLVE, choice.WEIGHT_GRADIENTS)]
+    assert tuple(module.__name__.rpartition('.')[2] for module in modules) == picked
+
+
+def test_the_table_sees_whether_onednn_is_on():
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert choice.choose(choice.CONVOLVE, torch.empty(4, 8, 7, 7), [(7, 7)]).__name__.endswith('.matrix')
+
+
+@pytest.mark.parametrize('numbers', [1, 2**22])
+def test_matrix_products_some_channels_at_once(numbers, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(matrix, 'WINDOW_NUMBERS', numbers)
+    x, weight = torch.randn(2, 5, 9, 8, dtype=torch.double), torch.randn(5, 1, 7, 13, dtype=torch.double)
+    got, = matrix.convolve(x, [weight])
+    torch.testing.assert_close(got, conv2d(x, weight))
 
 
 @pytest.mark.parametrize(('input_shape', 'weight_shape', 'bias_shape', 'words'), [

@@ -48,6 +48,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=5, help='rounds to take the median of (default: 5)')
     parser.add_argument('--dtype', choices=DTYPES, default='fp32')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--without-onednn', action='store_true',
+                        help="run without oneDNN, as PyTorch's builds for Apple silicon do")
     parser.add_argument('--plot', type=Path, default=Path('work_dirs/large_kernel_conv.png'), metavar='FILE',
                         help='where to draw (default: %(default)s)')
     args = parser.parse_args()
@@ -162,6 +164,9 @@ def main() -> None:
     args = parse_args()
     logging.disable(logging.INFO)
     where = torch.cuda.get_device_name() if args.device.startswith('cuda') else f'{usable_cores()} CPU cores'
+    if args.without_onednn:
+        torch.backends.mkldnn.set_flags(False)
+        where += ' without oneDNN'
     print(f'PyTorch {torch.__version__}, {where}, {torch.get_num_threads()} threads, {args.dtype}, medians of '
           f'{args.rounds} rounds.')
     for part, run in zip(PARTS, (print_branches, print_stages, print_model, draw)):

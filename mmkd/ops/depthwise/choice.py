@@ -23,11 +23,12 @@ _broken: list[str] = []
 
 
 class Work(NamedTuple):
-    """What there is to convolve."""
+    """What there is to convolve, and whether PyTorch has oneDNN to do it on a CPU."""
     device: str
     dtype: torch.dtype
     maps: tuple[int, int, int, int]
     kernels: tuple[tuple[int, int], ...]
+    onednn: bool
 
     @property
     def short(self) -> int:
@@ -58,16 +59,21 @@ class Line(NamedTuple):
     implementation: str
 
 
+# Without oneDNN, as on Macs and in float64, conv2d takes 1 to 20 times as long as the matrix products, and 100 times in
+# channels_last or with an image's channel as a group.
+SLOW_CPU = Line('cpu', lambda work: not work.onednn or work.dtype is torch.float64, 'matrix')
 # Forward passes, and gradients of the input, which are forward passes with the kernels turned around.
 CONVOLVE = (
     # Not timed on a GPU yet: chosen for what they move and multiply.
     Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
     Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
+    SLOW_CPU,
     Line('any', lambda work: True, 'plain'),
 )
 WEIGHT_GRADIENTS = (
     Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
     Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
+    SLOW_CPU,
     # 1.0 to 1.8 times as fast as the plain one here; slower on smaller and larger maps, and for square kernels.
     Line('cpu', lambda work: work.short <= 7 and work.filled >= 0.8 and 28 <= work.side <= 64
          and work.positions >= 4 * 56 * 56, 'matrix'),
@@ -79,13 +85,14 @@ def choose(table: tuple[Line, ...], input: Tensor, kernels: Sequence[Sequence[in
     """The module that convolves this input with kernels of these sizes, or shapes."""
     if _forced:
         return import_module(f'{__package__}.{_forced[-1]}')
-    return _fitting(table, input.device.type, input.dtype, input.shape, *kernels)
+    onednn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    return _fitting(table, input.device.type, input.dtype, input.shape, onednn, *kernels)
 
 
 @lru_cache(maxsize=4096)
-def _fitting(table: tuple[Line, ...], device: str, dtype: torch.dtype, maps: torch.Size,
+def _fitting(table: tuple[Line, ...], device: str, dtype: torch.dtype, maps: torch.Size, onednn: bool,
              *kernels: Sequence[int]) -> ModuleType:
-    work = Work(device, dtype, tuple(maps), tuple([(size[-2], size[-1]) for size in kernels]))
+    work = Work(device, dtype, tuple(maps), tuple([(size[-2], size[-1]) for size in kernels]), onednn)
     line = next(line for line in table if line.device in (work.device, 'any') and line.fits(work))
     return import_module(f'{__package__}.{line.implementation}')
 

@@ -17,6 +17,7 @@ from .plain import accumulated, summed
 # On the CPU the weight gradient of so many numbers, or channels, is computed at once; measured: they stay in the cache.
 CACHED_NUMBERS = 2**18
 CHUNK = 32
+WINDOW_NUMBERS = 2**22  # of one product in a forward pass on the CPU
 
 
 def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = None) -> list[Tensor]:
@@ -62,7 +63,13 @@ def _along_rows(input: Tensor, weight: Tensor) -> Tensor:
     length = images * (height + padding)
     rows = _rows(input.new_zeros(channels, length + 2 * padding, width), padding, input.transpose(0, 1))
     windows = rows.as_strided((channels, length, taps * width), (rows.stride(0), width, 1))
-    out = windows @ toeplitz(weight, width).flatten(1, 2)
+    chunk = channels
+    if input.device.type == 'cpu':
+        chunk = max(1, WINDOW_NUMBERS // (length * taps * width))  # the product copies the windows
+    out = input.new_empty(channels, length, width)
+    for first in range(0, channels, chunk):
+        these = slice(first, first + chunk)
+        torch.bmm(windows[these], toeplitz(weight[these], width).flatten(1, 2), out=out[these])
     return out.view(channels, images, height + padding, width)[:, :, :height]
 
 
