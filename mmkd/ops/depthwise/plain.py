@@ -35,9 +35,9 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = Non
 def cpu_layout(input: Tensor, weights: Sequence[Tensor]) -> torch.memory_format:
     """The layout in which the CPU convolves: ``channels_last``, where 5×51 runs 10 to 20 times as fast.
 
-    Large contiguous maps stay so for K×k kernels with small k, which are as fast there.
+    Large contiguous maps of several images stay so for K×k kernels with small k, which are as fast there.
     """
-    if not input.is_contiguous() or min(input.shape[2:]) < CONTIGUOUS_SIDE:
+    if not input.is_contiguous() or input.shape[0] == 1 or min(input.shape[2:]) < CONTIGUOUS_SIDE:
         return torch.channels_last
     tall = all(weight.shape[2] > weight.shape[3] and weight.shape[3] <= SHORT_SIDE for weight in weights)
     return torch.contiguous_format if tall else torch.channels_last
