@@ -59,9 +59,10 @@ class Line(NamedTuple):
     implementation: str
 
 
-# Without oneDNN, as on Macs and in float64, conv2d takes 1 to 20 times as long as the matrix products, and 100 times in
-# channels_last or with an image's channel as a group.
+# Without oneDNN, as on Apple silicon and in float64, conv2d takes up to 27 times as long as the matrix products, and
+# about 100 times in channels_last or with an image's channel as a group.
 SLOW_CPU = Line('cpu', lambda work: not work.onednn or work.dtype is torch.float64, 'matrix')
+
 # Forward passes, and gradients of the input, which are forward passes with the kernels turned around.
 CONVOLVE = (
     # Not timed on a GPU yet: chosen for what they move and multiply.
