@@ -88,6 +88,15 @@ class Stopwatch:
         """The seconds so far."""
         return self.before + (time.monotonic() - self.start) * self.running
 
+    def stop(self) -> float:
+        """Counts no further, so that what the file will hold is what a report says.
+
+        Returns:
+            The seconds.
+        """
+        self.before, self.running = self.seconds(), False
+        return self.before
+
     def save(self) -> None:
         """Writes the file."""
         write_json(self.path, dict(seconds=round(self.seconds(), 1)))
@@ -121,7 +130,7 @@ def report(plan: Plan, watch: Stopwatch) -> None:
     with open(folder / 'figures.txt', 'w', encoding='utf-8') as output, redirect_stdout(output), \
             redirect_stderr(output):  # mmdet and mmseg talk a lot
         draw_figures(plan)
-    seconds = watch.seconds()
+    seconds = watch.stop()
     runs = {name: job.done() for name, job in plan.jobs.items()}
     results = reports.Results(runs, settings.student_seeds, settings.student_kinds, settings.scene_seeds,
                               settings.scene_kinds)
