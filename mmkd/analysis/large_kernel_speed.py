@@ -84,10 +84,8 @@ class Timing:
         return 1000 * statistics.median(self.seconds[name])
 
     def ratio(self, others: Iterable[str]) -> float:
-        """How many times as long the fastest of the others takes, as the median over the rounds."""
-        own = self.seconds[OURS]
-        rounds = zip(*(self.seconds[name] * (len(own) if len(self.seconds[name]) == 1 else 1) for name in others))
-        return statistics.median(min(them) / mine for them, mine in zip(rounds, own))
+        """How many times as long the fastest of the others takes, by medians."""
+        return min(self.median(name) for name in others) / self.median(OURS)
 
 
 def runs_of(case: Case) -> dict[str, Callable[[], None]]:
@@ -111,17 +109,17 @@ def time_all(cases: Sequence[Case], rounds: int, progress: Mapping[str, object] 
 
 
 def time_runs(case: Case, runs: Mapping[str, Callable[[], None]], rounds: int) -> Timing:
-    """Times runs in turn, round after round, after one to warm up.
+    """Times runs in turn, round after round, after two to warm up.
 
-    A layout of ``conv2d`` that takes over three times as long as the other to warm up is not run again; what takes
-    less than 20 ms is called several times in a row.
+    A layout of ``conv2d`` that takes over three times as long as the other in these is not run again; what takes
+    less than 100 ms is called several times in a row.
 
     Args:
         case: What they compute.
         runs: What is timed, by name, all of :data:`PLAIN` among them.
         rounds: Rounds to take medians of.
     """
-    first = {name: seconds(run, case.device) for name, run in runs.items()}
+    first = {name: min(seconds(run, case.device) for _ in range(2)) for name, run in runs.items()}
     slow = [name for name in PLAIN if first[name] > 3 * min(first[other] for other in PLAIN)]
     timing = Timing(case, {name: [first[name]] if name in slow else [] for name in runs})
     for _ in tqdm(range(rounds), unit='round', desc=case.name, leave=False):
@@ -131,7 +129,7 @@ def time_runs(case: Case, runs: Mapping[str, Callable[[], None]], rounds: int) -
 
 
 def _seconds_a_call(run: Callable[[], None], estimate: float, device: str) -> float:
-    calls = max(1, round(0.02 / estimate))
+    calls = max(1, round(0.1 / estimate))
 
     def repeat() -> None:
         for _ in range(calls):

@@ -12,7 +12,6 @@ from mmkd.utils import UserError
 from .depthwise.operators import DepthwiseConvolve, convolve, depthwise_convolve
 
 MAX_KERNEL = 127
-Taps = tuple[slice, slice, slice, slice]
 
 
 def large_kernel_depthwise_conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -20,8 +19,8 @@ def large_kernel_depthwise_conv2d(input: Tensor, weight: Tensor, bias: Tensor | 
 
     What runs is picked from a table by device, type and sizes: ``conv2d`` in the faster layout, batched matrix
     products, or Triton's kernels (:mod:`mmkd.ops.depthwise.choice`, :func:`mmkd.ops.use_implementation`). Taps that
-    reach beyond the map from each of its positions are cut off: they meet padding only, and their gradient is 0 either
-    way. Under ``torch.export`` and while tracing it is a plain convolution.
+    reach beyond the map from each of its positions are cut off where that helps: they meet padding only, and their
+    gradient is 0 either way. Under ``torch.export`` and while tracing it is a plain convolution.
 
     On the CPU the result is in ``channels_last``, but for large contiguous maps of several images and kernels up to 7
     wide, higher than wide.
@@ -53,21 +52,27 @@ def large_kernel_depthwise_branches(input: Tensor, weights: Sequence[Tensor], bi
     Raises:
         UserError: A shape or type does not fit the others, or a kernel size is even or above 127.
     """
-    kept: Sequence[Taps | None] = [None] * len(weights)
-    if not torch.jit.is_tracing():  # which would take each shape that is compared for a constant
-        find = _kept_taps if torch.compiler.is_compiling() else _known_kept_taps
-        kept = find(input.shape, None if bias is None else bias.shape, *[weight.shape for weight in weights])
-    input, weights, bias = _autocast(input, weights, bias)
+    tracing, compiling = torch.jit.is_tracing(), torch.compiler.is_compiling()
+    if not tracing:  # which would take each shape that is compared for a constant
+        check = _check_shapes if compiling else _known_to_fit
+        check(input.shape, None if bias is None else bias.shape, *[weight.shape for weight in weights])
+    device = input.device.type
+    if device != 'meta' and torch.is_autocast_enabled(device) and input.dtype is not torch.float64:
+        dtype = torch.get_autocast_dtype(device)
+        input, weights = input.to(dtype), [weight.to(dtype) for weight in weights]
+        bias = None if bias is None else bias.to(dtype)
     leaves = [input, *weights] if bias is None else [input, bias, *weights]
-    if any(tensor.dtype is not input.dtype for tensor in leaves):
-        _refuse_types(input, weights, bias)
-    if torch.jit.is_tracing() or _is_exporting():
+    needs_grad = False
+    for tensor in leaves:
+        if tensor.dtype is not input.dtype:
+            _refuse_types(input, weights, bias)
+        needs_grad = needs_grad or tensor.requires_grad
+    if tracing or compiling and _is_exporting():
         return [F.conv2d(input, weight, None if index else bias, padding=[size // 2 for size in weight.shape[2:]],
                          groups=weight.shape[0]) for index, weight in enumerate(weights)]
-    weights = [weight if taps is None else weight[taps] for weight, taps in zip(weights, kept)]
-    if torch.compiler.is_compiling():
+    if compiling:
         return depthwise_convolve(input, weights, bias)
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in leaves):
+    if needs_grad and torch.is_grad_enabled():
         return list(DepthwiseConvolve.apply(input, bias, *weights))
     return convolve(input, weights, bias)
 
@@ -75,32 +80,6 @@ def large_kernel_depthwise_branches(input: Tensor, weights: Sequence[Tensor], bi
 def _is_exporting() -> bool:
     """Whether ``torch.export`` runs; before PyTorch 2.6 it cannot be told from ``torch.compile``."""
     return getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)()
-
-
-def _autocast(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None,
-              ) -> tuple[Tensor, Sequence[Tensor], Tensor | None]:
-    device = input.device.type
-    if device == 'meta' or not torch.is_autocast_enabled(device) or input.dtype is torch.float64:
-        return input, weights, bias
-    dtype = torch.get_autocast_dtype(device)
-    return input.to(dtype), [weight.to(dtype) for weight in weights], None if bias is None else bias.to(dtype)
-
-
-def _kept_taps(input: torch.Size, bias: torch.Size | None, *weights: torch.Size) -> list[Taps | None]:
-    """Checks the shapes and returns, for each kernel, what to keep of it: not the taps that only meet padding."""
-    for weight in weights:
-        _check_shapes(input, weight, bias)
-    return [_touching(weight, *input[2:]) for weight in weights]
-
-
-_known_kept_taps = lru_cache(maxsize=4096)(_kept_taps)
-
-
-def _touching(weight: torch.Size, height: int, width: int) -> Taps | None:
-    rows, columns = (max(size // 2 - max(extent - 1, 0), 0) for size, extent in zip(weight[2:], (height, width)))
-    if not rows and not columns:
-        return None
-    return slice(None), slice(None), slice(rows, weight[2] - rows), slice(columns, weight[3] - columns)
 
 
 def _refuse_types(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> NoReturn:
@@ -111,7 +90,15 @@ def _refuse_types(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None)
         f'{tuple(input.shape)}, {name} {tuple(other.shape)}. Convert one of them with .to(), or use torch.autocast.')
 
 
-def _check_shapes(input: torch.Size, weight: torch.Size, bias: torch.Size | None) -> None:
+def _check_shapes(input: torch.Size, bias: torch.Size | None, *weights: torch.Size) -> None:
+    for weight in weights:
+        _check_kernel(input, weight, bias)
+
+
+_known_to_fit = lru_cache(maxsize=4096)(_check_shapes)
+
+
+def _check_kernel(input: torch.Size, weight: torch.Size, bias: torch.Size | None) -> None:
     if len(input) == 4 and len(weight) == 4 and weight[1] == 1 and input[1] == weight[0] and all(
             size % 2 and size <= MAX_KERNEL for size in weight[2:]) and (
             bias is None or tuple(bias) == (weight[0],)):

@@ -149,14 +149,29 @@ def test_layout_on_the_cpu(layout):
     ((4, 8, 7, 7), (7, 7), torch.float32, False, ('matrix', 'matrix')),
 ])
 def test_the_table_picks_for_the_cpu(maps, kernel, dtype, onednn, picked):
-    modules = [choice._fitting(table, 'cpu', dtype, torch.Size(maps), onednn, kernel)
+    modules = [choice._fitting(table, None, 'cpu', dtype, torch.Size(maps), onednn, kernel).module
                for table in (choice.CONVOLVE, choice.WEIGHT_GRADIENTS)]
     assert tuple(module.__name__.rpartition('.')[2] for module in modules) == picked
 
 
 def test_the_table_sees_whether_onednn_is_on():
     with torch.backends.mkldnn.flags(enabled=False):
-        assert choice.choose(choice.CONVOLVE, torch.empty(4, 8, 7, 7), [(7, 7)]).__name__.endswith('.matrix')
+        assert choice.choose(choice.CONVOLVE, torch.empty(4, 8, 7, 7), [(7, 7)]).module.__name__.endswith('.matrix')
+
+
+@pytest.mark.parametrize(('name', 'images', 'paddings'), [
+    # (left, right, top, bottom) of kernels 5×51, 51×5, 31×31 and 5×13
+    ('plain', 4, ((-18, -18, 0, 0), None, (-8, -8, -9, -9), (1, 1, 0, 0))),
+    ('plain', 1, ((-18, -18, 0, 0), None, (-8, -8, -9, -9), None)),
+    ('matrix', 4, ((-19, -19, 0, 0), (0, 0, -19, -19), (-9, -9, -9, -9), None)),
+])
+def test_kernels_are_cut_and_widened_where_it_pays(name, images, paddings):
+    x = torch.randn(images, 2, 7, 7, dtype=torch.double)
+    weights = [torch.randn(2, 1, *size, dtype=torch.double) for size in ((5, 51), (51, 5), (31, 31), (5, 13))]
+    with use_implementation(name):
+        assert choice.choose(choice.CONVOLVE, x, [weight.shape for weight in weights]).paddings == paddings
+        for got, weight in zip(large_kernel_depthwise_branches(x, weights), weights, strict=True):
+            torch.testing.assert_close(got, conv2d(x, weight))
 
 
 @pytest.mark.parametrize('numbers', [1, 2**22])
@@ -313,8 +328,8 @@ def test_without_a_working_triton_one_warning_and_the_next_best(monkeypatch):
         monkeypatch.setattr(fused, name, broken)
     monkeypatch.setattr(choice, '_broken', [])
     for table in ('CONVOLVE', 'WEIGHT_GRADIENTS'):
-        lines = (choice.Line('any', lambda work: choice.triton_works(), 'fused'),
-                 choice.Line('any', lambda work: True, 'matrix'))
+        lines = choice.Table((choice.Line('any', lambda work: choice.triton_works(), 'fused'),
+                              choice.Line('any', lambda work: True, 'matrix')))
         monkeypatch.setattr(f'mmkd.ops.depthwise.operators.{table}', lines)
     x, weights, bias = torch.randn(2, 3, 9, 9), [torch.randn(3, 1, 3, 9)], torch.randn(3)
     with pytest.warns(UserWarning, match='PTXAS error') as seen:

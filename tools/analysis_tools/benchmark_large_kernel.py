@@ -37,8 +37,8 @@ PARTS = ('branches', 'stages', 'model', 'plot')
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(
-        description=f'{__doc__} All runs of a case are timed in turn, round after round; ratios are medians over the '
-        'rounds, and above 1 where mmkd is faster. The sizes are those of the models at 224x224. Prints Markdown.')
+        description=f'{__doc__} All runs of a case are timed in turn, round after round; ratios are of medians over '
+        'the rounds, and above 1 where mmkd is faster. The sizes are those of the models at 224x224. Prints Markdown.')
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS),
                         help='branches: each kernel alone, against the better layout; stages: the three branches of a '
                         'stage, forward and backward, with memory and error, against channels_last; model: SLaK-T as '

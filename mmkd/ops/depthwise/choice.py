@@ -5,6 +5,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from types import ModuleType
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor
 
 from mmkd.utils import UserError, nearest
+
+from .plain import best_lengths, touching_lengths
 
 NAMES = ('plain', 'matrix', 'fused')
 FUSED_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
@@ -53,10 +56,22 @@ class Work(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of the table; the first that fits is taken."""
+    """A line of a table."""
     device: str
     fits: Callable[[Work], bool]
     implementation: str
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Lines of which the first that fits is taken."""
+    lines: tuple[Line, ...]
+
+
+class Choice(NamedTuple):
+    """The module that convolves, and how each kernel is padded first (see ``torch.nn.functional.pad``), or None."""
+    module: ModuleType
+    paddings: tuple[tuple[int, ...] | None, ...]
 
 
 # Without oneDNN, as on Apple silicon and in float64, conv2d takes up to 27 times as long as the matrix products, and
@@ -64,14 +79,14 @@ class Line(NamedTuple):
 SLOW_CPU = Line('cpu', lambda work: not work.onednn or work.dtype is torch.float64, 'matrix')
 
 # Forward passes, and gradients of the input, which are forward passes with the kernels turned around.
-CONVOLVE = (
+CONVOLVE = Table((
     # Not timed on a GPU yet: chosen for what they move and multiply.
     Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
     Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
     SLOW_CPU,
     Line('any', lambda work: True, 'plain'),
-)
-WEIGHT_GRADIENTS = (
+))
+WEIGHT_GRADIENTS = Table((
     Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
     Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
     SLOW_CPU,
@@ -79,23 +94,31 @@ WEIGHT_GRADIENTS = (
     Line('cpu', lambda work: work.short <= 7 and work.filled >= 0.8 and 28 <= work.side <= 64
          and work.positions >= 4 * 56 * 56, 'matrix'),
     Line('any', lambda work: True, 'plain'),
-)
+))
 
 
-def choose(table: tuple[Line, ...], input: Tensor, kernels: Sequence[Sequence[int]]) -> ModuleType:
-    """The module that convolves this input with kernels of these sizes, or shapes."""
-    if _forced:
-        return import_module(f'{__package__}.{_forced[-1]}')
-    onednn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-    return _fitting(table, input.device.type, input.dtype, input.shape, onednn, *kernels)
+def choose(table: Table, input: Tensor, kernels: Sequence[Sequence[int]]) -> Choice:
+    """What convolves this input with kernels of these sizes, or shapes."""
+    return _fitting(table, _forced[-1] if _forced else None, input.device.type, input.dtype, input.shape,
+                    torch.backends.mkldnn.enabled, *kernels)
 
 
 @lru_cache(maxsize=4096)
-def _fitting(table: tuple[Line, ...], device: str, dtype: torch.dtype, maps: torch.Size, onednn: bool,
-             *kernels: Sequence[int]) -> ModuleType:
-    work = Work(device, dtype, tuple(maps), tuple([(size[-2], size[-1]) for size in kernels]), onednn)
-    line = next(line for line in table if line.device in (work.device, 'any') and line.fits(work))
-    return import_module(f'{__package__}.{line.implementation}')
+def _fitting(table: Table, forced: str | None, device: str, dtype: torch.dtype, maps: torch.Size, onednn: bool,
+             *kernels: Sequence[int]) -> Choice:
+    sizes = tuple([(kernel[-2], kernel[-1]) for kernel in kernels])
+    work = Work(device, dtype, tuple(maps), sizes, onednn and torch.backends.mkldnn.is_available())
+    name = forced or next(line.implementation for line in table.lines
+                          if line.device in (work.device, 'any') and line.fits(work))
+    lengths = best_lengths if device == 'cpu' and name == 'plain' else touching_lengths
+    return Choice(import_module(f'{__package__}.{name}'),
+                  tuple([padding_to(size, lengths(size, work.maps)) for size in sizes]))
+
+
+def padding_to(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, ...] | None:
+    """How to pad, or with negative numbers crop, a kernel of one size to another; None if they are the same."""
+    rows, columns = [(there - here) // 2 for here, there in zip(size, wanted, strict=True)]
+    return (columns, columns, rows, rows) if rows or columns else None
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
-from .choice import CONVOLVE, WEIGHT_GRADIENTS, Line, choose, give_up_triton
-from .plain import cpu_layout
+from .choice import CONVOLVE, WEIGHT_GRADIENTS, Table, choose, give_up_triton, padding_to
+from .plain import cpu_layout, touching_lengths
 
 
 class DepthwiseConvolve(torch.autograd.Function):
@@ -50,7 +51,8 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> l
     """See :class:`DepthwiseConvolve`; without gradients."""
     if not input.numel():
         return [_empty_result(input, weights) for _ in weights]
-    results = _run(CONVOLVE, 'convolve', input, [weight.shape for weight in weights], (input, weights, bias))
+    results = _run(CONVOLVE, input, [weight.shape for weight in weights],
+                   lambda module, paddings: module.convolve(input, _padded(weights, paddings), bias))
     layout = _layout(input, weights)
     return [result.contiguous(memory_format=layout) for result in results]
 
@@ -58,7 +60,8 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> l
 def _input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
     if not grads[0].numel():
         return _empty_result(grads[0], weights)
-    gradient = _run(CONVOLVE, 'input_gradient', grads[0], [weight.shape for weight in weights], (grads, weights))
+    gradient = _run(CONVOLVE, grads[0], [weight.shape for weight in weights],
+                    lambda module, paddings: module.input_gradient(grads, _padded(weights, paddings)))
     return gradient.contiguous(memory_format=_layout(grads[0], weights))
 
 
@@ -67,20 +70,27 @@ def _weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[
     sizes = list(zip(heights, widths, strict=True))
     if not input.numel():
         return [input.new_zeros(input.shape[1], 1, *size) for size in sizes]
-    gradients = _run(WEIGHT_GRADIENTS, 'weight_gradients', input, sizes, (input, grads, sizes))
-    return [gradient.contiguous() for gradient in gradients]
+    touching = [touching_lengths(size, input.shape) for size in sizes]
+    gradients = _run(WEIGHT_GRADIENTS, input, touching,
+                     lambda module, _: module.weight_gradients(input, grads, touching))
+    paddings = [padding_to(part, size) for part, size in zip(touching, sizes)]
+    return [gradient.contiguous() for gradient in _padded(gradients, paddings)]
 
 
-def _run(table: tuple[Line, ...], function: str, input: Tensor, sizes: Sequence[Sequence[int]], args: tuple) -> Any:
+def _padded(weights: Sequence[Tensor], paddings: Sequence[tuple[int, ...] | None]) -> Sequence[Tensor]:
+    return [weight if padding is None else F.pad(weight, padding) for weight, padding in zip(weights, paddings)]
+
+
+def _run(table: Table, maps: Tensor, sizes: Sequence[Sequence[int]], run: Callable[..., Any]) -> Any:
     """Runs the chosen implementation; if it is Triton's and fails, the next best from then on."""
-    module = choose(table, input, sizes)
+    chosen = choose(table, maps, sizes)
     try:
-        return getattr(module, function)(*args)
+        return run(*chosen)
     except Exception as error:  # what a compiler may raise is not listed anywhere
-        if not module.__name__.endswith('.fused') or isinstance(error, torch.OutOfMemoryError):
+        if not chosen.module.__name__.endswith('.fused') or isinstance(error, torch.OutOfMemoryError):
             raise
         give_up_triton(error)
-    return getattr(choose(table, input, sizes), function)(*args)
+    return run(*choose(table, maps, sizes))
 
 
 def _layout(maps: Tensor, weights: Sequence[Tensor]) -> torch.memory_format:

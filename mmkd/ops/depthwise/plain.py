@@ -28,7 +28,7 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None = Non
         input, weights = input.float(), [weight.float() for weight in weights]
         bias = None if bias is None else bias.float()
     maps = input.contiguous(memory_format=cpu_layout(input, weights))
-    results = [_conv2d(maps, _widened(weight, maps), None if index else bias) for index, weight in enumerate(weights)]
+    results = [_conv2d(maps, weight, None if index else bias) for index, weight in enumerate(weights)]
     return [result.to(dtype) for result in results] if dtype in HALF else results
 
 
@@ -43,11 +43,19 @@ def cpu_layout(input: Tensor, weights: Sequence[Tensor]) -> torch.memory_format:
     return torch.contiguous_format if tall else torch.channels_last
 
 
-def _widened(weight: Tensor, maps: Tensor) -> Tensor:
-    """The kernel, with columns of zeros if its width is the slow one."""
-    if weight.shape[3] != SLOW_WIDTH or maps.numel() < FEWEST_POSITIONS * maps.shape[1]:
-        return weight
-    return F.pad(weight, [(GOOD_WIDTH - SLOW_WIDTH) // 2] * 2)
+def touching_lengths(size: tuple[int, int], maps: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Height and width of what a kernel needs: the taps that meet more than padding."""
+    return tuple([min(length, 2 * max(extent, 1) - 1) for length, extent in zip(size, maps[2:])])
+
+
+def best_lengths(size: tuple[int, int], maps: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Height and width that a kernel, cut or with zeros around it, is convolved with on the CPU."""
+    rows, columns = touching_lengths(size, maps)
+    if size[1] <= SHORT_SIDE:
+        rows = size[0]  # rows of padding take no time, and a cut is a copy
+    if columns == SLOW_WIDTH and (size[1] > SLOW_WIDTH or maps[0] * maps[2] * maps[3] >= FEWEST_POSITIONS):
+        columns = GOOD_WIDTH
+    return rows, columns
 
 
 def input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
