@@ -22,8 +22,8 @@ def large_kernel_depthwise_conv2d(input: Tensor, weight: Tensor, bias: Tensor | 
     reach beyond the map from each of its positions are cut off where that helps: they meet padding only, and their
     gradient is 0 either way. Under ``torch.export`` and while tracing it is a plain convolution.
 
-    On the CPU the result is in ``channels_last``, but for large contiguous maps of several images and kernels up to 7
-    wide, higher than wide.
+    On the CPU the result is in ``channels_last``, but for large contiguous maps and kernels up to 7 wide, higher than
+    wide.
 
     Args:
         input: The maps.
