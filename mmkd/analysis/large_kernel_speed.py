@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.autograd.profiler import profile
 from torch.nn import functional as F
-from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 from mmkd.ops.depthwise.plain import cpu_layout
@@ -147,10 +147,10 @@ def peak_bytes(run: Callable[[], object], device: str) -> int:
         run()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
+    with profile(profile_memory=True) as profiler:
         run()
     held = peak = 0
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == '[memory]']
+    events = [event for event in profiler.kineto_results.events() if event.name() == '[memory]']
     for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()
         peak = max(peak, held)
