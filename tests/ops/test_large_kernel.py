@@ -159,6 +159,12 @@ def test_the_table_sees_whether_onednn_is_on():
         assert choice.choose(choice.CONVOLVE, torch.empty(4, 8, 7, 7), [(7, 7)]).module.__name__.endswith('.matrix')
 
 
+def test_the_table_sees_the_taps_that_meet_the_map():
+    for table in (choice.CONVOLVE, choice.WEIGHT_GRADIENTS):  # 9×9 on 3×3 maps: 5×5
+        chosen = choice._fitting(table, None, 'cuda', torch.float64, torch.Size((4, 8, 3, 3)), True, (9, 9))
+        assert chosen.module.__name__.endswith('.matrix')
+
+
 @pytest.mark.parametrize(('name', 'images', 'paddings'), [
     # (left, right, top, bottom) of kernels 5×51, 51×5, 31×31 and 5×13
     ('plain', 4, ((-18, -18, 0, 0), None, (-8, -8, -9, -9), (1, 1, 0, 0))),

@@ -26,7 +26,7 @@ _broken: list[str] = []
 
 
 class Work(NamedTuple):
-    """What there is to convolve, and whether PyTorch has oneDNN to do it on a CPU."""
+    """What there is to convolve, of kernels what meets more than padding, and whether PyTorch has oneDNN for it."""
     device: str
     dtype: torch.dtype
     maps: tuple[int, int, int, int]
@@ -64,7 +64,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Lines of which the first that fits is taken."""
+    """Lines of which the first that fits is taken; known by its identity, which is quick to look up."""
     lines: tuple[Line, ...]
 
 
@@ -107,12 +107,16 @@ def choose(table: Table, input: Tensor, kernels: Sequence[Sequence[int]]) -> Cho
 def _fitting(table: Table, forced: str | None, device: str, dtype: torch.dtype, maps: torch.Size, onednn: bool,
              *kernels: Sequence[int]) -> Choice:
     sizes = tuple([(kernel[-2], kernel[-1]) for kernel in kernels])
-    work = Work(device, dtype, tuple(maps), sizes, onednn and torch.backends.mkldnn.is_available())
+    touching = tuple([touching_lengths(size, maps) for size in sizes])
+    work = Work(device, dtype, tuple(maps), touching, onednn and torch.backends.mkldnn.is_available())
     name = forced or next(line.implementation for line in table.lines
                           if line.device in (work.device, 'any') and line.fits(work))
-    lengths = best_lengths if device == 'cpu' and name == 'plain' else touching_lengths
+    if device == 'cpu' and name == 'plain':
+        lengths = [best_lengths(size, maps) for size in sizes]
+    else:
+        lengths = touching
     return Choice(import_module(f'{__package__}.{name}'),
-                  tuple([padding_to(size, lengths(size, work.maps)) for size in sizes]))
+                  tuple([padding_to(size, length) for size, length in zip(sizes, lengths)]))
 
 
 def padding_to(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, ...] | None:

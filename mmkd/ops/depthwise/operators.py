@@ -82,7 +82,7 @@ def _padded(weights: Sequence[Tensor], paddings: Sequence[tuple[int, ...] | None
 
 
 def _run(table: Table, maps: Tensor, sizes: Sequence[Sequence[int]], run: Callable[..., Any]) -> Any:
-    """Runs the chosen implementation; if it is Triton's and fails, the next best from then on."""
+    """Runs what is chosen, with how to pad the kernels; if it is Triton's and fails, the next best from then on."""
     chosen = choose(table, maps, sizes)
     try:
         return run(*chosen)
