@@ -1,11 +1,12 @@
 """Training SLaK-T and ConvNeSt-T beside ConvNeXt-T: images a second, and memory."""
 from collections.abc import Callable, Iterator
-from itertools import product
+from contextlib import nullcontext
 
 import torch
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
+from mmkd.ops import use_implementation
 from mmkd.utils.configs import load_config
 
 from .settings import Settings, milliseconds, peak_gigabytes, tried
@@ -21,17 +22,18 @@ SMALL = {'ConvNeXt-T': {'model.backbone.arch': 'atto', 'model.head.in_channels':
 def rows(settings: Settings) -> Iterator[dict]:
     """One row a model, layout and way to run; images a second also as a share of ConvNeXt-T's, run the same way."""
     batch = 2 if settings.small else 64 if settings.quick else 128
-    ways = list(product((False,), (True, False))) + ([] if settings.quick else [(True, True)])
+    ways = [('eager', True), ('eager', False), ('compiled', True), ('eager, conv2d', True)]
+    if settings.quick or settings.small:
+        ways = ways[:2]
     reference = {}
-    for compiled, channels_last in ways:
+    for run, channels_last in ways:
         for name in CONFIGS:
-            if settings.small and compiled:
+            if 'conv2d' in run and name == 'ConvNeXt-T':
                 continue
-            for row in tried(name, lambda: measure(name, batch, compiled, channels_last, settings)):
-                if name == 'ConvNeXt-T' and 'images / s' in row:
-                    reference[compiled, channels_last] = row['images / s']
-                if 'images / s' in row and reference.get((compiled, channels_last)):
-                    row['of ConvNeXt-T'] = row['images / s'] / reference[compiled, channels_last]
+            for row in tried(name, lambda: measure(name, batch, run, channels_last, settings)):
+                if 'images / s' in row:
+                    reference.setdefault((run.partition(',')[0], channels_last), row['images / s'])
+                    row['of ConvNeXt-T'] = row['images / s'] / reference[run.partition(',')[0], channels_last]
                 yield row
 
 
@@ -75,14 +77,22 @@ class Logits(nn.Module):
         return self.model(images)
 
 
-def measure(name: str, batch: int, compiled: bool, channels_last: bool, settings: Settings) -> dict:
-    """Images a second and the peak of memory."""
+def measure(name: str, batch: int, run: str, channels_last: bool, settings: Settings) -> dict:
+    """Images a second and the peak of memory.
+
+    Args:
+        name: A key of :data:`CONFIGS`.
+        batch: Images a step.
+        run: ``'eager'``, ``'compiled'``, or ``'eager, conv2d'`` without the kernels of :mod:`mmkd.ops`.
+        channels_last: The layout of images and weights.
+        settings: The report's.
+    """
     model = Logits(build(name, settings))
     if channels_last:
         model = model.to(memory_format=torch.channels_last)
-    step = training_step(torch.compile(model) if compiled else model, batch, channels_last, settings)
-    time = milliseconds(step, settings.device, 1.5)
-    memory = peak_gigabytes(step, settings.device)
-    return {'case': name, 'batch': batch, 'run': 'compiled' if compiled else 'eager',
-            'layout': 'channels_last' if channels_last else 'contiguous', 'step (ms)': time,
-            'images / s': 1000 * batch / time, 'peak (GiB)': memory}
+    step = training_step(torch.compile(model) if run == 'compiled' else model, batch, channels_last, settings)
+    with use_implementation('plain') if 'conv2d' in run else nullcontext():
+        time = milliseconds(step, settings.device, 1.5)
+        memory = peak_gigabytes(step, settings.device)
+    return {'case': name, 'batch': batch, 'run': run, 'layout': 'channels_last' if channels_last else 'contiguous',
+            'step (ms)': time, 'images / s': 1000 * batch / time, 'peak (GiB)': memory}

@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
 # In the order of what one would want to know if the next one did not come to its end.
 PARTS = dict(
-    correctness=Part('correctness', 'Triton kernels against float64', 80, 40),
+    correctness=Part('correctness', 'Triton kernels against float64', 110, 60),
     branches=Part('branches', 'Depthwise layers beside conv2d', 80, 30),
     models=Part('models', 'Training steps beside ConvNeXt-T, bfloat16', 130, 50),
     steps=Part('steps', 'Distillation steps beside their parts', 90, 0),

@@ -7,7 +7,7 @@ from multiprocessing import get_context
 
 import torch
 
-from mmkd.ops.depthwise.blocks import KINDS, LARGEST, SHORT, SMALLEST, Blocks, covering, rule, use_blocks
+from mmkd.ops.depthwise.blocks import KINDS, LARGEST, SMALLEST, Blocks, Key, capability, key_of, rule, use_blocks
 
 from .settings import Layer, Settings, layers, milliseconds, tried
 
@@ -28,10 +28,9 @@ def rows(settings: Settings) -> Iterator[dict]:
 
 def candidates(layer: Layer, kind: str) -> list[Blocks]:
     """The rule's cut, then those around it."""
-    side, long = covering(max(layer.maps[2:])), max(map(max, layer.kernels)) > SHORT
-    size = 4 if layer.dtype == 'fp32' else 2
-    first = rule(kind, side, long, size)
-    sides = [side] if long else [block for block in (SMALLEST, 32, LARGEST) if block <= side]
+    _, _, side, long, size = key = _key(layer, kind, (0, 0))
+    first = rule(*key[1:])
+    sides = [max(side, SMALLEST)] if long else [block for block in (SMALLEST, 32, LARGEST) if block < 2 * side]
     half, weights = size == 2, kind == 'weight_gradient'
     found = [Blocks(block, rows // block, warps, stages, tap, precision)
              for block, rows, warps, stages, tap, precision in product(
@@ -39,6 +38,10 @@ def candidates(layer: Layer, kind: str) -> list[Blocks]:
                  (1, 2, 4, 8) if weights else (1,), ('ieee',) if half else ('ieee', 'tf32x3'))
              if tap * block <= 128]
     return [first, *(blocks for blocks in found if blocks != first)]
+
+
+def _key(layer: Layer, kind: str, capability: tuple[int, int]) -> Key:
+    return key_of(capability, kind, layer.maps, max(map(max, layer.kernels)), 4 if layer.dtype == 'fp32' else 2)
 
 
 def caller(layer: Layer, kind: str, device: str) -> Callable[[], object]:
@@ -83,9 +86,7 @@ def best(layer: Layer, kind: str, several: list[Blocks], device: str) -> dict:
                     times[blocks] = row['ms']
                 failed += 'error' in row
     fastest = min(times, key=times.get)
-    capability = torch.cuda.get_device_capability() if device.startswith('cuda') else (0, 0)
-    size = 4 if layer.dtype == 'fp32' else 2
-    key = (capability, kind, covering(max(layer.maps[2:])), max(map(max, layer.kernels)) > SHORT, size)
+    key = _key(layer, kind, capability(torch.device(device)))
     values = ', '.join(map(repr, fastest))
     return {'case': layer.name, 'kind': kind, 'dtype': layer.dtype, 'best (ms)': times[fastest],
             'rule (ms)': times.get(several[0]), 'tried': len(times), 'failed': failed,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16, fp32=torch.float32)
+DTYPES = dict(bf16=torch.bfloat16, fp32=torch.float32, fp16=torch.float16)
 SLAK_TINY = ((124, 56, 51), (249, 28, 49), (499, 14, 47), (998, 7, 13))  # channels, side, long side of kernels
 SLAK_BASE = ((166, 56, 51), (332, 28, 49), (665, 14, 47), (1331, 7, 13))
 CONVNEST_TINY = ((576, 56, 7), (1152, 28, 7), (2304, 14, 7), (4608, 7, 7))

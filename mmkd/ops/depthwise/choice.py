@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mmkd.utils import UserError, nearest
 
+from .blocks import SHORT, capability
 from .plain import best_lengths, touching_lengths
 
 NAMES = ('plain', 'matrix', 'fused')
@@ -44,6 +45,11 @@ class Work(NamedTuple):
     def short(self) -> int:
         """The longest of the kernels' shorter sides."""
         return max(min(size) for size in self.kernels)
+
+    @property
+    def long(self) -> int:
+        """The longest side of any kernel."""
+        return max(map(max, self.kernels))
 
     @property
     def side(self) -> int:
@@ -85,15 +91,19 @@ class Choice(NamedTuple):
 # about 100 times in channels_last or with an image's channel as a group.
 SLOW_CPU = Line('cpu', lambda work: not work.onednn or work.dtype is torch.float64, 'matrix')
 
+# On an H200 Triton's kernels take 3 to 4 times as long here as conv2d in channels_last.
+SMALL_ON_HOPPER = Line('cuda', lambda work: work.capability == (9, 0) and work.long <= SHORT and work.side <= 8, 'plain')
+
 # Forward passes, and gradients of the input, which are forward passes with the kernels turned around.
 CONVOLVE = Table((
-    # Not timed on a GPU yet: chosen for what they move and multiply.
+    SMALL_ON_HOPPER,
     Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
     Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
     SLOW_CPU,
     Line('any', lambda work: True, 'plain'),
 ))
 WEIGHT_GRADIENTS = Table((
+    SMALL_ON_HOPPER,
     Line('cuda', lambda work: work.dtype in FUSED_DTYPES and triton_works(), 'fused'),
     Line('cuda', lambda work: work.short <= 7 and work.filled >= 0.5, 'matrix'),
     SLOW_CPU,
@@ -107,13 +117,8 @@ WEIGHT_GRADIENTS = Table((
 def choose(table: Table, input: Tensor, kernels: Sequence[Sequence[int]]) -> Choice:
     """What convolves this input with kernels of these sizes, or shapes."""
     device = input.device
-    return _fitting(table, _forced[-1] if _forced else os.environ.get(VARIABLE), device.type, _capability(device),
+    return _fitting(table, _forced[-1] if _forced else os.environ.get(VARIABLE), device.type, capability(device),
                     input.dtype, input.shape, torch.backends.mkldnn.enabled, *kernels)
-
-
-@cache
-def _capability(device: torch.device) -> tuple[int, int]:
-    return torch.cuda.get_device_capability(device) if device.type == 'cuda' else (0, 0)
 
 
 @lru_cache(maxsize=4096)

@@ -11,20 +11,21 @@ import triton.language as tl
 
 
 @triton.jit
-def _tile(maps, first_image, top, left, images, height, width, stride_n, TALL: tl.constexpr, IMAGES: tl.constexpr,
-          BLOCK: tl.constexpr):
-    """Loads a tile whose first position is (top, left); zeros where there is no map."""
+def _axes(TALL: tl.constexpr, IMAGES: tl.constexpr, BLOCK: tl.constexpr):
+    """Image, row and column of a tile's positions, counted from its first, with axes to broadcast."""
+    both, one = tl.arange(0, IMAGES * BLOCK), tl.arange(0, BLOCK)
     if TALL:
-        columns = tl.arange(0, IMAGES * BLOCK)
-        image, y, x = first_image + columns // BLOCK, top + tl.arange(0, BLOCK), left + columns % BLOCK
-        inside = ((y >= 0) & (y < height))[:, None] & ((image < images) & (x >= 0) & (x < width))[None, :]
-        place = (y * width)[:, None] + (image.to(tl.int64) * stride_n + x)[None, :]
+        image, y, x = (both // BLOCK)[None, :], one[:, None], (both % BLOCK)[None, :]
     else:
-        rows = tl.arange(0, IMAGES * BLOCK)
-        image, y, x = first_image + rows // BLOCK, top + rows % BLOCK, left + tl.arange(0, BLOCK)
-        inside = ((image < images) & (y >= 0) & (y < height))[:, None] & ((x >= 0) & (x < width))[None, :]
-        place = (image.to(tl.int64) * stride_n + y * width)[:, None] + x[None, :]
-    return tl.load(maps + place, mask=inside, other=0.)
+        image, y, x = (both // BLOCK)[:, None], (both % BLOCK)[:, None], one[None, :]
+    return image, y, x
+
+
+@triton.jit
+def _first(maps, first_image, channel, top, left, channels, height, width):
+    """Where in memory a position is, which need not be on the map."""
+    image = channel.to(tl.int64) + first_image * channels
+    return maps + image * (height * width) + top * width + left
 
 
 @triton.jit
@@ -77,10 +78,13 @@ def _branch(maps, bank, first_image, channel, top, left, images, channels, heigh
     KB: tl.constexpr = KH if TALL else KW
     REACH: tl.constexpr = 0 if ONE else (KB // 2 + 7) // 8 * 8
     STEPS: tl.constexpr = 1 if ONE else (2 * BLOCK + 2 * REACH - 1) // BLOCK
-    area = height * width
-    maps += channel.to(tl.int64) * area
+    maps = _first(maps, first_image, channel, top, left, channels, height, width)
     bank += channel.to(tl.int64) * KA * STEPS * BLOCK * BLOCK
     square = tl.arange(0, BLOCK)[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
+    image, y, x = _axes(TALL, IMAGES, BLOCK)
+    places = image * (channels * height * width) + y * width + x
+    there = image < images - first_image
+    y, x = y + top, x + left
     if TALL:
         total = tl.zeros((BLOCK, IMAGES * BLOCK), dtype=tl.float32)
     else:
@@ -89,12 +93,12 @@ def _branch(maps, bank, first_image, channel, top, left, images, channels, heigh
         matrix = tl.load(bank + part * BLOCK * BLOCK + square)
         move, start = part // STEPS - KA // 2, part % STEPS * BLOCK - REACH
         if TALL:
-            values = _tile(maps, first_image, top + start, left + move, images, height, width, channels * area, TALL,
-                           IMAGES, BLOCK)
+            inside = (y + start >= 0) & (y + start < height) & (there & (x + move >= 0) & (x + move < width))
+            values = tl.load(maps + (start * width + move) + places, mask=inside, other=0.)
             total = tl.dot(matrix, values, total, input_precision=PRECISION)
         else:
-            values = _tile(maps, first_image, top + move, left + start, images, height, width, channels * area, TALL,
-                           IMAGES, BLOCK)
+            inside = (there & (y + move >= 0) & (y + move < height)) & ((x + start >= 0) & (x + start < width))
+            values = tl.load(maps + (move * width + start) + places, mask=inside, other=0.)
             total = tl.dot(values, matrix, total, input_precision=PRECISION)
     return total
 
@@ -102,19 +106,11 @@ def _branch(maps, bank, first_image, channel, top, left, images, channels, heigh
 @triton.jit
 def _store(out, total, first_image, channel, top, left, images, channels, height, width, TALL: tl.constexpr,
            IMAGES: tl.constexpr, BLOCK: tl.constexpr):
-    area = height * width
-    out += channel.to(tl.int64) * area
-    if TALL:
-        columns = tl.arange(0, IMAGES * BLOCK)
-        image, y, x = first_image + columns // BLOCK, top + tl.arange(0, BLOCK), left + columns % BLOCK
-        inside = (y < height)[:, None] & ((image < images) & (x < width))[None, :]
-        place = (y * width)[:, None] + (image.to(tl.int64) * channels * area + x)[None, :]
-    else:
-        rows = tl.arange(0, IMAGES * BLOCK)
-        image, y, x = first_image + rows // BLOCK, top + rows % BLOCK, left + tl.arange(0, BLOCK)
-        inside = ((image < images) & (y < height))[:, None] & (x < width)[None, :]
-        place = (image.to(tl.int64) * channels * area + y * width)[:, None] + x[None, :]
-    tl.store(out + place, total.to(out.dtype.element_ty), mask=inside)
+    image, y, x = _axes(TALL, IMAGES, BLOCK)
+    inside = (image < images - first_image) & (y < height - top) & (x < width - left)
+    places = image * (channels * height * width) + y * width + x
+    tl.store(_first(out, first_image, channel, top, left, channels, height, width) + places,
+             total.to(out.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -182,70 +178,118 @@ def input_gradient_kernel(grad0, grad1, grad2, bank0, bank1, bank2, out, images,
 
 
 @triton.jit
-def _moved(grads, first_image, top, left, first_tap, images, height, width, stride_n, KA: tl.constexpr,
-           TAPS: tl.constexpr, TALL: tl.constexpr, IMAGES: tl.constexpr, BLOCK: tl.constexpr):
-    """Tiles of the output's gradient, one for each of some taps of side a, moved by it: TAPS·BLOCK on side b."""
-    lines, both = tl.arange(0, IMAGES * BLOCK), tl.arange(0, TAPS * BLOCK)
-    image, tap = first_image + lines // BLOCK, first_tap + both // BLOCK
-    move = KA // 2 - tap
-    if TALL:
-        y, x = (top + both % BLOCK)[:, None], move[:, None] + (left + lines % BLOCK)[None, :]
-        inside = ((image < images)[None, :] & (tap < KA)[:, None]) & (y < height) & (x >= 0) & (x < width)
-        place = y * width + (image.to(tl.int64) * stride_n)[None, :] + x
-    else:
-        y, x = (top + lines % BLOCK)[:, None] + move[None, :], (left + both % BLOCK)[None, :]
-        inside = ((image < images)[:, None] & (tap < KA)[None, :]) & (y >= 0) & (y < height) & (x < width)
-        place = (image.to(tl.int64) * stride_n)[:, None] + y * width + x
-    return tl.load(grads + place, mask=inside, other=0.)
+def _products(maps, grads, partial, part, channel, chunk, images, channels, height, width, chunks, KH: tl.constexpr,
+              KW: tl.constexpr, ONE: tl.constexpr, TAPS: tl.constexpr, IMAGES: tl.constexpr, BLOCK: tl.constexpr,
+              PRECISION: tl.constexpr):
+    """Products (TAPS·BLOCK, BLOCK) of the output's gradient, moved by some taps of side a, with the input."""
+    TALL: tl.constexpr = KH > KW
+    KA: tl.constexpr = KW if TALL else KH
+    KB: tl.constexpr = KH if TALL else KW
+    SHIFTS: tl.constexpr = 1 if ONE else 2 * ((KB // 2 + BLOCK - 1) // BLOCK) + 1
+    GROUPS: tl.constexpr = (KA + TAPS - 1) // TAPS
+    if part < GROUPS * SHIFTS:
+        first_tap, shift = part // SHIFTS * TAPS, (part % SHIFTS - SHIFTS // 2) * BLOCK
+        stride = channels * height * width
+        lines, several = tl.arange(0, IMAGES * BLOCK), tl.arange(0, TAPS * BLOCK)
+        tap = first_tap + several // BLOCK
+        move = KA // 2 - tap
+        if TALL:
+            image, other_y, other_x = (lines // BLOCK)[None, :], (several % BLOCK)[:, None], (lines % BLOCK)[None, :]
+            other_x = other_x + move[:, None]
+            known = (tap < KA)[:, None]
+        else:
+            image, other_y, other_x = (lines // BLOCK)[:, None], (lines % BLOCK)[:, None], (several % BLOCK)[None, :]
+            other_y = other_y + move[None, :]
+            known = (tap < KA)[None, :]
+        same_image, y, x = _axes(TALL, IMAGES, BLOCK)
+        places, other_places = same_image * stride + y * width + x, image * stride + other_y * width + other_x
+        total = tl.zeros((TAPS * BLOCK, BLOCK), dtype=tl.float32)
+        for first_image in range(chunk * IMAGES, images, chunks * IMAGES):
+            for top in range(0, height, BLOCK):
+                for left in range(0, width, BLOCK):
+                    if TALL:
+                        down, right = top + shift, left
+                    else:
+                        down, right = top, left + shift
+                    inside = (same_image < images - first_image) & ((y + down >= 0) & (y + down < height)) & (
+                        (x + right >= 0) & (x + right < width))
+                    values = tl.load(_first(maps, first_image, channel, down, right, channels, height, width) + places,
+                                     mask=inside, other=0.)
+                    inside = (image < images - first_image) & known & (
+                        (other_y + top >= 0) & (other_y + top < height)) & (
+                        (other_x + left >= 0) & (other_x + left < width))
+                    moved = tl.load(_first(grads, first_image, channel, top, left, channels, height, width) +
+                                    other_places, mask=inside, other=0.)
+                    if TALL:
+                        total = tl.dot(moved, tl.trans(values), total, input_precision=PRECISION)
+                    else:
+                        total = tl.dot(tl.trans(moved), values, total, input_precision=PRECISION)
+        first = ((chunk * channels + channel).to(tl.int64) * GROUPS * SHIFTS + part) * TAPS * BLOCK * BLOCK
+        square = tl.arange(0, TAPS * BLOCK)[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
+        tl.store(partial + first + square, total)
 
 
 @triton.jit
-def weight_gradient_kernel(maps, grads, partial, images, channels, height, units, groups, chunks, KA: tl.constexpr,
-                           SHIFTS: tl.constexpr, TALL: tl.constexpr, ALIGN: tl.constexpr, TAPS: tl.constexpr,
-                           IMAGES: tl.constexpr, BLOCK: tl.constexpr, PRECISION: tl.constexpr):
-    """Products of the output's gradient, moved by some taps of side a, with the input: (TAPS·BLOCK, BLOCK)."""
+def weight_gradient_kernel(maps, grad0, grad1, grad2, partial0, partial1, partial2, images, channels, height, units,
+                           parts0, parts1, chunks, BRANCHES: tl.constexpr, KH0: tl.constexpr, KW0: tl.constexpr,
+                           KH1: tl.constexpr, KW1: tl.constexpr, KH2: tl.constexpr, KW2: tl.constexpr,
+                           ONE: tl.constexpr, ALIGN: tl.constexpr, TAPS: tl.constexpr, IMAGES: tl.constexpr,
+                           BLOCK: tl.constexpr, PRECISION: tl.constexpr):
+    """Products of the input with each kernel's gradient; programs of one channel follow each other."""
     part, channel, chunk = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    first_tap, shift = part // SHIFTS * TAPS, (part % SHIFTS - SHIFTS // 2) * BLOCK
     width = units * ALIGN
-    area = height * width
-    maps += channel.to(tl.int64) * area
-    grads += channel.to(tl.int64) * area
-    total = tl.zeros((TAPS * BLOCK, BLOCK), dtype=tl.float32)
-    for image in range(chunk * IMAGES, images, chunks * IMAGES):
-        for top in range(0, height, BLOCK):
-            for left in range(0, width, BLOCK):
-                moved = _moved(grads, image, top, left, first_tap, images, height, width, channels * area, KA, TAPS,
-                               TALL, IMAGES, BLOCK)
-                if TALL:
-                    values = _tile(maps, image, top + shift, left, images, height, width, channels * area, TALL,
-                                   IMAGES, BLOCK)
-                    total = tl.dot(moved, tl.trans(values), total, input_precision=PRECISION)
-                else:
-                    values = _tile(maps, image, top, left + shift, images, height, width, channels * area, TALL,
-                                   IMAGES, BLOCK)
-                    total = tl.dot(tl.trans(moved), values, total, input_precision=PRECISION)
-    first = ((chunk * channels + channel).to(tl.int64) * groups * SHIFTS + part) * TAPS * BLOCK * BLOCK
-    square = tl.arange(0, TAPS * BLOCK)[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
-    tl.store(partial + first + square, total)
+    if part < parts0:
+        _products(maps, grad0, partial0, part, channel, chunk, images, channels, height, width, chunks, KH0, KW0, ONE,
+                  TAPS, IMAGES, BLOCK, PRECISION)
+    elif part < parts1:
+        if BRANCHES > 1:
+            _products(maps, grad1, partial1, part - parts0, channel, chunk, images, channels, height, width, chunks,
+                      KH1, KW1, ONE, TAPS, IMAGES, BLOCK, PRECISION)
+    else:
+        if BRANCHES > 2:
+            _products(maps, grad2, partial2, part - parts1, channel, chunk, images, channels, height, width, chunks,
+                      KH2, KW2, ONE, TAPS, IMAGES, BLOCK, PRECISION)
 
 
 @triton.jit
-def diagonals_kernel(partial, out, channels, groups, chunks, KA: tl.constexpr, KB: tl.constexpr, LENGTH: tl.constexpr,
-                     SHIFTS: tl.constexpr, TALL: tl.constexpr, TAPS: tl.constexpr, BLOCK: tl.constexpr):
+def _diagonals(partial, out, tap_a, channel, channels, chunks, KH: tl.constexpr, KW: tl.constexpr, ONE: tl.constexpr,
+               LENGTH: tl.constexpr, TAPS: tl.constexpr, BLOCK: tl.constexpr):
     """The gradient of the taps at one place of side a: sums of these products' diagonals, always in one order."""
-    tap_a, channel = tl.program_id(0), tl.program_id(1)
-    taps, rows = tl.arange(0, LENGTH), tl.arange(0, BLOCK)
-    total = tl.zeros((LENGTH,), dtype=tl.float32)
-    for piece in range(chunks * SHIFTS):
-        chunk, shift = piece // SHIFTS, piece % SHIFTS
-        group = (chunk * channels + channel).to(tl.int64) * groups + tap_a // TAPS
-        first = ((group * SHIFTS + shift) * TAPS + tap_a % TAPS) * BLOCK * BLOCK
-        columns = rows[:, None] + taps[None, :] - KB // 2 - (shift - SHIFTS // 2) * BLOCK
-        values = tl.load(partial + first + rows[:, None] * BLOCK + columns,
-                         mask=(columns >= 0) & (columns < BLOCK) & (taps < KB)[None, :], other=0.)
-        total += tl.sum(values, 0)
-    if TALL:
-        place = taps * KA + tap_a
+    TALL: tl.constexpr = KH > KW
+    KA: tl.constexpr = KW if TALL else KH
+    KB: tl.constexpr = KH if TALL else KW
+    SHIFTS: tl.constexpr = 1 if ONE else 2 * ((KB // 2 + BLOCK - 1) // BLOCK) + 1
+    GROUPS: tl.constexpr = (KA + TAPS - 1) // TAPS
+    if tap_a < KA:
+        taps, rows = tl.arange(0, LENGTH), tl.arange(0, BLOCK)
+        total = tl.zeros((LENGTH,), dtype=tl.float32)
+        for piece in range(chunks * SHIFTS):
+            chunk, shift = piece // SHIFTS, piece % SHIFTS
+            group = (chunk * channels + channel).to(tl.int64) * GROUPS + tap_a // TAPS
+            first = ((group * SHIFTS + shift) * TAPS + tap_a % TAPS) * BLOCK * BLOCK
+            columns = rows[:, None] + taps[None, :] - KB // 2 - (shift - SHIFTS // 2) * BLOCK
+            values = tl.load(partial + first + rows[:, None] * BLOCK + columns,
+                             mask=(columns >= 0) & (columns < BLOCK) & (taps < KB)[None, :], other=0.)
+            total += tl.sum(values, 0)
+        if TALL:
+            place = taps * KA + tap_a
+        else:
+            place = tap_a * KB + taps
+        tl.store(out + channel * KA * KB + place, total.to(out.dtype.element_ty), mask=taps < KB)
+
+
+@triton.jit
+def diagonals_kernel(partial0, partial1, partial2, out0, out1, out2, channels, chunks, BRANCHES: tl.constexpr,
+                     KH0: tl.constexpr, KW0: tl.constexpr, KH1: tl.constexpr, KW1: tl.constexpr, KH2: tl.constexpr,
+                     KW2: tl.constexpr, ONE: tl.constexpr, LENGTH: tl.constexpr, TAPS: tl.constexpr,
+                     BLOCK: tl.constexpr):
+    """The kernels' gradients from the products."""
+    tap_a, channel, branch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    if branch == 0:
+        _diagonals(partial0, out0, tap_a, channel, channels, chunks, KH0, KW0, ONE, LENGTH, TAPS, BLOCK)
+    elif branch == 1:
+        if BRANCHES > 1:
+            _diagonals(partial1, out1, tap_a, channel, channels, chunks, KH1, KW1, ONE, LENGTH, TAPS, BLOCK)
     else:
-        place = tap_a * KB + taps
-    tl.store(out + channel * KA * KB + place, total.to(out.dtype.element_ty), mask=taps < KB)
+        if BRANCHES > 2:
+            _diagonals(partial2, out2, tap_a, channel, channels, chunks, KH2, KW2, ONE, LENGTH, TAPS, BLOCK)
