@@ -23,7 +23,7 @@ def large_kernel_depthwise_conv2d(input: Tensor, weight: Tensor, bias: Tensor | 
     gradient is 0 either way. Under ``torch.export`` and while tracing it is a plain convolution.
 
     On the CPU the result is in ``channels_last``, but for large contiguous maps and kernels up to 7 wide, higher than
-    wide; elsewhere it is contiguous.
+    wide. Elsewhere it is contiguous, but for kernels up to 9 long, which keep the input's layout.
 
     Args:
         input: The maps.

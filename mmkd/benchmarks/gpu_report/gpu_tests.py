@@ -3,8 +3,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
+
+from mmkd.utils.versions import usable_cores
 
 from .settings import Settings
 
@@ -20,6 +23,8 @@ def rows(settings: Settings) -> Iterator[dict]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, 'report.xml')
         command = [sys.executable, '-m', 'pytest', '-q', '-m', 'gpu', '-p', 'no:cacheprovider', f'--junitxml={report}']
+        if find_spec('xdist'):
+            command += ['-n', str(min(8, usable_cores()))]  # most of the time goes into compiling
         subprocess.run([*command, *files], cwd=ROOT, stdout=sys.stderr, check=False)
         suite = ElementTree.parse(report).getroot().find('testsuite')
     counts = {name: int(suite.get(name)) for name in ('tests', 'failures', 'errors', 'skipped')}

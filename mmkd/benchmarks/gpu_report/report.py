@@ -34,12 +34,12 @@ class Part(NamedTuple):
 
 # In the order of what one would want to know if the next one did not come to its end.
 PARTS = dict(
-    correctness=Part('correctness', 'Triton kernels against float64', 110, 60),
-    branches=Part('branches', 'Depthwise layers beside conv2d', 80, 30),
-    models=Part('models', 'Training steps beside ConvNeXt-T, bfloat16', 130, 50),
-    steps=Part('steps', 'Distillation steps beside their parts', 90, 0),
-    search=Part('search', 'Cuts of the work into programs', 150, 0),
-    tests=Part('gpu_tests', 'Tests marked gpu', 90, 0))
+    correctness=Part('correctness', 'Triton kernels against float64', 60, 40),
+    branches=Part('branches', 'Depthwise layers beside conv2d', 70, 30),
+    models=Part('models', 'Training steps beside ConvNeXt-T, bfloat16', 110, 50),
+    steps=Part('steps', 'Distillation steps beside their parts', 80, 0),
+    search=Part('search', 'Cuts of the work into programs', 100, 0),
+    tests=Part('gpu_tests', 'Tests marked gpu', 60, 0))
 
 
 def device_facts(device: str) -> dict[str, str]:

@@ -1,18 +1,14 @@
 """The best cut of each layer's work into programs of the Triton kernels."""
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, wait
 from itertools import product
-from multiprocessing import get_context
 
 import torch
 
 from mmkd.ops.depthwise.blocks import KINDS, LARGEST, SMALLEST, Blocks, Key, capability, key_of, rule, use_blocks
 
-from .settings import Layer, Settings, layers, milliseconds, tried
+from .settings import Layer, Settings, in_processes, layers, milliseconds, tried
 
-COMPILING_SECONDS = 100
-WORKERS = 14
+COMPILING_SECONDS = 50
 
 
 def rows(settings: Settings) -> Iterator[dict]:
@@ -30,7 +26,7 @@ def candidates(layer: Layer, kind: str) -> list[Blocks]:
     """The rule's cut, then those around it."""
     _, _, side, long, size = key = _key(layer, kind, (0, 0))
     first = rule(*key[1:])
-    sides = [max(side, SMALLEST)] if long else [block for block in (SMALLEST, 32, LARGEST) if block < 2 * side]
+    sides = [max(side, SMALLEST)] if long else [block for block in (SMALLEST, 32, LARGEST) if block < 2 * max(side, SMALLEST)]
     half, weights = size == 2, kind == 'weight_gradient'
     found = [Blocks(block, rows // block, warps, stages, tap, precision)
              for block, rows, warps, stages, tap, precision in product(
@@ -56,18 +52,13 @@ def caller(layer: Layer, kind: str, device: str) -> Callable[[], object]:
 
 
 def compile_all(work: list[tuple[Layer, str, Blocks]], device: str) -> None:
-    """Lets other processes compile for Triton's cache, as many at a time as there are cores."""
-    workers = max(1, min(WORKERS, (os.cpu_count() or 2) - 2))
-    pool = ProcessPoolExecutor(workers, mp_context=get_context('spawn'))
-    wait([pool.submit(_compile, work[first::workers], device) for first in range(workers)], COMPILING_SECONDS)
-    for process in list(pool._processes.values()):
-        process.terminate()
-    pool.shutdown(wait=False, cancel_futures=True)
+    """Compiles for Triton's cache, on all cores."""
+    for _ in in_processes(_compile, [(*one, device) for one in work], COMPILING_SECONDS):
+        pass
 
 
-def _compile(work: list[tuple[Layer, str, Blocks]], device: str) -> None:
-    for layer, kind, blocks in work:
-        list(tried('', lambda: _ran(layer, kind, blocks, device)))
+def _compile(task: tuple[Layer, str, Blocks, str]) -> dict:
+    return next(tried('', lambda: _ran(*task)))
 
 
 def _ran(layer: Layer, kind: str, blocks: Blocks, device: str) -> dict:

@@ -1,7 +1,11 @@
 """What every part of the report gets, and what they share: cases, tensors, timing."""
+import os
 import statistics
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.context import TimeoutError
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -55,7 +59,7 @@ def layers(settings: Settings, batches: tuple[int, ...], dtypes: tuple[str, ...]
     shapes += [('ConvNeSt-T', index, channels, side, ((size, size),))
                for index, (channels, side, size) in enumerate(CONVNEST_TINY) if convnest]
     if settings.small:
-        shapes = [(name, index, 2, side, kernels) for name, index, _, side, kernels in shapes if side in (7, 14)]
+        shapes = [(name, index, 2, side, kernels) for name, index, _, side, kernels in shapes if side == 7]
         batches = (2,)
     return [Layer(f'{name} stage {index + 1}', (batch, channels, side, side), kernels, dtype)
             for dtype in dtypes for name, index, channels, side, kernels in shapes for batch in batches]
@@ -80,7 +84,6 @@ def milliseconds(run: Callable[[], object], device: str, budget: float = 0.1) ->
 
 def _timed(run: Callable[[], object], device: str, cold: Tensor | None) -> float:
     if not device.startswith('cuda'):
-        import time
         start = time.perf_counter()
         run()
         return 1000 * (time.perf_counter() - start)
@@ -112,3 +115,21 @@ def tried(name: str, measure: Callable[[], dict]) -> Iterator[dict]:
         yield dict(case=name, error=f'{type(error).__name__}: {" ".join(str(error).split())[:300]}')
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def in_processes(run: Callable[[Any], dict], tasks: Sequence, limit: float) -> Iterator[dict]:
+    """Runs tasks on all cores, in processes of their own, and yields what they return as it comes.
+
+    Args:
+        run: A function of a module.
+        tasks: What it is called with.
+        limit: Seconds after which what is not done is left.
+    """
+    end = time.monotonic() + limit
+    with get_context('spawn').Pool(max(1, min(14, (os.cpu_count() or 3) - 2))) as pool:
+        results = pool.imap_unordered(run, tasks, chunksize=1)
+        for _ in tasks:
+            try:
+                yield results.next(timeout=max(0., end - time.monotonic()))
+            except TimeoutError:
+                return

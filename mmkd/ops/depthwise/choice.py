@@ -91,8 +91,10 @@ class Choice(NamedTuple):
 # about 100 times in channels_last or with an image's channel as a group.
 SLOW_CPU = Line('cpu', lambda work: not work.onednn or work.dtype is torch.float64, 'matrix')
 
-# On an H200 Triton's kernels take 3 to 4 times as long here as conv2d in channels_last.
-SMALL_ON_HOPPER = Line('cuda', lambda work: work.capability == (9, 0) and work.long <= SHORT and work.side <= 8, 'plain')
+# On an H200, maps up to 8×8: short kernels take 3 to 4 times as long in Triton as by conv2d in channels_last, and long
+# ones in float32 1.1 to 1.8 times.
+SMALL_ON_HOPPER = Line('cuda', lambda work: work.capability == (9, 0) and work.side <= 8 and (
+    work.long <= SHORT or work.dtype is torch.float32), 'plain')
 
 # Forward passes, and gradients of the input, which are forward passes with the kernels turned around.
 CONVOLVE = Table((

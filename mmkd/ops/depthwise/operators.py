@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from .blocks import SHORT
 from .choice import CONVOLVE, WEIGHT_GRADIENTS, Table, choose, give_up_triton, padding_to
 from .plain import cpu_layout, touching_lengths
 
@@ -95,7 +96,12 @@ def _run(table: Table, maps: Tensor, sizes: Sequence[Sequence[int]], run: Callab
 
 def _layout(maps: Tensor, weights: Sequence[Tensor]) -> torch.memory_format:
     """The layout of a result; the compiler has to know it without running anything."""
-    return cpu_layout(maps, weights) if maps.device.type == 'cpu' else torch.contiguous_format
+    if maps.device.type == 'cpu':
+        return cpu_layout(maps, weights)
+    if max(max(weight.shape[2:]) for weight in weights) > SHORT:  # what Triton's kernels write; a norm takes it so
+        return torch.contiguous_format
+    strided = maps.is_contiguous(memory_format=torch.channels_last) and not maps.is_contiguous()
+    return torch.channels_last if strided else torch.contiguous_format
 
 
 def _empty_result(maps: Tensor, weights: Sequence[Tensor]) -> Tensor:
