@@ -24,7 +24,7 @@ PUBLIC = {
                         'TokensToMapConnector'],
     'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
     'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
-    'mmkd.engine.hooks': ['DistProProcessHook', 'DistProSearchHook', 'DistillationHook', 'DynamicSparsityHook',
+    'mmkd.engine.hooks': ['DataFitHook', 'DistProProcessHook', 'DistProSearchHook', 'DistillationHook', 'DynamicSparsityHook',
                           'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }

@@ -2,7 +2,9 @@
 from collections.abc import Iterator
 
 import torch
+from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
+from mmengine.registry import DATASETS, METRICS
 from torch import Tensor
 
 from mmkd.distillers import Distiller
@@ -10,9 +12,11 @@ from mmkd.distillers.checks import check_sample_indices, check_schedules
 from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
+from mmkd.distillers.teacher_classes import teachers_classes
 from mmkd.distillers.teachers import as_size, teacher_normalisation
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists
+from mmkd.verification import class_findings, overlap_findings
 
 from .cost import check_cost
 from .label_order import check_label_order
@@ -194,8 +198,29 @@ def _by(size: tuple[int, int]) -> str:
     return f'{size[0]}×{size[1]}'
 
 
+def check_data_fit(recipe: Recipe) -> Iterator[Finding]:
+    """Classes of data, metric and checkpoints are the same, and no validation image is a training image."""
+    datasets = {split: recipe.dataset(split) for split in ('train', 'val') if recipe.config.get(f'{split}_dataloader')}
+    test = recipe.config.get('test_dataloader')
+    if test and test != recipe.config.get('val_dataloader') and not _missing_files(recipe, 'test'):
+        datasets['test'] = DATASETS.build(ConfigDict(test['dataset']))
+    known = teachers_classes(recipe.config.model) if recipe.distiller is not None else []
+    metrics = {split: _coco_metrics(recipe.config.get(f'{split}_evaluator')) for split in datasets if split != 'train'}
+    wrong = list(class_findings(datasets, None, metrics, known))
+    yield from wrong or [Finding('ok', f'the classes of {", ".join(datasets)} have the same labels.')]
+    yield from overlap_findings(datasets)
+
+
+def _coco_metrics(evaluator: dict | list | None) -> list:
+    """The metrics that read an annotation file."""
+    configs = evaluator if isinstance(evaluator, list | tuple) else [evaluator] if evaluator else []
+    return [METRICS.build(ConfigDict(config)) for config in configs if isinstance(config, dict) and
+            config.get('ann_file')]
+
+
 CHECKS: dict[str, Check] = {
     'files': check_files, 'models': check_models, 'weights': check_weights, 'data': check_batches,
-    'images': check_images, 'classes': check_classes, 'label order': check_label_order,
+    'images': check_images, 'classes': check_classes, 'data fit': check_data_fit,
+    'label order': check_label_order,
     'term weights': check_term_weights, 'sample indices': check_indices, 'training step': check_gradients,
     'cost': check_cost}

@@ -1,0 +1,120 @@
+"""Seeing before the first image whether the data of a run fit."""
+import pickle
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmkd.distillers import Distiller
+from mmkd.distillers.teacher_classes import teachers_classes
+from mmkd.registry import HOOKS
+from mmkd.utils import UserError
+from mmkd.utils.checkpoint_classes import remembered_classes
+from mmkd.verification import Finding, class_findings, overlap_findings
+from mmkd.verification.broken_images import name_broken_images
+from mmkd.verification.class_names import Classes, classes_of_checkpoint, classes_of_dataset
+from mmkd.verification.survey import Survey, leaves
+
+from ..teacher_validation import class_count
+
+
+@HOOKS.register_module()
+class DataFitHook(Hook):
+    """Compares the data sets of a run with each other, with the model and with the checkpoints that know their classes.
+
+    Before training, and before a test: names, order and range of the classes of the training, validation or test data,
+    of the annotation file that a COCO metric reads, of the checkpoint (resumed or tested) and of teachers whose logits
+    are read. What does not fit stops the run, since its figures would be wrong. Before training it also says how many
+    validation images are training images: by path, and by the contents of a sample (:mod:`mmkd.verification.overlap`).
+    Lists and folders are compared, and the images are not read. A file that cannot be loaded later on is named.
+
+    Checkpoints get ``meta['label_names']``, the folders or categories that the labels were read from.
+    ``tools/train.py`` and ``tools/test.py`` add the hook to every run.
+
+    Args:
+        refuse: Whether to stop the run; otherwise what does not fit is a warning.
+        checkpoint: The file that a test has loaded its weights from.
+
+    Raises:
+        UserError: The data do not fit.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, refuse: bool = True, checkpoint: str | None = None) -> None:
+        self.refuse = refuse
+        self.checkpoint = checkpoint
+        self._known: list[Classes] = []
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Notes the classes of a run that goes on."""
+        if runner._resume:
+            self._known += filter(None, [classes_of_checkpoint('the checkpoint', checkpoint)])
+
+    def before_train(self, runner: Runner) -> None:
+        """Compares the training and the validation data."""
+        datasets = dict(train=_dataset(runner.train_loop), val=_dataset(runner.val_loop))
+        metrics = dict(val=getattr(getattr(runner.val_loop, 'evaluator', None), 'metrics', ()))
+        self._compare(runner, datasets, metrics, [*self._known, *_teachers_classes(runner)])
+
+    def before_test(self, runner: Runner) -> None:
+        """Compares the test data with what the checkpoint was trained on."""
+        known = classes_of_checkpoint(f'the checkpoint {self.checkpoint}', remembered_classes(self.checkpoint or ''))
+        metrics = dict(test=getattr(getattr(runner.test_loop, 'evaluator', None), 'metrics', ()))
+        self._compare(runner, dict(test=_dataset(runner.test_loop)), metrics, [known] if known else [])
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Writes down where the labels come from."""
+        dataset = next(leaves(_dataset(runner.train_loop)), None)
+        if hasattr(dataset, 'folder_to_idx') or hasattr(dataset, 'cat_ids'):
+            classes = classes_of_dataset('', dataset, Survey(0))
+            if classes.found:
+                checkpoint['meta']['label_names'] = dict(source=classes.source, names=classes.found)
+
+    def _compare(self, runner: Runner, datasets: dict[str, Any], metrics: dict, known: list[Classes]) -> None:
+        datasets = {split: dataset for split, dataset in datasets.items() if dataset is not None}
+        for dataset in datasets.values():
+            name_broken_images(dataset)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        count = class_count(model.student if isinstance(model, Distiller) else model)
+        classes = _on_one_rank(lambda: class_findings(datasets, count, metrics, known))
+        wrong = [finding.text for finding in classes if finding.level == 'error']
+        if wrong and self.refuse:
+            raise UserError('the data do not fit: ' + ' '.join(wrong) + " If this is meant so, list "
+                            "dict(type='mmkd.DataFitHook', refuse=False) in custom_hooks.")
+        for finding in [*classes, *_on_one_rank(lambda: overlap_findings(datasets))]:
+            (runner.logger.info if finding.level == 'ok' else runner.logger.warning)(f'Data: {finding.text}')
+
+
+def _on_one_rank(make: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """The findings of the main process, in all processes, so that all stop or go on."""
+    found: list[Any] = [None]
+    if is_main_process():
+        found[0] = _collected(make())
+    broadcast_object_list(found)
+    return found[0]
+
+
+def _collected(findings: Iterable[Finding]) -> list[Finding]:
+    """All findings; a data set of another make that cannot be looked at is no reason to stop."""
+    result: list[Finding] = []
+    try:
+        for finding in findings:
+            result.append(finding)
+    except UserError as error:
+        result.append(Finding('error', str(error)))
+    except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError, pickle.PickleError) as error:
+        result.append(Finding('warning', f'was not compared to the end ({type(error).__name__}: {error}).'))
+    return result
+
+
+def _dataset(loop: object) -> Any:
+    return getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+
+
+def _teachers_classes(runner: Runner) -> list[Classes]:
+    config = (runner.cfg or {}).get('model')
+    return teachers_classes(config) if isinstance(config, dict) and config.get('teacher') else []
