@@ -221,6 +221,5 @@ def _coco_metrics(evaluator: dict | list | None) -> list:
 CHECKS: dict[str, Check] = {
     'files': check_files, 'models': check_models, 'weights': check_weights, 'data': check_batches,
     'images': check_images, 'classes': check_classes, 'data fit': check_data_fit,
-    'label order': check_label_order,
-    'term weights': check_term_weights, 'sample indices': check_indices, 'training step': check_gradients,
-    'cost': check_cost}
+    'label order': check_label_order, 'term weights': check_term_weights, 'sample indices': check_indices,
+    'training step': check_gradients, 'cost': check_cost}

@@ -88,14 +88,14 @@ def compared(reference: Classes, other: Classes) -> Finding | None:
         What differs; None if nothing does, or nothing is known.
     """
     partial = 'listed folders' in (reference.source, other.source)
-    pairs = [(reference.found, other.found, partial), (reference.declared, other.declared, False)]
-    pairs += [(reference.found or reference.declared, other.found or other.declared, partial)]
+    crossed = reference.found or reference.declared, other.found or other.declared
+    pairs = [(reference.found, other.found, partial, False), (reference.declared, other.declared, False, True),
+             (*crossed, partial, True)]
     pairs = [pair for pair in pairs if pair[0] and pair[1]]
-    for number, (one, two, some) in enumerate(pairs):
+    for one, two, some, only_names in pairs:
         one, two = _by_folded_name(one, two)
         if set(one) & set(two):
-            by_name_only = number > 0 and not (reference.found and other.found)
-            problem = _difference(reference.where, other.where, one, two, some, by_name_only)
+            problem = _difference(reference.where, other.where, one, two, some, only_names)
             return Finding(*problem) if problem else None
     if not pairs or pairs[0][2]:
         return None

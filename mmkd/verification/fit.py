@@ -96,7 +96,9 @@ def _ignored_split(where: str, dataset: Any) -> Finding | None:
 
 def _hidden_images(where: str, dataset: Any, listed: Survey) -> Finding | None:
     """Copies that editors keep in hidden folders are training images too."""
-    folders, root = getattr(dataset, 'folder_to_idx', None) or {}, str(getattr(dataset, 'img_prefix', None) or '')
+    prefix = getattr(dataset, 'data_prefix', None)
+    root = str(prefix.get('img_path') or '') if isinstance(prefix, Mapping) else ''
+    folders = getattr(dataset, 'folder_to_idx', None) or {}
     root = f'{os.path.realpath(root) if "://" not in root else root.rstrip("/")}/'
     hidden = [key for key in listed.keys if key.startswith(root) and any(
         is_junk(part) for part in key.removeprefix(root).split('/')[:-1] if part not in folders)]

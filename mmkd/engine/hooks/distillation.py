@@ -13,7 +13,6 @@ from mmkd.distillers.schedule import Progress
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
-from .data_fit import DataFitHook
 from ..teacher_validation import (
     Agreement,
     class_count,
@@ -21,6 +20,7 @@ from ..teacher_validation import (
     unchanged_randomness,
     validate,
 )
+from .data_fit import DataFitHook
 
 
 @HOOKS.register_module()
