@@ -37,20 +37,23 @@ def class_findings(datasets: Mapping[str, Any], class_count: int | None = None,
             where = f'{split}_dataloader' + (f' (data set {number})' if len(parts) > 1 else '')
             listed = Survey(0) if hasattr(leaf, 'cat_ids') else survey(leaf)  # boxes have no labels to look at
             everything.append((where, leaf, listed, classes_of_dataset(where, leaf, listed)))
+    own = []
     for where, leaf, listed, classes in everything:
-        yield from filter(None, (contradiction(classes), _ignored_split(where, leaf), _hidden_images(where, leaf, listed),
-                                 _absent(classes, listed) if where.startswith('train') else None,
-                                 _out_of_range(classes, leaf, listed, class_count)))
-    own = [classes for *_, classes in everything]
+        problem = contradiction(classes)
+        if problem is None or problem.level != 'error':
+            own.append(classes)  # one that is wrong in itself is not compared with others as well
+        yield from filter(None, (
+            problem, _ignored_split(where, leaf), _hidden_images(where, leaf, listed),
+            _absent(classes, listed) if where.startswith('train') else None,
+            _out_of_range(classes, leaf, listed, class_count)))
     for other in own[1:]:
         yield from filter(None, [compared(own[0], other)])
     for classes in known:
         yield from filter(None, [compared(classes, own[0])] if own else [])
-    yield from _metric_findings(datasets, own, metrics or {})
+    yield from _metric_findings(own, metrics or {})
 
 
-def _metric_findings(datasets: Mapping[str, Any], own: list[Classes],
-                     metrics: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
+def _metric_findings(own: list[Classes], metrics: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
     for split, items in metrics.items():
         classes = next((c for c in own if c.where.startswith(f'{split}_')), None)
         for metric in items if classes else ():
