@@ -46,11 +46,19 @@ def class_findings(datasets: Mapping[str, Any], class_count: int | None = None,
             problem, _ignored_split(where, leaf), _hidden_images(where, leaf, listed),
             _absent(classes, listed) if where.startswith('train') else None,
             _out_of_range(classes, leaf, listed, class_count)))
+    yield from _zero_labels({where: getattr(leaf, 'reduce_zero_label', None) for where, leaf, *_ in everything})
     for other in own[1:]:
         yield from filter(None, [compared(own[0], other)])
     for classes in known:
         yield from filter(None, [compared(classes, own[0])] if own else [])
     yield from _metric_findings(own, metrics or {})
+
+
+def _zero_labels(reduced: dict[str, bool | None]) -> Iterator[Finding]:
+    """mmseg's ``reduce_zero_label`` moves every label by one."""
+    if {True, False} <= set(reduced.values()):
+        yield Finding('error', 'reduce_zero_label expects the same value for all data sets, got '
+                      f'{", ".join(f"{value} of {where}" for where, value in reduced.items())}.')
 
 
 def _metric_findings(own: list[Classes], metrics: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
@@ -130,7 +138,8 @@ def _out_of_range(classes: Classes, dataset: Any, listed: Survey, class_count: i
     if not sizes:
         return None
     if not listed.labels:
-        if class_count and classes.size > class_count:
+        things_only = class_count == 1 or 'thing_classes' in (getattr(dataset, 'metainfo', None) or {})  # RPN, panoptic
+        if class_count and classes.size > class_count and not things_only:
             return Finding('error', f'{classes.where} has {classes.size} classes, but the model {class_count}. '
                            f'Set num_classes of its head to {classes.size}.')
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-MOST = 200_000  # entries that are looked at, evenly spread over a longer list
+MOST = 100_000  # entries that are looked at, evenly spread over a longer list
 REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
 
 
@@ -65,8 +65,9 @@ def survey(dataset: Any, most: int = MOST) -> Survey:
         if key is None:
             return Survey(0)
         result.keys.append(key)
-        if 'gt_label' in info:
-            result.labels.append(tuple(np.atleast_1d(np.asarray(info['gt_label'])).astype(int).tolist()))
+        labels = np.atleast_1d(np.asarray(info.get('gt_label', '')))
+        if labels.dtype.kind in 'iub' or not labels.size:  # text of a caption is no label
+            result.labels.append(tuple(labels.astype(int).tolist()))
     if len(result.labels) != len(result.keys):
         result.labels = []
     return result

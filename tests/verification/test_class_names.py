@@ -177,6 +177,20 @@ def test_categories_of_a_large_file(tmp_path, monkeypatch):
     assert category_names(str(tmp_path / 'b.json')) == whole == ((1, 'ant'), (4, 'bee'), (7, 'cat'))
 
 
+def test_segmentors_that_count_from_0_and_from_1(tmp_path):
+    pytest.importorskip('mmseg')
+    from mmseg.datasets import BaseSegDataset
+    write_folder(tmp_path, {'img/1.jpg': jpeg(1), 'map/1.png': b''})
+
+    def make(reduce: bool, classes: tuple[str, ...] = CLASSES) -> BaseSegDataset:
+        return BaseSegDataset(data_root=str(tmp_path), data_prefix=dict(img_path='img', seg_map_path='map'),
+                              metainfo=dict(classes=classes), reduce_zero_label=reduce, pipeline=[])
+
+    assert texts(None, dict(train=make(True), val=make(True)), 3) == []
+    assert 'reduce_zero_label expects the same value' in texts('error', dict(train=make(True), val=make(False)), 3)[0]
+    assert 'another label' in texts('error', dict(train=make(True), val=make(True, CLASSES[::-1])), 3)[0]
+
+
 def test_checkpoints():
     own = classes_of_checkpoint('the file', dict(meta=dict(dataset_meta=dict(classes=CLASSES))))
     data = Classes('train', dict(ant=0, bee=1, cat=2))
