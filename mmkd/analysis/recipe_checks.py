@@ -16,7 +16,9 @@ from mmkd.distillers.teacher_classes import teachers_classes
 from mmkd.distillers.teachers import as_size, teacher_normalisation
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists
+from mmkd.utils.checkpoint_classes import remembered_classes
 from mmkd.verification import class_findings, overlap_findings
+from mmkd.verification.class_names import classes_of_checkpoint
 
 from .cost import check_cost
 from .label_order import check_label_order
@@ -206,7 +208,10 @@ def check_data_fit(recipe: Recipe) -> Iterator[Finding]:
         datasets['test'] = DATASETS.build(ConfigDict(test['dataset']))
     known = teachers_classes(recipe.config.model) if recipe.distiller is not None else []
     metrics = {split: _coco_metrics(recipe.config.get(f'{split}_evaluator')) for split in datasets if split != 'train'}
-    wrong = list(class_findings(datasets, None, metrics, known))
+    count = class_count(next(iter(recipe.single_models().values())))
+    begin = recipe.config.get('load_from')
+    started = classes_of_checkpoint(f'load_from={begin}', remembered_classes(begin)) if begin else None
+    wrong = list(class_findings(datasets, count, metrics, known, [started] if started else []))
     yield from wrong or [Finding('ok', f'the classes of {", ".join(datasets)} have the same labels.')]
     yield from overlap_findings(datasets)
 

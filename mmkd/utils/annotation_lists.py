@@ -2,9 +2,10 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from mmengine.fileio import exists, get, join_path
+from mmengine.fileio import exists, get, isdir, join_path, list_dir_or_file
 
 from .errors import UserError
+from .junk import is_junk
 
 LOOKED_FOR = 1000
 BY_LIST = ('CustomDataset', 'ImageNet', 'ImageNet21k')
@@ -70,35 +71,47 @@ def _problem(name: str, label: str, num_classes: int | None) -> str | None:
 
 
 def check_configured_list(key: str, dataset: Mapping) -> None:
-    """Checks the annotation list of a classification data set, if its config names one.
+    """Checks the annotation list or the class folders of a classification data set, as far as its config names them.
 
-    Every line is read. Of the images that it names, :data:`LOOKED_FOR`, evenly spread, are looked for.
+    Every line of a list is read. Of the images that it names, :data:`LOOKED_FOR`, evenly spread, are looked for.
 
     Args:
         key: Where the config has the data set.
         dataset: Its config.
 
     Raises:
-        UserError: A line is wrong, or an image is not there; the message has the file and the line.
+        UserError: A line is wrong, or an image is not there: the message has the file and the line; or there are not
+            as many folders as classes.
     """
     kind = dataset.get('type')
     names = {c.__name__ for c in kind.__mro__} if isinstance(kind, type) else {str(kind).rpartition('.')[2]}
-    if not names & set(BY_LIST) or not dataset.get('with_label', True):
+    if not names & set(BY_LIST) or not dataset.get('with_label', True) or dataset.get('split') == 'test':
         return
     root, split = str(dataset.get('data_root') or ''), dataset.get('split') or ''
-    prefix = dataset.get('data_prefix') or ('' if 'CustomDataset' in names else split)
-    prefix = prefix.get('img_path', '') if isinstance(prefix, Mapping) else prefix
-    path = dataset.get('ann_file')
-    if not path and split and split != 'test' and exists(join_path(root, 'meta', f'{split}.txt')):
-        path = f'meta/{split}.txt'
-    if not path or not str(path).endswith('.txt'):
-        return
-    path = join_path(root, path)
+    prefix = dataset.get('data_prefix') or split
+    folder = join_path(root, prefix.get('img_path', '') if isinstance(prefix, Mapping) else prefix)
+    path = dataset.get('ann_file') or (f'meta/{split}.txt' if split else '')
+    path = join_path(root, path) if path and (dataset.get('ann_file') or exists(join_path(root, path))) else ''
     classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
+    count = len(classes) if isinstance(classes, list | tuple) else None
+    if not path:
+        _count_folders(key, folder, count or (1000 if 'ImageNet' in names and classes is None else None))
+        return
     text = read_list(path)
-    for line, problem in list_problems(text, len(classes) if isinstance(classes, list | tuple) else None):
+    for line, problem in list_problems(text, count):
         raise UserError(f'{key}: {path}, line {line}: {problem}. Mend the list.')
-    _find_images(key, path, text, join_path(root, prefix))
+    _find_images(key, path, text, folder)
+
+
+def _count_folders(key: str, folder: str, count: int | None) -> None:
+    if count is None or not isdir(folder):
+        return
+    found = sorted(list_dir_or_file(folder, list_file=False))
+    if len(found) != count:
+        junk = [name for name in found if is_junk(name)]
+        raise UserError(f'{key} expects one folder for each of {count} classes in {folder}, got {len(found)}'
+                        + (f', among them {", ".join(junk)}, which no class is called. Delete it.' if junk else
+                           '. Add what is missing, or set classes to those that are there.'))
 
 
 def _find_images(key: str, path: str, text: str, folder: str) -> None:

@@ -103,6 +103,13 @@ def compared(reference: Classes, other: Classes) -> Finding | None:
                    f'({_some(pairs[0][0])}) have no name in common, so their order cannot be compared.')
 
 
+def reordered(start: Classes, other: Classes) -> Finding | None:
+    """Whether a training begins with a classifier of the same classes in another order; other classes are no fault."""
+    problem = compared(start, other)
+    one, two = _by_folded_name(start.found or start.declared, other.found or other.declared)
+    return Finding('warning', problem.text) if problem is not None and set(one) == set(two) else None
+
+
 def contradiction(classes: Classes) -> Finding | None:
     """Whether the names that a data set says are those of the folders or categories that it reads."""
     junk = [name for name in classes.found if is_junk(name)]

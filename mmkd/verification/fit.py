@@ -10,7 +10,7 @@ from typing import Any
 from mmkd.utils.annotation_lists import list_problems, read_list
 from mmkd.utils.junk import is_junk
 
-from .class_names import Classes, classes_of_dataset, classes_of_metric, compared, contradiction
+from .class_names import Classes, classes_of_dataset, classes_of_metric, compared, contradiction, reordered
 from .finding import Finding
 from .overlap import overlap
 from .survey import Survey, leaves, survey
@@ -18,7 +18,7 @@ from .survey import Survey, leaves, survey
 
 def class_findings(datasets: Mapping[str, Any], class_count: int | None = None,
                    metrics: Mapping[str, Sequence[Any]] | None = None,
-                   known: Iterable[Classes] = ()) -> Iterator[Finding]:
+                   known: Iterable[Classes] = (), started: Iterable[Classes] = ()) -> Iterator[Finding]:
     """Compares names, order and range of the classes.
 
     Args:
@@ -26,6 +26,7 @@ def class_findings(datasets: Mapping[str, Any], class_count: int | None = None,
         class_count: How many classes the model has.
         metrics: Split to the metrics of its evaluator.
         known: Classes of checkpoints whose labels have to be those of the data.
+        started: Classes of checkpoints that a training begins with, which may be others.
 
     Yields:
         What does not fit; nothing if all does.
@@ -51,6 +52,8 @@ def class_findings(datasets: Mapping[str, Any], class_count: int | None = None,
         yield from filter(None, [compared(own[0], other)])
     for classes in known:
         yield from filter(None, [compared(classes, own[0])] if own else [])
+    for classes in started:
+        yield from filter(None, [reordered(classes, own[0])] if own else [])
     yield from _metric_findings(own, metrics or {})
 
 
@@ -146,7 +149,8 @@ def _out_of_range(classes: Classes, dataset: Any, listed: Survey, class_count: i
     size, seen = min(sizes), listed.classes_seen()
     wrong = sorted(label for label in seen if not 0 <= label < size)
     ann_file = getattr(dataset, 'ann_file', None)
-    if isinstance(ann_file, str) and ann_file.endswith('.txt') and (wrong or not listed.complete):
+    by_lines = any(kind.__name__ == 'CustomDataset' for kind in type(dataset).__mro__) and ann_file
+    if by_lines and (wrong or not listed.complete):
         for line, problem in list_problems(read_list(ann_file), size):
             return Finding('error', f'{classes.where}: {ann_file}, line {line}: {problem}. Mend the list, or set '
                            'num_classes of the head and the classes of the data.')

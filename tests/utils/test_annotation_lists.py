@@ -75,3 +75,23 @@ def test_classes_that_the_config_names(check):
         '0.jpg 0\n2.jpg 2\n', metainfo=dict(classes=['a', 'b']), **own)
     assert check('0.jpg\n2.jpg\n', with_label=False, **own) == ''
     assert check('anything', type='Own', ann_file='meta/train.txt') == ''
+
+
+def test_folders_that_are_not_as_many_as_the_classes(tmp_path):
+    """On which mmpretrain stops with an assertion."""
+    def check(classes: object, kind: str = 'CustomDataset') -> None:
+        check_data_exists(Config(dict(val_dataloader=dict(dataset=dict(
+            type=kind, data_prefix=str(tmp_path), **(dict(metainfo=dict(classes=classes)) if classes else {}))))),
+            ('val', ))
+
+    for name in ('cat', 'dog', '.ipynb_checkpoints'):
+        (tmp_path / name).mkdir()
+    check(None)
+    check(('x', 'cat', 'dog'))
+    with pytest.raises(UserError, match=r'val_dataloader.dataset expects one folder for each of 2 classes in .*, got 3, '
+                                        'among them .ipynb_checkpoints, which no class'):
+        check(['cat', 'dog'])
+    with pytest.raises(UserError, match='each of 4 classes in .*, got 3'):
+        check(list('abcd'))
+    with pytest.raises(UserError, match='each of 1000 classes'):
+        check(None, 'ImageNet')

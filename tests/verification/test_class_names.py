@@ -7,7 +7,7 @@ from mmpretrain.datasets import CustomDataset, ImageNet
 
 from mmkd.verification import class_findings
 from mmkd.verification.categories import category_names
-from mmkd.verification.class_names import Classes, classes_of_checkpoint, compared
+from mmkd.verification.class_names import Classes, classes_of_checkpoint, compared, reordered
 
 from ..archives import jpeg, write_folder
 
@@ -205,3 +205,10 @@ def test_checkpoints():
         cat=0, bee=1, ant=2))))
     assert compared(classes_of_checkpoint('the file', moved), Classes('test', data.declared, data.declared,
                                                                       'categories', 3)).level == 'error'
+
+
+def test_a_training_may_begin_with_other_classes_but_not_with_the_same_in_another_order():
+    start = classes_of_checkpoint('load_from', dict(meta=dict(dataset_meta=dict(classes=CLASSES))))
+    assert reordered(start, Classes('train', dict(cat=0, bee=1, ant=2))).level == 'warning'
+    for other in (dict(ant=0, bee=1, cat=2), dict(cat=0, dog=1), dict(bee=0, cat=1), dict(cow=0)):
+        assert reordered(start, Classes('train', other)) is None

@@ -48,11 +48,13 @@ class DataFitHook(Hook):
         self.refuse = refuse
         self.checkpoint = checkpoint
         self._known: list[Classes] = []
+        self._started: list[Classes] = []
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Notes the classes of a run that goes on."""
-        if runner._resume:
-            self._known += filter(None, [classes_of_checkpoint('the checkpoint', checkpoint)])
+        """Notes the classes of a run that goes on, or of the weights that it begins with."""
+        found = classes_of_checkpoint('the checkpoint', checkpoint)
+        if found is not None:
+            (self._known if runner._resume else self._started).append(found)
 
     def before_train(self, runner: Runner) -> None:
         """Compares the training and the validation data."""
@@ -80,7 +82,7 @@ class DataFitHook(Hook):
             name_broken_images(dataset)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         count = class_count(model.student if isinstance(model, Distiller) else model)
-        classes = _on_one_rank(lambda: class_findings(datasets, count, metrics, known))
+        classes = _on_one_rank(lambda: class_findings(datasets, count, metrics, known, self._started))
         wrong = [finding.text for finding in classes if finding.level == 'error']
         if wrong and self.refuse:
             raise UserError('the data do not fit: ' + ' '.join(wrong) + " If this is meant so, list "
