@@ -2,9 +2,7 @@
 from collections.abc import Iterator
 
 import torch
-from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, METRICS
 from torch import Tensor
 
 from mmkd.distillers import Distiller
@@ -12,15 +10,12 @@ from mmkd.distillers.checks import check_sample_indices, check_schedules
 from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
-from mmkd.distillers.teacher_classes import teachers_classes
 from mmkd.distillers.teachers import as_size, teacher_normalisation
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists
-from mmkd.utils.checkpoint_classes import remembered_classes
-from mmkd.verification import class_findings, overlap_findings
-from mmkd.verification.class_names import classes_of_checkpoint
 
 from .cost import check_cost
+from .data_fit import check_data_fit
 from .label_order import check_label_order
 from .loaded_weights import check_weights
 from .recipe import Check, Finding, Recipe, explained
@@ -198,29 +193,6 @@ def _count(model: torch.nn.Module) -> int:
 
 def _by(size: tuple[int, int]) -> str:
     return f'{size[0]}×{size[1]}'
-
-
-def check_data_fit(recipe: Recipe) -> Iterator[Finding]:
-    """Classes of data, metric and checkpoints are the same, and no validation image is a training image."""
-    datasets = {split: recipe.dataset(split) for split in ('train', 'val') if recipe.config.get(f'{split}_dataloader')}
-    test = recipe.config.get('test_dataloader')
-    if test and test != recipe.config.get('val_dataloader') and not _missing_files(recipe, 'test'):
-        datasets['test'] = DATASETS.build(ConfigDict(test['dataset']))
-    known = teachers_classes(recipe.config.model) if recipe.distiller is not None else []
-    metrics = {split: _coco_metrics(recipe.config.get(f'{split}_evaluator')) for split in datasets if split != 'train'}
-    count = class_count(next(iter(recipe.single_models().values())))
-    begin = recipe.config.get('load_from')
-    started = classes_of_checkpoint(f'load_from={begin}', remembered_classes(begin)) if begin else None
-    wrong = list(class_findings(datasets, count, metrics, known, [started] if started else []))
-    yield from wrong or [Finding('ok', f'the classes of {", ".join(datasets)} have the same labels.')]
-    yield from overlap_findings(datasets)
-
-
-def _coco_metrics(evaluator: dict | list | None) -> list:
-    """The metrics that read an annotation file."""
-    configs = evaluator if isinstance(evaluator, list | tuple) else [evaluator] if evaluator else []
-    return [METRICS.build(ConfigDict(config)) for config in configs if isinstance(config, dict) and
-            config.get('ann_file')]
 
 
 CHECKS: dict[str, Check] = {
