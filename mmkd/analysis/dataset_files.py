@@ -119,8 +119,8 @@ def _image_names(folder: str, plan: Plan) -> Iterator[str]:
             plan.problems.append(Problem('not read', path, f'mmpretrain does not look for {suffix} in folders. Convert '
                                          'it, or set extensions'))
         elif file.lower().endswith(IMAGES) and in_junk(file):
-            plan.problems.append(Problem('no class', path, 'mmpretrain reads this hidden copy as an image of the class. '
-                                         'Delete its folder'))
+            plan.problems.append(Problem('no class', path, 'mmpretrain reads this hidden copy as an image of the class.'
+                                         ' Delete its folder'))
         elif file.lower().endswith(IMAGES):
             yield file
 
@@ -205,8 +205,8 @@ def _two_values(folder: str, names: list[str]) -> list[Problem]:
     if values != {0, 255}:
         return []
     return [Problem('mislabelled', folder, 'masks have the values 0 and 255 only (as far as looked at: '
-                    f'{min(len(names), MASKS_LOOKED_AT)} of {len(names)}), and 255 is left out of training and figures: '
-                    'write the classes as 0, 1, …')]
+                    f'{min(len(names), MASKS_LOOKED_AT)} of {len(names)}), and 255 is left out of training and figures:'
+                    ' write the classes as 0, 1, …')]
 
 
 def _stems(folder: str, suffix: str) -> set[str]:

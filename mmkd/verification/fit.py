@@ -156,5 +156,5 @@ def _out_of_range(classes: Classes, dataset: Any, listed: Survey, class_count: i
                            'num_classes of the head and the classes of the data.')
     if not wrong:
         return None
-    return Finding('error', f'{classes.where} has the label {wrong[-1]}, but there are {size} classes, 0 to {size - 1}. '
-                   'Mend the labels, or set num_classes of the head and the classes of the data.')
+    return Finding('error', f'{classes.where} has the label {wrong[-1]}, but there are {size} classes, 0 to {size - 1}.'
+                   ' Mend the labels, or set num_classes of the head and the classes of the data.')

@@ -88,8 +88,8 @@ def test_folders_that_are_not_as_many_as_the_classes(tmp_path):
         (tmp_path / name).mkdir()
     check(None)
     check(('x', 'cat', 'dog'))
-    with pytest.raises(UserError, match=r'val_dataloader.dataset expects one folder for each of 2 classes in .*, got 3, '
-                                        'among them .ipynb_checkpoints, which no class'):
+    with pytest.raises(UserError, match=r'val_dataloader.dataset expects one folder for each of 2 classes in .*, got 3,'
+                                        ' among them .ipynb_checkpoints, which no class'):
         check(['cat', 'dog'])
     with pytest.raises(UserError, match='each of 4 classes in .*, got 3'):
         check(list('abcd'))

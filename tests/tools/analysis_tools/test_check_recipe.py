@@ -9,8 +9,8 @@ from mmkd.utils.configs import config_root
 from ..conftest import CONVNEST, SLAK, call
 
 TOOL = 'analysis_tools/check_recipe.py'
-NAMES = ['files', 'models', 'weights', 'data', 'images', 'classes', 'data fit', 'label order', 'term weights', 'training step',
-         'cost']
+NAMES = ['files', 'models', 'weights', 'data', 'images', 'classes', 'data fit', 'label order', 'term weights',
+         'training step', 'cost']
 SMALL = ['--batches', '1', '--device', 'cpu', '--cfg-options', 'train_dataloader.batch_size=10']
 TRAIN = 'train_dataloader.dataset.dataset'
 
@@ -159,8 +159,8 @@ def test_unreadable_config_and_flags(check, workplace, capsys):
 def test_validation_images_that_are_training_images(check):
     options = ['val_dataloader.dataset.data_prefix=train',
                'val_dataloader.dataset.ann_file=meta/train_5_per_class_seed0.txt']
-    only_error(check('recipe.py', *options)[1], 'data fit +50 val images were compared with 50 training images by path: '
-               '50 coincide')
+    only_error(check('recipe.py', *options)[1], 'data fit +50 val images were compared with 50 training images by path:'
+               ' 50 coincide')
 
 
 def test_a_test_set_of_its_own(check, workplace):
