@@ -1,12 +1,12 @@
 """The classes that the checkpoints of a recipe's teachers name."""
-from mmkd.utils.checkpoint_classes import remembered_classes
 from mmkd.verification.class_names import Classes, classes_of_checkpoint
+from mmkd.zoo.checkpoint_meta import read_classes
 
 from .teachers import named_teachers
 
 
 def teachers_classes(config: dict) -> list[Classes]:
-    """The classes of the teachers whose logits a term reads, as far as checkpoints that were read name them.
+    """The classes of the teachers whose logits a term reads, as far as their checkpoints name them.
 
     Args:
         config: The ``model`` of a recipe.
@@ -19,6 +19,6 @@ def teachers_classes(config: dict) -> list[Classes]:
     for name, teacher in named_teachers(config['teacher']).items():
         if (f'{name}:logits' if name else 'logits') in taps and teacher.get('checkpoint'):
             where = f'the checkpoint of teacher {name!r}' if name else "the teacher's checkpoint"
-            found.append(classes_of_checkpoint(f'{where}, {teacher["checkpoint"]},',
-                                               remembered_classes(teacher['checkpoint'])))
+            name = teacher['checkpoint']
+            found.append(classes_of_checkpoint(f'{where}, {name},', read_classes(str(name))))
     return [classes for classes in found if classes is not None]

@@ -1,6 +1,7 @@
 """Seeing before the first image whether the data of a run fit."""
 import pickle
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from mmengine.dist import broadcast_object_list, is_main_process
@@ -12,11 +13,11 @@ from mmkd.distillers import Distiller
 from mmkd.distillers.teacher_classes import teachers_classes
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint_classes import remembered_classes
 from mmkd.verification import Finding, class_findings, overlap_findings
 from mmkd.verification.broken_images import name_broken_images
 from mmkd.verification.class_names import Classes, classes_of_checkpoint, classes_of_dataset
 from mmkd.verification.survey import Survey, leaves
+from mmkd.zoo.checkpoint_meta import read_classes
 
 from ..teacher_validation import class_count
 
@@ -49,6 +50,7 @@ class DataFitHook(Hook):
         self.checkpoint = checkpoint
         self._known: list[Classes] = []
         self._started: list[Classes] = []
+        self._labels: Classes | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Notes the classes of a run that goes on, or of the weights that it begins with."""
@@ -60,29 +62,33 @@ class DataFitHook(Hook):
         """Compares the training and the validation data."""
         datasets = dict(train=_dataset(runner.train_loop), val=_dataset(runner.val_loop))
         metrics = dict(val=getattr(getattr(runner.val_loop, 'evaluator', None), 'metrics', ()))
-        self._compare(runner, datasets, metrics, [*self._known, *_teachers_classes(runner)])
+        self._compare(runner, datasets, metrics, lambda: [*self._known, *_teachers_classes(runner)])
+        first = next(leaves(datasets['train']), None)
+        with suppress(OSError, ValueError, KeyError, AttributeError):  # no run stops for what it would write down
+            self._labels = classes_of_dataset('', first, Survey(0))
 
     def before_test(self, runner: Runner) -> None:
         """Compares the test data with what the checkpoint was trained on."""
-        known = classes_of_checkpoint(f'the checkpoint {self.checkpoint}', remembered_classes(self.checkpoint or ''))
         metrics = dict(test=getattr(getattr(runner.test_loop, 'evaluator', None), 'metrics', ()))
-        self._compare(runner, dict(test=_dataset(runner.test_loop)), metrics, [known] if known else [])
+        self._compare(runner, dict(test=_dataset(runner.test_loop)), metrics, self._tested)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Writes down where the labels come from."""
-        dataset = next(leaves(_dataset(runner.train_loop)), None)
-        if hasattr(dataset, 'folder_to_idx') or hasattr(dataset, 'cat_ids'):
-            classes = classes_of_dataset('', dataset, Survey(0))
-            if classes.found:
-                checkpoint['meta']['label_names'] = dict(source=classes.source, names=classes.found)
+        if self._labels is not None and self._labels.found:
+            checkpoint['meta']['label_names'] = dict(source=self._labels.source, names=self._labels.found)
 
-    def _compare(self, runner: Runner, datasets: dict[str, Any], metrics: dict, known: list[Classes]) -> None:
+    def _tested(self) -> list[Classes]:
+        content = read_classes(self.checkpoint) if self.checkpoint else {}
+        return list(filter(None, [classes_of_checkpoint(f'the checkpoint {self.checkpoint}', content)]))
+
+    def _compare(self, runner: Runner, datasets: dict[str, Any], metrics: dict,
+                 known: Callable[[], list[Classes]]) -> None:
         datasets = {split: dataset for split, dataset in datasets.items() if dataset is not None}
         for dataset in datasets.values():
             name_broken_images(dataset)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         count = class_count(model.student if isinstance(model, Distiller) else model)
-        classes = _on_one_rank(lambda: class_findings(datasets, count, metrics, known, self._started))
+        classes = _on_one_rank(lambda: class_findings(datasets, count, metrics, known(), self._started))
         wrong = [finding.text for finding in classes if finding.level == 'error']
         if wrong and self.refuse:
             raise UserError('the data do not fit: ' + ' '.join(wrong) + " If this is meant so, list "
