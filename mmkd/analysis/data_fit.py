@@ -8,7 +8,7 @@ from mmkd.distillers.teacher_classes import teachers_classes
 from mmkd.engine.teacher_validation import class_count
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists
-from mmkd.verification import Finding, class_findings, overlap_findings
+from mmkd.verification import Finding, class_findings, collected, overlap_findings
 from mmkd.verification.class_names import classes_of_checkpoint
 from mmkd.zoo.checkpoint_meta import read_classes
 
@@ -26,9 +26,9 @@ def check_data_fit(recipe: Recipe) -> Iterator[Finding]:
     metrics = {split: _coco_metrics(recipe.config.get(f'{split}_evaluator')) for split in datasets if split != 'train'}
     begin = recipe.config.get('load_from')
     started = classes_of_checkpoint(f'load_from={begin}', read_classes(str(begin))) if begin else None
-    wrong = list(class_findings(datasets, class_count(learner), metrics, known, [started] if started else []))
+    wrong = collected(class_findings(datasets, class_count(learner), metrics, known, [started] if started else []))
     yield from wrong or [Finding('ok', f'the classes of {", ".join(datasets)} have the same labels.')]
-    yield from overlap_findings(datasets)
+    yield from collected(overlap_findings(datasets))
 
 
 def _has_files(recipe: Recipe, split: str) -> bool:

@@ -8,7 +8,7 @@ from mmengine.dataset import RepeatDataset
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets import FashionMNIST, KFoldDataset
 
-from mmkd.verification import class_findings, overlap, overlap_findings
+from mmkd.verification import class_findings, collected, overlap_findings
 
 from ..archives import jpeg, write_folder, zip_bytes
 from .test_class_names import folders, listed
@@ -69,7 +69,6 @@ def test_a_few_copies_are_a_warning(tmp_path):
 
 def test_a_sample_is_called_one(tmp_path, monkeypatch):
     monkeypatch.setattr('mmkd.verification.survey.survey.__defaults__', (3, ))
-    monkeypatch.setattr(overlap, 'READ', (2, 2)) if hasattr(overlap, 'READ') else None
     level, text = found(train := folders(tmp_path / 'a', 'ant', 'bee'), train)
     assert level == 'error' and '3 of the 4 val images were compared with 3 of the 4 training images' in text
 
@@ -86,8 +85,10 @@ def folders_config(root) -> dict:
     return dict(type='CustomDataset', data_prefix=str(root))
 
 
-def test_nothing_is_said_of_data_without_a_list():
+def test_nothing_is_said_of_data_without_a_list_and_little_of_one_that_fails():
     assert list(overlap_findings(dict(train=SimpleNamespace(), val=SimpleNamespace()))) == []
+    [finding] = collected(overlap_findings(dict(train=SimpleNamespace(get_data_info=None), val=SimpleNamespace())))
+    assert finding.level == 'warning' and 'not compared to the end' in finding.text
 
 
 @pytest.fixture

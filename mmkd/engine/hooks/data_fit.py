@@ -1,5 +1,4 @@
 """Seeing before the first image whether the data of a run fit."""
-import pickle
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -13,7 +12,7 @@ from mmkd.distillers import Distiller
 from mmkd.distillers.teacher_classes import teachers_classes
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.verification import Finding, class_findings, overlap_findings
+from mmkd.verification import Finding, class_findings, collected, overlap_findings
 from mmkd.verification.broken_images import name_broken_images
 from mmkd.verification.class_names import Classes, classes_of_checkpoint, classes_of_dataset
 from mmkd.verification.survey import Survey, leaves
@@ -101,22 +100,9 @@ def _on_one_rank(make: Callable[[], Iterable[Finding]]) -> list[Finding]:
     """The findings of the main process, in all processes, so that all stop or go on."""
     found: list[Any] = [None]
     if is_main_process():
-        found[0] = _collected(make())
+        found[0] = collected(make())
     broadcast_object_list(found)
     return found[0]
-
-
-def _collected(findings: Iterable[Finding]) -> list[Finding]:
-    """All findings; a data set of another make that cannot be looked at is no reason to stop."""
-    result: list[Finding] = []
-    try:
-        for finding in findings:
-            result.append(finding)
-    except UserError as error:
-        result.append(Finding('error', str(error)))
-    except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError, pickle.PickleError) as error:
-        result.append(Finding('warning', f'was not compared to the end ({type(error).__name__}: {error}).'))
-    return result
 
 
 def _dataset(loop: object) -> Any:
