@@ -197,6 +197,6 @@ def _by(size: tuple[int, int]) -> str:
 
 CHECKS: dict[str, Check] = {
     'files': check_files, 'models': check_models, 'weights': check_weights, 'data': check_batches,
-    'images': check_images, 'classes': check_classes, 'data fit': check_data_fit,
+    'images': check_images, 'classes': check_classes, 'splits': check_data_fit,
     'label order': check_label_order, 'term weights': check_term_weights, 'sample indices': check_indices,
     'training step': check_gradients, 'cost': check_cost}
