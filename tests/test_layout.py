@@ -24,8 +24,8 @@ PUBLIC = {
                         'TokensToMapConnector'],
     'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
     'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
-    'mmkd.engine.hooks': ['DistProProcessHook', 'DistProSearchHook', 'DistillationHook', 'DynamicSparsityHook',
-                          'EpochSeedHook', 'StrictResumeHook'],
+    'mmkd.engine.hooks': ['DataFitHook', 'DistProProcessHook', 'DistProSearchHook', 'DistillationHook',
+                          'DynamicSparsityHook', 'EpochSeedHook', 'StrictResumeHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
 REGISTRIES = [value for value in vars(registry).values() if isinstance(value, Registry) and value.scope == 'mmkd']

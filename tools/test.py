@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd.distillers.models import student_config
+from mmkd.engine.hooks import DataFitHook
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.cli import check_data_exists, one_line_errors
@@ -64,6 +65,14 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
     return config
 
 
+def watch_data(runner: Runner, checkpoint: str) -> None:
+    """Compares the classes of the test data with those of the checkpoint before anything is tested."""
+    hook = next((hook for hook in runner.hooks if isinstance(hook, DataFitHook)), None)
+    if hook is None:
+        runner.register_hook(hook := DataFitHook())
+    hook.checkpoint = checkpoint
+
+
 @one_line_errors
 def main() -> None:
     """Runs the tool."""
@@ -80,6 +89,7 @@ def main() -> None:
     model = getattr(runner.model, 'module', runner.model)
     weights = load_weights(args.checkpoint, model.state_dict())
     runner.logger.info(load_strictly(model, weights, f'{type(model).__name__} from {args.checkpoint}'))
+    watch_data(runner, args.checkpoint)
     metrics = runner.test()
     if args.out and is_main_process():
         dump(metrics, args.out)

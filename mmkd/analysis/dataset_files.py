@@ -1,16 +1,20 @@
 """Which images a data set should have, and what is wrong with its lists and folders."""
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mmengine.fileio import exists, get_text, isdir, join_path, list_dir_or_file
 
 from mmkd.datasets.imagenet_classes import class_indices
 from mmkd.utils import UserError
+from mmkd.utils.annotation_lists import entries, list_problems
+from mmkd.utils.junk import in_junk, is_junk
 
-from .image_files import ImageFile, Problem
+from .image_files import ImageFile, Problem, mask_values
 
-IMAGES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.webp')
+IMAGES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # what mmpretrain looks for in folders
+SKIPPED = ('.webp', '.tiff', '.gif', '.jfif', '.avif', '.heic', '.jp2')
+MASKS_LOOKED_AT = 32
 
 
 @dataclass
@@ -77,11 +81,9 @@ def plan_folders(root: str, classes: Collection[str] | None = None, count: int |
         UserError: The folder does not exist.
     """
     plan, counts = Plan(), Counter()
-    folders = set(list_dir_or_file(need_folder(root), list_file=False))
+    folders = _class_folders(root, plan)
     for name in sorted(folders):
-        for file in sorted(list_dir_or_file(join_path(root, name), list_dir=False, recursive=True)):
-            if not file.lower().endswith(IMAGES):
-                continue
+        for file in _image_names(join_path(root, name), plan):
             counts[name] += 1
             path, stem = join_path(root, name, file), file.rpartition('/')[2].partition('_')[0]
             plan.images.append(ImageFile(path))
@@ -97,6 +99,30 @@ def plan_folders(root: str, classes: Collection[str] | None = None, count: int |
             plan.expect('images', join_path(root, name), per_class or 'some', counts[name])
     plan.expect('images', root, count, len(plan.images))
     return plan
+
+
+def _class_folders(root: str, plan: Plan) -> set[str]:
+    """The folders in a folder; those that are no data are problems."""
+    folders = set(list_dir_or_file(need_folder(root), list_file=False))
+    junk = {name for name in folders if is_junk(name)}
+    plan.problems += [Problem('no class', join_path(root, name), 'mmpretrain takes this folder for a class, and gives '
+                              'the classes behind it other labels. Delete it') for name in sorted(junk)]
+    return folders - junk
+
+
+def _image_names(folder: str, plan: Plan) -> Iterator[str]:
+    """The images that mmpretrain finds in a class's folder; others that it would not, or should not, are problems."""
+    for file in sorted(list_dir_or_file(folder, list_dir=False, recursive=True)):
+        path = join_path(folder, file)
+        if file.lower().endswith(SKIPPED):
+            suffix = file[file.rindex('.'):]
+            plan.problems.append(Problem('not read', path, f'mmpretrain does not look for {suffix} in folders. Convert '
+                                         'it, or set extensions'))
+        elif file.lower().endswith(IMAGES) and in_junk(file):
+            plan.problems.append(Problem('no class', path, 'mmpretrain reads this hidden copy as an image of the class.'
+                                         ' Delete its folder'))
+        elif file.lower().endswith(IMAGES):
+            yield file
 
 
 def plan_list(root: str, ann_file: str, num_classes: int | None = None, count: int | None = None,
@@ -117,13 +143,14 @@ def plan_list(root: str, ann_file: str, num_classes: int | None = None, count: i
         UserError: Folder or list do not exist.
     """
     plan, labels, text = Plan(), defaultdict(list), need_text(ann_file)
-    for number, line in enumerate(text.splitlines(), 1):
-        name, _, label = line.strip().rpartition(' ')
-        if not name or not label.isdecimal() or (num_classes and int(label) >= num_classes):
-            expected = f'a path and a class from 0{f" to {num_classes - 1}" if num_classes else ""}'
-            plan.problems.append(Problem('mislabelled', ann_file, f'line {number} expects {expected}, got {line!r}'))
+    wrong = dict(list_problems(text, num_classes))
+    plan.problems += [Problem('mislabelled', ann_file, f'line {number} {problem}') for number, problem in wrong.items()]
+    lines: dict[str, int] = {}
+    for number, name, label, _ in entries(text):
+        if number in wrong:
             continue
         labels[name].append(int(label))
+        lines[name] = number
         index = class_indices().get(name.partition('/')[0]) if num_classes == len(class_indices()) else None
         if index is not None and index != int(label):
             plan.problems.append(Problem('mislabelled', name, f'the list has class {label}, its folder is {index}'))
@@ -131,9 +158,9 @@ def plan_list(root: str, ann_file: str, num_classes: int | None = None, count: i
     for name in sorted(listed):
         if len(labels[name]) > 1:
             plan.problems.append(Problem('mislabelled', name, f'the list names it {len(labels[name])} times'))
-        plan.images.append(ImageFile(join_path(root, name)))
+        plan.images.append(ImageFile(join_path(root, name), named_by=f'{ann_file}, line {lines[name]},'))
     there = {name for name in list_dir_or_file(need_folder(root), list_dir=False, recursive=True)
-             if name.lower().endswith(IMAGES)}
+             if name.lower().endswith(IMAGES + SKIPPED) and not in_junk(name)}
     plan.problems += [Problem('not listed', join_path(root, name), f'{ann_file} does not name it')
                       for name in sorted(there - listed)]
     plan.expect('images', ann_file, count, len(listed))
@@ -164,7 +191,22 @@ def plan_pairs(images: str, masks: str, max_value: int, count: int | None = None
         image, mask = join_path(images, f'{name}.jpg'), join_path(masks, f'{name}.png')
         plan.images += [ImageFile(image), ImageFile(mask, same_size_as=image, max_value=max_value)]
     plan.expect('images', images, count, len(names))
+    plan.problems += _two_values(masks, sorted(masked))
     return plan
+
+
+def _two_values(folder: str, names: list[str]) -> list[Problem]:
+    """A problem if masks have no other values than 0 and 255, the second of which mmseg leaves out."""
+    values: set[int] = set()
+    for name in names[::-(-len(names) // MASKS_LOOKED_AT) or 1]:
+        values |= mask_values(join_path(folder, f'{name}.png'))
+        if not values <= {0, 255}:
+            return []
+    if values != {0, 255}:
+        return []
+    return [Problem('mislabelled', folder, 'masks have the values 0 and 255 only (as far as looked at: '
+                    f'{min(len(names), MASKS_LOOKED_AT)} of {len(names)}), and 255 is left out of training and figures:'
+                    ' write the classes as 0, 1, …')]
 
 
 def _stems(folder: str, suffix: str) -> set[str]:

@@ -5,12 +5,14 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from mmengine.fileio import get
 from PIL import Image
 
 from mmkd.utils import UserError
 
 HEAD, TAIL = 32, 64
+KEPT = 16  # below this, the upper 8 bits of a value show that only the lower 12 of its 16 are used
 JPEG, PNG = b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n'
 
 
@@ -23,11 +25,13 @@ class ImageFile:
         size: Its width and height.
         same_size_as: Another image, whose size it has to have.
         max_value: The largest value that its pixels may have.
+        named_by: The file, and the line in it, that names it.
     """
     path: str
     size: tuple[int, int] | None = None
     same_size_as: str | None = None
     max_value: int | None = None
+    named_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ def check_image(image: ImageFile, decode: bool = False) -> Problem | None:
     try:
         head, tail = _ends(image.path)
     except (FileNotFoundError, NotADirectoryError):
-        return Problem('missing', image.path, 'there is no such file')
+        named = f', but {image.named_by} names it' if image.named_by else ''
+        return Problem('missing', image.path, f'there is no such file{named}')
     except UserError as error:
         return Problem('missing' if 'holds no file' in str(error) else 'truncated', image.path, str(error))
     except OSError as error:
@@ -65,7 +70,8 @@ def check_image(image: ImageFile, decode: bool = False) -> Problem | None:
     if not head:
         return Problem('truncated', image.path, 'the file is empty')
     try:
-        problem = _check_pixels(image) if decode or not _looks_whole(head, tail) else None
+        deep = head.startswith(PNG) and head[24] == 16  # bits a channel
+        problem = _check_pixels(image, deep) if decode or deep or not _looks_whole(head, tail) else None
         return problem or _check_size(image)
     except (OSError, SyntaxError, ValueError, struct.error) as error:  # what Pillow raises for damaged files
         kind = 'truncated' if head.startswith((JPEG, PNG)) else 'no image'
@@ -91,9 +97,15 @@ def _open(path: str) -> Image.Image:
     return Image.open(io.BytesIO(get(path)) if '://' in path else Path(path))
 
 
-def _check_pixels(image: ImageFile) -> Problem | None:
+def _check_pixels(image: ImageFile, deep: bool) -> Problem | None:
     with _open(image.path) as opened:
         opened.load()
+        if image.max_value is None and (deep or opened.mode.startswith('I;16')):
+            highest = max(np.ravel(opened.getextrema()).tolist())
+            limit = KEPT << 8 if opened.mode.startswith('I') else KEPT  # Pillow keeps the upper 8 bits of colours
+            if highest < limit:
+                return Problem('too dark', image.path, f'has 16 bits a channel, but uses the lower 12 or fewer, and '
+                               'loaders keep the upper 8. Scale the values up')
         if image.max_value is not None:
             extrema = opened.getextrema()
             if isinstance(extrema[0], tuple) or extrema[1] > image.max_value:
@@ -116,3 +128,13 @@ def _check_size(image: ImageFile) -> Problem | None:
     if tuple(found) != tuple(wanted):
         return Problem('wrong size', image.path, f'expects {wanted[0]}x{wanted[1]}, got {found[0]}x{found[1]}')
     return None
+
+
+def mask_values(path: str) -> set[int]:
+    """The values in a mask; nothing of one that cannot be read or has several channels."""
+    try:
+        with _open(path) as opened:
+            pixels = np.asarray(opened)
+    except (OSError, SyntaxError, ValueError, struct.error, UserError):
+        return set()
+    return set(np.unique(pixels).tolist()) if pixels.ndim == 2 and pixels.dtype != bool else set()

@@ -1,7 +1,6 @@
 """A recipe under examination: its model, built piece by piece, and a few batches of its data."""
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
@@ -13,22 +12,11 @@ from mmkd.distillers.models import ModelSpec
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.build import unknown_type
+from mmkd.verification import Finding
 
 from .weightless import teacher_role, without_weights
 
 IN_THIS_PROCESS = ('persistent_workers', 'prefetch_factor', 'pin_memory')
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found.
-
-    Args:
-        level: ``'ok'``, ``'warning'`` or ``'error'``.
-        text: In one line, with how to mend it.
-    """
-    level: str
-    text: str
 
 
 class MissingError(Exception):

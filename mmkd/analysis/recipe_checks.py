@@ -15,6 +15,7 @@ from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists
 
 from .cost import check_cost
+from .data_fit import check_data_fit
 from .label_order import check_label_order
 from .loaded_weights import check_weights
 from .recipe import Check, Finding, Recipe, explained
@@ -196,6 +197,6 @@ def _by(size: tuple[int, int]) -> str:
 
 CHECKS: dict[str, Check] = {
     'files': check_files, 'models': check_models, 'weights': check_weights, 'data': check_batches,
-    'images': check_images, 'classes': check_classes, 'label order': check_label_order,
-    'term weights': check_term_weights, 'sample indices': check_indices, 'training step': check_gradients,
-    'cost': check_cost}
+    'images': check_images, 'classes': check_classes, 'splits': check_data_fit,
+    'label order': check_label_order, 'term weights': check_term_weights, 'sample indices': check_indices,
+    'training step': check_gradients, 'cost': check_cost}

@@ -8,6 +8,7 @@ from mmengine.fileio import BaseStorageBackend, register_backend
 from mmengine.fileio.backends.registry_utils import backends
 
 from .archives import split_uri
+from .junk import is_junk
 
 
 class ArchiveBackend(BaseStorageBackend):
@@ -51,7 +52,7 @@ class ArchiveBackend(BaseStorageBackend):
 
     def list_dir_or_file(self, dir_path: str, list_dir: bool = True, list_file: bool = True,
                          suffix: str | tuple[str, ...] | None = None, recursive: bool = False) -> Iterator[str]:
-        """Lists a folder, without hidden files, as MMEngine's local backend does.
+        """Lists a folder, without what is no data: hidden files and folders, and such as ``__MACOSX``.
 
         Args:
             dir_path: The folder.
@@ -68,7 +69,7 @@ class ArchiveBackend(BaseStorageBackend):
         while waiting:
             below = waiting.pop()
             for name, is_folder in archive.children('/'.join(filter(None, (top, below)))):
-                if name.startswith('.') and not is_folder:
+                if is_junk(name):
                     continue
                 path = f'{below}/{name}' if below else name
                 if is_folder and recursive:

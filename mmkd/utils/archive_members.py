@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from .errors import UserError
+from .junk import in_junk
 
 RAW, STORED, DEFLATED = 0, 1, 2  # bytes at the offset; a zip's local header there, then bytes as they are or deflated
 BLOCK = 512  # of a tar
@@ -35,6 +36,8 @@ class Member:
 def list_members(path: Path) -> Iterator[Member]:
     """Lists the files in a zip or tar; a tar inside a tar counts as a folder of its name.
 
+    What systems leave beside data, such as ``__MACOSX`` and ``.DS_Store``, and hidden files are left out.
+
     Args:
         path: The archive. A tar must not be compressed: single files could not be read from it.
 
@@ -60,13 +63,13 @@ def list_members(path: Path) -> Iterator[Member]:
 
 
 def safe_name(name: str, archive: Path) -> str:
-    """A member's path without ``./``.
+    """A member's path with slashes, also where Windows wrote backslashes, and without ``./``.
 
     Raises:
         UserError: It is absolute or climbs out of the archive.
     """
-    parts = PurePosixPath(name).parts
-    if not parts or parts[0] == '/' or '..' in parts or '\\' in name or ':' in parts[0]:
+    parts = PurePosixPath(name.replace('\\', '/')).parts
+    if not parts or parts[0].startswith('/') or '..' in parts or ':' in parts[0]:
         raise UserError(f'archive {archive} holds {name!r}, a path that climbs out of it. Do not use this archive.')
     return '/'.join(parts)
 
@@ -79,13 +82,12 @@ def _zip_members(path: Path) -> Iterator[Member]:
         raise UserError(f'archive {path} is cut off or damaged: {error}. Fetch it again.') from error
     kinds = {zipfile.ZIP_STORED: STORED, zipfile.ZIP_DEFLATED: DEFLATED}
     for info in infos:
-        if info.is_dir():
+        if info.filename.endswith(('/', '\\')) or in_junk(name := safe_name(info.filename, path)):
             continue
         if info.flag_bits & 1 or info.compress_type not in kinds:
             raise UserError(f'archive {path} expects members that are stored or deflated and not encrypted, which '
                             f'{info.filename} is not. Unpack it instead.')
-        yield Member(safe_name(info.filename, path), info.header_offset, info.compress_size, info.file_size,
-                     kinds[info.compress_type], info.CRC)
+        yield Member(name, info.header_offset, info.compress_size, info.file_size, kinds[info.compress_type], info.CRC)
 
 
 def _tar_members(path: Path, file: BinaryIO, start: int, size: int, folder: str) -> Iterator[Member]:
@@ -110,6 +112,8 @@ def _tar_members(path: Path, file: BinaryIO, start: int, size: int, folder: str)
 
 def _tar_member(path: Path, file: BinaryIO, info: tarfile.TarInfo, folder: str) -> Iterator[Member]:
     name = safe_name(f'{folder}{info.name}', path)
+    if in_junk(name):
+        return
     if not info.isreg() or info.issparse():
         raise UserError(f'archive {path} expects plain files, got the link or device {name}. Unpack it instead.')
     if not name.endswith('.tar'):

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from mmengine.config import Config, ConfigDict
 
+from .annotation_lists import check_configured_list
 from .build import unknown_type
 from .errors import UserError
 from .tool_paths import tool_path
@@ -43,14 +44,14 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
 
 
 def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val', 'test')) -> None:
-    """Checks that the files and folders that the config's datasets name are there.
+    """Checks that the files and folders that the config's datasets name are there, and that lists of images are such.
 
     Args:
         config: A config with ``train_dataloader`` and so on.
         splits: Which of them to check.
 
     Raises:
-        UserError: A path is missing; the message says which dataset wants it.
+        UserError: A path is missing or a list is wrong; the message says which dataset wants it.
     """
     for split in splits:
         loader = config.get(f'{split}_dataloader') or {}
@@ -60,6 +61,7 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
                     raise UserError(
                         f'{key} ({dataset.get("type")}) expects {path}, which does not exist. '
                         f'Prepare the data or set {key}.data_root with --cfg-options.' + _digits_hint(path))
+            check_configured_list(key, dataset)
 
 
 def _leaf_datasets(key: str, cfg: dict | None) -> Iterator[tuple[str, ConfigDict]]:

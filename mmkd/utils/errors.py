@@ -1,14 +1,22 @@
 """Errors that a user can mend, and suggestions for misspelt names."""
 import difflib
+import re
 from collections.abc import Iterable
+
+_FROM_WORKER = re.compile(r'Caught \w+ in DataLoader worker process')
 
 
 class UserError(ValueError):
     """A wrong input, described in one line: what was expected, what was found, how to mend it.
 
     The command-line tools print it without a traceback; in Python it is an ordinary
-    ``ValueError``.
+    ``ValueError``. One that a data loader's worker has raised keeps its own line of the worker's report.
     """
+
+    def __init__(self, *args: object) -> None:
+        if len(args) == 1 and _FROM_WORKER.match(str(args[0])):
+            args = (str(args[0]).rpartition(f'{type(self).__qualname__}: ')[2].strip(), )
+        super().__init__(*args)
 
 
 def nearest(name: str, valid: Iterable[str], most: int = 5) -> str:

@@ -8,6 +8,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from mmkd.utils.checkpoint import read_checkpoint, trust_checkpoints, weights_of
+from mmkd.utils.checkpoint_classes import remember_classes
 
 from .class_token import has_unused_token, without_token
 from .converters import convert
@@ -33,7 +34,9 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
         UserError: The file cannot be found or read.
     """
     path = find_checkpoint(name)
-    weights = weights_of(read_checkpoint(path), path)
+    checkpoint = read_checkpoint(path)
+    remember_classes(name, checkpoint)
+    weights = weights_of(checkpoint, path)
     own = set(own_names)
     if len(own & weights.keys()) <= len(own) / 2:
         weights, family = convert(weights)
@@ -66,6 +69,7 @@ def load_safely_everywhere(trust: bool = False) -> None:
 
 def _load_any(filename: str | Path, map_location: object = None) -> dict:
     checkpoint = read_checkpoint(find_checkpoint(str(filename)))
+    remember_classes(str(filename), checkpoint)
     families = None if str(filename) in model_index() else OWN_FAMILIES
     weights, family = convert(weights_of(checkpoint, str(filename)), families)
     return dict(state_dict=weights) if family else checkpoint

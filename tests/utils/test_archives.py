@@ -3,6 +3,7 @@ import io
 import os
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import mmkd  # noqa: F401
@@ -16,8 +17,7 @@ from mmkd.utils.archives import Archive, write_index
 
 from ..archives import pictures, tar_bytes, write_folder, zip_bytes
 
-FILES = {**pictures(), 'meta/val.txt': 'ä 0\n'.encode(), 'meta.txt': b'', 'a/b/c.png': b'1', 'a.png': b'2',
-         '.x/y': b'3', 'a/.z': b'4'}
+FILES = {**pictures(), 'meta/val.txt': 'ä 0\n'.encode(), 'meta.txt': b'', 'a/b/c.png': b'1', 'a.png': b'2'}
 
 
 @pytest.fixture(params=['stored', 'deflated', 'tar', 'tar of tars', 'shards'])
@@ -115,12 +115,39 @@ def test_bad_uri(tmp_path):
         get(f'archive://{tmp_path}/all.tar/a.png')
 
 
-@pytest.mark.parametrize('name', ['../evil', '/etc/evil', 'a/../../evil', 'C:/evil', 'a\\..\\evil'])
+@pytest.mark.parametrize('name', ['../evil', '/etc/evil', 'a/../../evil', 'C:/evil', 'a\\..\\evil', '..\\evil',
+                                  '\\evil', 'C:\\evil', '__MACOSX/../../evil'])
 @pytest.mark.parametrize('make', [tar_bytes, zip_bytes])
 def test_members_that_climb_out(tmp_path, name, make):
     (tmp_path / 'evil').write_bytes(make({'a.png': b'1', name: b'2'}))
     with pytest.raises(UserError, match='a path that climbs out of it'):
         list(list_members(tmp_path / 'evil'))
+
+
+@pytest.mark.parametrize('make', [tar_bytes, zip_bytes])
+def test_backslashes_are_folders(tmp_path, make):
+    (tmp_path / 'windows').write_bytes(make({'set\\cat\\1.jpg': b'1', 'set\\dog\\2.jpg': b'2'}))
+    assert [member.name for member in list_members(tmp_path / 'windows')] == ['set/cat/1.jpg', 'set/dog/2.jpg']
+    write_index(tmp_path / 'all.index', [tmp_path / 'windows'], ((0, m) for m in list_members(tmp_path / 'windows')))
+    assert get(f'archive://{tmp_path}/all.index/set/dog/2.jpg') == b'2'
+
+
+@pytest.mark.parametrize('make', [tar_bytes, zip_bytes])
+def test_what_systems_leave_is_no_data(tmp_path, make):
+    junk = {'__MACOSX/cat/._1.jpg': b'x', '.DS_Store': b'x', 'cat/.DS_Store': b'x', 'cat/._1.jpg': b'x',
+            '._n01440764.tar': b'no tar', 'Thumbs.db': b'x', '.ipynb_checkpoints/1-checkpoint.jpg': b'x'}
+    (tmp_path / 'mac').write_bytes(make(junk | {'./cat/1.jpg': b'1'}))
+    assert [member.name for member in list_members(tmp_path / 'mac')] == ['cat/1.jpg']
+
+
+def test_classes_of_an_index_that_has_hidden_folders(tmp_path):
+    """One that was written when they counted as data."""
+    (tmp_path / 'all.tar').write_bytes(tar_bytes({'a': b'1'}))
+    member = next(list_members(tmp_path / 'all.tar'))
+    names = ('__MACOSX/x.jpg', '.git/x.jpg', 'cat/1.jpg', 'cat/._1.jpg')
+    write_index(tmp_path / 'all.index', [tmp_path / 'all.tar'], ((0, replace(member, name=name)) for name in names))
+    root = f'archive://{tmp_path}/all.index'
+    assert list(list_dir_or_file(root, recursive=True)) == ['cat', 'cat/1.jpg']
 
 
 @pytest.mark.parametrize('make', [tar_bytes, zip_bytes])

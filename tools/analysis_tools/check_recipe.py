@@ -22,8 +22,9 @@ from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\
 One line for each thing that was checked, with ok, warning or error and how to mend it: data and checkpoints, the
-shapes of all terms, normalisation, classes and their order, weight schedules, one real training step (losses,
-gradients), and an estimate of time and memory. Nothing is written. The exit status is 0 if no error was found.
+shapes of all terms, normalisation, classes and their order, validation images that are training images, weight
+schedules, one real training step (losses, gradients), and an estimate of time and memory. Nothing is written. The
+exit status is 0 if no error was found.
 
 examples:
   python tools/analysis_tools/check_recipe.py configs/convnest/convnest-tiny_slak-tiny-nkd_16xb128_in1k.py

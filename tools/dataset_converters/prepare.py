@@ -52,13 +52,22 @@ def sources(layout: Layout, archives: list[str]) -> Iterator[tuple[Path, Rule]]:
         UserError: One is missing, or none of the data set's.
     """
     for text in archives:
-        folder, separator, path = text.rpartition('=')
+        folder, separator, path = _split(text)
         if not Path(path).is_file():
             raise UserError(f'an archive expects an existing file, got {path}.')
         if '..' in folder.split('/') or folder.startswith('/'):
             raise UserError(f'FOLDER expects a folder inside the data set, got {folder!r}.')
         own = Rule('', f'{folder.strip("/")}/') if folder else Rule('')
         yield Path(path), own if separator else find_rule(layout, Path(path))
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """Folder, ``=`` and archive of ``FOLDER=ARCHIVE``; a path that exists may have a ``=`` itself."""
+    if Path(text).is_file():
+        return '', '', text
+    cuts = [i for i, character in enumerate(text) if character == '=']
+    cut = next((i for i in cuts if Path(text[i + 1:]).is_file()), cuts[-1] if cuts else -1)
+    return text[:max(cut, 0)], text[cut:cut + 1] if cuts else '', text[cut + 1:]
 
 
 def gunzipped(path: Path, folder: Path) -> Path:
@@ -118,7 +127,7 @@ def prepare(args: argparse.Namespace) -> str:
         UserError: An archive is missing, damaged or dangerous, or the files do not fit on the disk.
     """
     layout = LAYOUTS[args.dataset]
-    out = args.out or Path(layout.out or Path(args.archives[0].rpartition('=')[2]).with_suffix(''))
+    out = args.out or Path(layout.out or Path(_split(args.archives[0])[2]).with_suffix(''))
     parts = list(sources(layout, args.archives))
     val_list = out / 'meta/val.txt'
     kits = [path for path, rule in parts if rule is DEVKIT]

@@ -69,7 +69,8 @@ def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
         The file written.
     """
     meta = checkpoint.get('meta') or {}
-    kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'experiment_name', 'seed') if key in meta}
+    kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'label_names', 'experiment_name',
+                                      'seed') if key in meta}
     kept |= dict(mmkd_version=mmkd.__version__, published=date.today().isoformat())
     temporary = out.with_name(f'.{out.name}.{os.getpid()}.tmp')
     try:

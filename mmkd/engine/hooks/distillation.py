@@ -20,6 +20,7 @@ from ..teacher_validation import (
     unchanged_randomness,
     validate,
 )
+from .data_fit import DataFitHook
 
 
 @HOOKS.register_module()
@@ -61,6 +62,8 @@ class DistillationHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Checks the recipe and evaluates the teachers."""
         self._distiller = _distiller(runner)
+        if not any(isinstance(hook, DataFitHook) for hook in runner.hooks):
+            DataFitHook().before_train(runner)
         by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
         length = Progress(max_epochs=0 if by_iter else runner.max_epochs, max_iters=runner.max_iters)
         check_schedules(self._distiller, length)

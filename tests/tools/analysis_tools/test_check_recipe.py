@@ -9,8 +9,8 @@ from mmkd.utils.configs import config_root
 from ..conftest import CONVNEST, SLAK, call
 
 TOOL = 'analysis_tools/check_recipe.py'
-NAMES = ['files', 'models', 'weights', 'data', 'images', 'classes', 'label order', 'term weights', 'training step',
-         'cost']
+NAMES = ['files', 'models', 'weights', 'data', 'images', 'classes', 'splits', 'label order', 'term weights',
+         'training step', 'cost']
 SMALL = ['--batches', '1', '--device', 'cpu', '--cfg-options', 'train_dataloader.batch_size=10']
 TRAIN = 'train_dataloader.dataset.dataset'
 
@@ -86,7 +86,7 @@ def test_layers_that_start_at_zero_are_no_fault(check, tmp_path):
 def test_missing_data(check):
     _, found = check('recipe.py', f'{TRAIN}.data_root=nowhere')
     only_error(found, 'files +train_dataloader.* expects nowhere, which does not exist')
-    assert re.search('not checked +images, classes, training step, cost: mend', found['warning'][0])
+    assert re.search('not checked +images, classes, splits, training step, cost: mend', found['warning'][0])
     assert any('label order' in line for line in found['ok'])
 
 
@@ -120,7 +120,10 @@ def test_other_labels(check, workplace, rename, pattern):
     places = {name: place for place, name in enumerate(sorted((name for name, _ in lines), key=lambda n: n[::-1]))}
     text = ''.join(f'{name} {rename(places[name], int(label))}\n' for name, label in lines)
     (workplace / 'data/digits/meta/other.txt').write_text(text)
-    only_error(check('recipe.py', 'val_dataloader.dataset.ann_file=meta/other.txt', '--batches', '4')[1], pattern)
+    found = check('recipe.py', 'val_dataloader.dataset.ann_file=meta/other.txt', '--batches', '4')[1]
+    assert any(re.search(pattern, line) for line in found['error'])
+    moved = [line for line in found['error'] if 'is read from the listed folders as' in line]
+    assert len(moved) == (rename(0, 3) == 4)
 
 
 def test_weights_of_zero(check):
@@ -151,3 +154,18 @@ def test_unreadable_config_and_flags(check, workplace, capsys):
     only_error(check('nothing.py')[1], 'config +config expects an existing file')
     assert call(TOOL, SLAK, '--batches', '0', cwd=workplace) == 2
     assert '--batches expects 1 or more' in capsys.readouterr().err
+
+
+def test_validation_images_that_are_training_images(check):
+    options = ['val_dataloader.dataset.data_prefix=train',
+               'val_dataloader.dataset.ann_file=meta/train_5_per_class_seed0.txt']
+    only_error(check('recipe.py', *options)[1], 'splits +50 val images were compared with 50 training images by path:'
+               ' 50 coincide')
+
+
+def test_a_test_set_of_its_own(check, workplace):
+    lines = (workplace / 'data/digits/meta/val.txt').read_text().splitlines()
+    text = ''.join(f'{name} {(int(label) + 1) % 10}\n' for name, label in map(str.split, lines))
+    (workplace / 'data/digits/meta/moved.txt').write_text(text)
+    only_error(check('recipe.py', 'test_dataloader.dataset.ann_file=meta/moved.txt')[1],
+               'splits +test_dataloader: label 1 is read from the listed folders')

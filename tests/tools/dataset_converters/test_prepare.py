@@ -149,3 +149,13 @@ def test_bad_input(tmp_path, arguments, message, capsys):
     error = capsys.readouterr().err
     assert message in error and error.startswith('error: ') and error.count('\n') == 1
     assert not list(tmp_path.rglob('evil'))
+
+
+def test_a_folder_with_an_equals_sign(tmp_path):
+    write_folder(tmp_path, {'lr=0.1/other.tar': tar_bytes({'a.jpg': b'1'})})
+    assert call(TOOL, 'folders', 'lr=0.1/other.tar', cwd=tmp_path) == 0
+    assert (tmp_path / 'lr=0.1/other/a.jpg').read_bytes() == b'1'
+    path = tmp_path / 'lr=0.1/other.tar'
+    assert call(TOOL, 'folders', f'train=1={path}', f'val={path}', '--out', 'mine', cwd=tmp_path) == 0
+    assert sorted(str(p.relative_to(tmp_path / 'mine')) for p in (tmp_path / 'mine').rglob('*.jpg')) == [
+        'train=1/a.jpg', 'val/a.jpg']

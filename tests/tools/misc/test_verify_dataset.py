@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from mmpretrain.datasets import CustomDataset
 from PIL import Image
 
 from mmkd.analysis import known_datasets
@@ -92,7 +93,7 @@ def test_list(tmp_path, verify):
 
 def test_coco(tmp_path, verify):
     images = [dict(id=i, file_name=f'{i}.jpg', width=24, height=16) for i in range(4)]
-    boxes = [dict(id=i, image_id=i, category_id=1, bbox=[1, 1, 8, 8]) for i in range(4)]
+    boxes = [dict(id=i, image_id=i, category_id=1, bbox=[1, 1, 8, 8], area=64) for i in range(4)]
     root = write_folder(tmp_path / 'data', {f'{i}.jpg': jpeg(i) for i in range(4)})
 
     def run() -> list[list[str]]:
@@ -107,6 +108,82 @@ def test_coco(tmp_path, verify):
     rows = run()
     assert sorted(row[0] for row in rows) == ['mislabelled'] * 3 + ['missing', 'wrong size']
     assert ['wrong size', 'data/1.jpg', 'expects 24x16, got 16x24'] in rows
+
+
+@pytest.mark.parametrize(('change', 'part'), [
+    (lambda c: c['annotations'][1].update(id=0), 'has 2 annotations of id 0'),
+    (lambda c: c['images'].append(dict(c['images'][0], file_name='1.jpg')), 'has 2 images of id 0'),
+    (lambda c: c['categories'].append(dict(id=2, name='a')), "has 2 categories of name 'a'"),
+    (lambda c: c['categories'].append(dict(id=1, name='b')), 'has 2 categories of id 1'),
+    (lambda c: c['annotations'].clear(), 'has no annotations'),
+    (lambda c: c['annotations'][0].pop('area'), 'annotation 0 has no area'),
+    (lambda c: c['annotations'][0].update(area=0), 'annotation 0 has the area 0'),
+    (lambda c: c['annotations'][0].update(area=None), 'annotation 0 has the area None'),
+    (lambda c: c['annotations'][0].update(area=float('nan')), 'annotation 0 has the area nan'),
+    (lambda c: c['annotations'][0].update(bbox=[1, 1, 0, 8]), 'annotation 0 has the empty box [1, 1, 0, 8]'),
+    (lambda c: c['annotations'][0].update(bbox=[]), 'annotation 0 expects a box x, y, width, height, got []'),
+    (lambda c: c['annotations'][0].pop('bbox'), 'annotation 0 expects a box'),
+    (lambda c: c['annotations'][0].update(segmentation=[]), 'annotation 0 has an empty mask'),
+    (lambda c: c['annotations'][0].update(segmentation=[[1, 1, 2, 2]]), 'annotation 0 has an empty mask'),
+])
+def test_coco_files_that_are_wrong_in_themselves(tmp_path, verify, change, part):
+    write_folder(tmp_path / 'data', {f'{i}.jpg': jpeg(i) for i in range(2)})
+    content = dict(images=[dict(id=i, file_name=f'{i}.jpg', width=24, height=16) for i in range(2)],
+                   annotations=[dict(id=i, image_id=i, category_id=1, bbox=[1, 1, 8, 8], area=64,
+                                     segmentation=[[1, 1, 9, 1, 9, 9]]) for i in range(2)],
+                   categories=[dict(id=1, name='a')])
+    change(content)
+    (tmp_path / 'all.json').write_text(json.dumps(content))
+    assert any(part in row[2] for row in verify('coco-json', 'data', '--ann-file', 'all.json')[1])
+
+
+def test_folders_and_files_that_are_no_data(tmp_path, verify):
+    files = {'cat/1.jpg': jpeg(1), 'dog/1.jpg': jpeg(2)}
+    write_folder(tmp_path / 'data', files)
+    assert verify('folders', 'data') == (0, [])
+    junk = {'.ipynb_checkpoints/x.jpg': jpeg(3), '__MACOSX/._x.jpg': b'', 'cat/.ipynb_checkpoints/1-checkpoint.jpg':
+            jpeg(1), 'dog/2.webp': b'RIFF', 'dog/3.TIFF': b'II'}
+    write_folder(tmp_path / 'data', junk)
+    rows = verify('folders', 'data')[1]
+    assert sorted((row[0], row[1]) for row in rows) == sorted([
+        ('no class', 'data/.ipynb_checkpoints'), ('no class', 'data/__MACOSX'),
+        ('no class', 'data/cat/.ipynb_checkpoints/1-checkpoint.jpg'), ('not read', 'data/dog/2.webp'),
+        ('not read', 'data/dog/3.TIFF')])
+    assert CustomDataset(data_prefix=str(tmp_path / 'data')).CLASSES[0] == '.ipynb_checkpoints'  # as it says
+
+
+@pytest.mark.parametrize('line', ['', 'a.jpg\t0', 'a.jpg,0', 'a.jpg 2', 'a.jpg -1'])
+def test_lines_of_a_list(tmp_path, verify, line):
+    write_folder(tmp_path / 'data', {'b.jpg': jpeg(0)})
+    (tmp_path / 'list.txt').write_text(f'b.jpg 0\n{line}\nc.jpg 1\n')
+    rows = verify('list', 'data', '--ann-file', 'list.txt', '--num-classes', '2')[1]
+    assert [row[:2] for row in rows] == [['mislabelled', 'list.txt'], ['missing', 'data/c.jpg']]
+    assert rows[0][2].startswith('line 2 expects a path, one space and a class from 0 to 1')
+    assert rows[1][2] == 'there is no such file, but list.txt, line 3, names it'
+    (tmp_path / 'list.txt').write_text('')
+    assert 'the list is empty' in verify('list', 'data', '--ann-file', 'list.txt')[1][0][2]
+
+
+@pytest.mark.parametrize('colour', [True, False])
+def test_16_bit_images_that_use_12(tmp_path, verify, colour):
+    cv2 = pytest.importorskip('cv2')
+    for name, highest in (('dark', 4095), ('bright', 65535)):
+        pixels = np.linspace(0, highest, 16 * 24).astype(np.uint16).reshape(16, 24)
+        content = cv2.imencode('.png', np.stack([pixels] * 3, 2) if colour else pixels)[1].tobytes()
+        assert (cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).max() < 16) == (name == 'dark')
+        write_folder(tmp_path / 'data/a', {f'{name}.png': content})
+    [row] = verify('folders', 'data')[1]
+    assert row[:2] == ['too dark', 'data/a/dark.png']
+
+
+def test_masks_of_0_and_255(tmp_path, verify):
+    for values, wrong in (((0, 255), 1), ((0, 1), 0), ((0, 1, 255), 0), ((0,), 0)):
+        files = {}
+        for i in range(4):
+            files |= {f'images/{i}.jpg': jpeg(i), f'annotations/{i}.png': png(values[i % len(values)])}
+        write_folder(tmp_path / 'data', files)
+        rows = verify('pairs', 'data')[1]
+        assert len(rows) == wrong and all('masks have the values 0 and 255 only' in row[2] for row in rows)
 
 
 def test_pairs(tmp_path, verify):
