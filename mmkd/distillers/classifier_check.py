@@ -36,7 +36,7 @@ def check_classifier(classify: Callable[[Tensor], Tensor], teacher: Teacher, tap
         raise UserError(f'{what}, got logits {tuple(logits.shape)} instead of {tuple(expected.shape)}. {mend}')
     if maps.is_meta:
         return
-    rounding = 1e-3 if maps.dtype in (torch.float32, torch.float64) else 0.1
+    rounding = 1e-3 if teacher.dtype in (None, torch.float32) else 0.1
     gap, largest = (logits - expected).abs().max(), expected.abs().max()
     if not gap <= rounding * largest + 1e-6:
         raise UserError(f'{what}, got logits from there on that differ by {gap:.2g} from its own, of which the largest '
