@@ -104,7 +104,7 @@ class Distiller(BaseModel):
         own, student = self._run_student(inputs, data_samples)
         teacher = self._run_teachers(inputs, data_samples, active)
         self._check_fired(student, teacher, active)
-        if self.training and torch.is_grad_enabled():
+        if self.training and torch.is_grad_enabled() and any(p.requires_grad for p in self.student.parameters()):
             check_trained(self.terms.values(), student, self._student_taps.detached)
         losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
                   for name, value in own.items()}

@@ -30,7 +30,7 @@ class InputAdapter(nn.Module):
         scale = shift = None
         if student and teacher:
             mean, std = _column(student['mean']), _column(student['std'])
-            if self.flip:
+            if self.flip and len(mean) == 3:
                 mean, std = mean.flip(0), std.flip(0)
             scale = std / _column(teacher['std'])
             shift = (mean - _column(teacher['mean'])) / _column(teacher['std'])
@@ -42,7 +42,7 @@ class InputAdapter(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Adapts one batch; see the class."""
-        if self.flip:
+        if self.flip and inputs.shape[1] == 3:
             inputs = inputs.flip(1)
         if self.scale is not None:
             inputs = torch.addcmul(self.shift.to(inputs.dtype), inputs, self.scale.to(inputs.dtype))

@@ -8,7 +8,7 @@ from torch import Tensor
 class Versions:
     """Notices whether tensors are changed in place, by the counters that PyTorch keeps; values are not compared.
 
-    Tensors of the inference mode have no counter and are not watched.
+    Tensors of the inference mode, and those of a pass that is being compiled, have no counter and are not watched.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Versions:
         if isinstance(value, list):
             for item in value:
                 self.watch(name, item)
-        elif isinstance(value, Tensor) and not value.is_inference():
+        elif isinstance(value, Tensor) and not torch.compiler.is_compiling() and not value.is_inference():
             self._seen.append((name, value, value._version))
 
     def changed(self) -> set[str]:
@@ -56,10 +56,22 @@ class Reading:
         The history of what is kept begins at the same place in the graph with and without a copy, so that gradients
         are added up in the same order.
         """
-        copied = self._copied is None or name in self._copied
-        if self._versions is not None and (self._copied is None or not copied):
+        self._watch(name, value)
+        return _each(torch.clone if self._is_copied(name) else _alias, value)
+
+    def lend(self, name: str, value: Tensor) -> Tensor:
+        """Gives the model something that has to stay as it is: the thing itself, or a copy."""
+        value = value.clone() if self._is_copied(name) else value
+        self._watch(name, value)
+        return value
+
+    def _is_copied(self, name: str) -> bool:
+        return self._copied is None or name in self._copied
+
+    def _watch(self, name: str, value: object) -> None:
+        known_to_change = self._copied is not None and name in self._copied
+        if self._versions is not None and not known_to_change:
             self._versions.watch(name, value)
-        return _each(torch.clone if copied else _alias, value)
 
     def add(self, name: str, value: object, every_run: bool) -> None:
         """Takes in what a tap has read: the last run counts, or all of them."""

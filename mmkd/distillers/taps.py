@@ -78,13 +78,13 @@ class Taps:
             UserError: The model changes a tensor in place that it has left alone in a pass of the same kind.
         """
         kind = self._model.training, *_kind(inputs, args, kwargs)
-        known = self._runs.get(kind)
+        known, compiled = self._runs.get(kind), compiled or torch.compiler.is_compiling()
         whole = not stop_early or known is None or len(known) < len(self.names)
         self._image_size = tuple(inputs.shape[-2:])
         self._reading = reading = Reading(self._changed if known is not None or compiled else None,
                                           None if whole else known, watched=not compiled)
         try:
-            outputs = forward(reading.keep(_IMAGES, inputs), *args, **kwargs)
+            outputs = forward(reading.lend(_IMAGES, inputs), *args, **kwargs)
         except _EverythingReadError:
             outputs = None
         except Exception:
