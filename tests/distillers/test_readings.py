@@ -65,6 +65,18 @@ def test_nothing_is_copied_where_nothing_changes():
     assert read['backbone.layer3.1.bn2'].data_ptr() != returns['backbone.layer3.1.bn2']
 
 
+def test_gradients_are_equal_to_the_bit_with_and_without_a_copy():
+    """Else a resumed run, whose first pass copies, would leave the path of the one that was not interrupted."""
+    torch.manual_seed(0)
+    model, images = MODELS.build(resnet()).eval(), torch.rand(4, 3, 64, 64)
+    taps, gradients = Taps(model, ['stage1', 'stage2', 'backbone.layer3.1.bn2']), []
+    for _ in range(3):
+        logits, read = taps.read(model, images)
+        loss = logits.square().sum() + sum(value.square().sum() for value in read.values())
+        gradients.append(torch.autograd.grad(loss, list(model.parameters())))
+    assert all(torch.equal(first, later) for other in gradients[1:] for first, later in zip(gradients[0], other))
+
+
 def test_inputs_of_modules_that_work_in_place_are_copied_and_the_model_is_left_alone():
     model = MODELS.build(resnet()).eval()
     taps = Taps(model, ['backbone.layer3.1.relu@input'])
