@@ -91,8 +91,8 @@ def check_images(recipe: Recipe) -> Iterator[Finding]:
 
 def _adaptation(recipe: Recipe, role: str, teacher: Teacher) -> Finding:
     if normalisation(recipe.distiller.student.data_preprocessor) is None:
-        return Finding('warning', f"the student's data preprocessor does not say how it normalises, so the {role} gets the "
-                       "student's images as they are. Set mean and std of data_preprocessor.")
+        return Finding('warning', f"the student's data preprocessor does not say how it normalises, so the {role} "
+                       "gets the student's images as they are. Set mean and std of data_preprocessor.")
     if teacher_normalisation(teacher.model, recipe.specs[role].cfg) is None:
         return Finding('warning', f"the {role}'s normalisation is unknown, so it gets the student's. "
                        f'Set mean and std of its data_preprocessor.')

@@ -37,8 +37,8 @@ def tap_shapes(model: BaseModel, size: tuple[int, int], names: Sequence[str] | N
     model.eval()
     try:
         with torch.random.fork_rng(devices=[]):
-            _, tensors = taps.read(model, torch.rand(BATCH, image_channels(model), *size), fake_samples(model, BATCH, size),
-                                   mode=forward_mode(model))
+            images = torch.rand(BATCH, image_channels(model), *size)
+            _, tensors = taps.read(model, images, fake_samples(model, BATCH, size), mode=forward_mode(model))
     except RuntimeError as error:
         raise UserError(f'the {type(model).__name__} cannot forward images of {size[0]}×{size[1]} ({error}). '
                         'Give another --input-size.') from error

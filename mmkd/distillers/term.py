@@ -26,8 +26,8 @@ class Term(BaseModule):
     ``student_channels``, ``teacher_channels``, ``student_size``, ``teacher_size`` (height and width) and
     ``num_classes`` (the teacher's last dimension) are filled in where their constructor has them and the recipe
     does not say: a number or pair for a single tap, a list for a list of taps. A connector that was given no
-    ``teacher_size`` and whose ``forward`` has an argument ``size`` gets the height and width of the teacher's map in each
-    pass (a joint one a list), so that it follows images of any size.
+    ``teacher_size`` and whose ``forward`` has an argument ``size`` gets the height and width of the teacher's map in
+    each pass (a joint one a list), so that it follows images of any size.
 
     Args:
         name: Its name in the recipe; the log shows it as ``loss_<name>``.

@@ -27,8 +27,8 @@ def check_trained(terms: Iterable[Term], student: Tapped, detached: Collection[s
         if lost:
             raise UserError(
                 f'term {term.name!r} expects student taps that train the student, but {", ".join(lost)} of it runs '
-                'without gradients, below reentrant checkpointing or torch.no_grad. Tap the module around it, or switch '
-                'checkpointing off (with_cp=False).')
+                'without gradients, below reentrant checkpointing or torch.no_grad. Tap the module around it, or '
+                'switch checkpointing off (with_cp=False).')
         if not any(_has_gradient(student[tap]) for tap in term.student_taps):
             raise UserError(
                 f'term {term.name!r} expects student taps that train the student, but no parameter before '
