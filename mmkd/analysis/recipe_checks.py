@@ -7,10 +7,10 @@ from torch import Tensor
 
 from mmkd.distillers import Distiller
 from mmkd.distillers.checks import check_sample_indices, check_schedules
+from mmkd.distillers.image_form import as_size, teacher_normalisation
 from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
-from mmkd.distillers.teachers import as_size, teacher_normalisation
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists
 
@@ -92,9 +92,9 @@ def check_images(recipe: Recipe) -> Iterator[Finding]:
 
 def _adaptation(recipe: Recipe, role: str, teacher: Teacher) -> Finding:
     if normalisation(recipe.distiller.student.data_preprocessor) is None:
-        return Finding('warning', f"the student's data preprocessor does not normalise, so the {role} gets the "
-                       "student's images as they are. Set mean and std of data_preprocessor.")
-    if teacher_normalisation(teacher.model) is None:
+        return Finding('warning', f"the student's data preprocessor does not say how it normalises, so the {role} "
+                       "gets the student's images as they are. Set mean and std of data_preprocessor.")
+    if teacher_normalisation(teacher.model, recipe.specs[role].cfg) is None:
         return Finding('warning', f"the {role}'s normalisation is unknown, so it gets the student's. "
                        f'Set mean and std of its data_preprocessor.')
     adapter = teacher.adapter

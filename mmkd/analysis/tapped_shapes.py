@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmkd.distillers import Distiller, Taps, Term
 from mmkd.distillers.detectors import fake_samples, forward_mode
+from mmkd.distillers.image_form import image_channels
 from mmkd.distillers.locations import named_locations
 from mmkd.distillers.schedule import WeightSchedule
 from mmkd.utils import UserError
@@ -36,8 +37,8 @@ def tap_shapes(model: BaseModel, size: tuple[int, int], names: Sequence[str] | N
     model.eval()
     try:
         with torch.random.fork_rng(devices=[]):
-            _, tensors = taps.read(model, torch.rand(BATCH, 3, *size), fake_samples(model, BATCH, size),
-                                   mode=forward_mode(model))
+            images = torch.rand(BATCH, image_channels(model), *size)
+            _, tensors = taps.read(model, images, fake_samples(model, BATCH, size), mode=forward_mode(model))
     except RuntimeError as error:
         raise UserError(f'the {type(model).__name__} cannot forward images of {size[0]}×{size[1]} ({error}). '
                         'Give another --input-size.') from error

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.sizes import scaled_size
 
 Size = tuple[int, int] | None
 
@@ -32,13 +33,13 @@ class AttentionFusionConnector(nn.Module):
         teacher_channels: Width of each teacher tap. Inferred from the taps in a recipe.
         teacher_size: Height and width of each teacher map, to which the fused map is resized (nearest); None for a
             pooled feature. Inferred from the taps in a recipe; left out, maps keep their size.
-        student_size: Those of the student's maps. Inferred likewise; where both are equal, maps keep their size, also
-            when images of another size are trained on.
+        student_size: Those of the student's maps. Inferred likewise. Maps of another size, of images of another size,
+            are resized by the same ratio; left out, to ``teacher_size``.
         mid_channels: Middle width. The deepest stage's, 512 at the most, where it is left out (authors: 512 on
             CIFAR and for ResNet-18, 256 for MobileNet on ImageNet).
 
     Shapes: list of (N, student_channels[i], H_i, W_i), or (N, student_channels[i]) as a 1×1 map → list of
-    (N, teacher_channels[i], *teacher_size[i]), in the same order.
+    (N, teacher_channels[i], H_i', W_i'), in the same order: ``teacher_size[i]`` for a map of ``student_size[i]``.
 
     Raises:
         UserError: The lists differ in length.
@@ -62,11 +63,15 @@ class AttentionFusionConnector(nn.Module):
                             'taps as teacher taps.')
         middle = min(512, student_channels[-1]) if mid_channels is None else mid_channels
         self.stages = nn.ModuleList(
-            _FusionStage(student_channels[i], middle, teacher_channels[i], _new_size(ours[i], theirs[i]), i < count - 1)
-            for i in range(count))
+            _FusionStage(student_channels[i], middle, teacher_channels[i], i < count - 1) for i in range(count))
+        self.sizes = list(zip(ours, theirs, strict=True))
 
-    def forward(self, student: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, student: Sequence[Tensor], size: Sequence[Sequence[int]] | None = None) -> list[Tensor]:
         """Fuses the maps of all student taps, shallowest first; see the class for shapes.
+
+        Args:
+            student: The maps.
+            size: Height and width of each of the teacher's maps, where they are known.
 
         Raises:
             UserError: There are more or fewer maps than stages, or one is neither a map nor a pooled feature.
@@ -77,8 +82,9 @@ class AttentionFusionConnector(nn.Module):
                             f'(N, C), got {[tuple(s.shape) for s in student]}.')
         outputs: list[Tensor] = []
         residual = None
-        for stage, features in zip(reversed(self.stages), reversed(maps)):
-            residual, output = stage(features, residual)
+        for i in reversed(range(len(maps))):
+            wanted = _wanted_size(maps[i].shape[2:], *self.sizes[i]) if size is None else size[i]
+            residual, output = self.stages[i](maps[i], residual, wanted)
             outputs.append(output)
         return outputs[::-1]
 
@@ -90,14 +96,11 @@ class _FusionStage(nn.Module):
         student_channels: Width of the map.
         mid_channels: Width of the residuals.
         teacher_channels: Width of the output.
-        size: Height and width of residual and output; None to keep the map's.
         fuses: False for the deepest stage, which has nothing to review.
     """
 
-    def __init__(self, student_channels: int, mid_channels: int, teacher_channels: int, size: Size,
-                 fuses: bool) -> None:
+    def __init__(self, student_channels: int, mid_channels: int, teacher_channels: int, fuses: bool) -> None:
         super().__init__()
-        self.size = size
         self.reduce = nn.Sequential(
             nn.Conv2d(student_channels, mid_channels, 1, bias=False), nn.BatchNorm2d(mid_channels))
         self.attention = nn.Conv2d(2 * mid_channels, 2, 1) if fuses else None
@@ -106,13 +109,13 @@ class _FusionStage(nn.Module):
         for conv in (self.reduce[0], self.expand[0]):
             nn.init.kaiming_uniform_(conv.weight, a=1)
 
-    def forward(self, features: Tensor, deeper: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, deeper: Tensor | None, size: Sequence[int]) -> tuple[Tensor, Tensor]:
         fused = self.reduce(features)
         if self.attention is not None:
             deeper = _resize(deeper, fused.shape[2:])
             weights = self.attention(torch.cat([fused, deeper], dim=1)).sigmoid()  # (N, 2, H, W)
             fused = fused * weights[:, :1] + deeper * weights[:, 1:]
-        fused = fused if self.size is None else _resize(fused, self.size)
+        fused = _resize(fused, size)
         return fused, self.expand(fused)
 
 
@@ -120,9 +123,8 @@ def _resize(features: Tensor, size: Sequence[int]) -> Tensor:
     return features if features.shape[2:] == tuple(size) else F.interpolate(features, size=tuple(size), mode='nearest')
 
 
-def _new_size(student: Size, teacher: Size) -> Size:
-    """The size to resize to, or None where there is nothing to do."""
-    if teacher is None or (student is not None and tuple(student) == tuple(teacher)):
-        return None
-    height, width = teacher
-    return height, width
+def _wanted_size(now: Sequence[int], student: Size, teacher: Size) -> Sequence[int]:
+    """The size to resize a map to: by the ratio at build, or as the teacher's was where the student's is not known."""
+    if teacher is None:
+        return now
+    return tuple(teacher) if student is None else scaled_size(now, student, teacher)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.precision import autocast_is_on
+from mmkd.utils.sizes import scaled_size
 
 
 @MODELS.register_module()
@@ -102,8 +103,7 @@ class CrossAttentionConnector(nn.Module):
             raise UserError('CrossAttentionConnector expects queries in each call, got none, and it was built with '
                             'learned_queries=False. Give queries, or build it with learned_queries=True.')
         if size is None:
-            ratios = (now / built for now, built in zip(student.shape[2:], self.position.shape[2:], strict=True))
-            size = [max(round(side * ratio), 1) for side, ratio in zip(self.teacher_size, ratios, strict=True)]
+            size = scaled_size(student.shape[2:], self.position.shape[2:], self.teacher_size)
         return _resized(self.queries, size)
 
     def _heads(self, tokens: Tensor) -> Tensor:

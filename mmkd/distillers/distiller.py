@@ -1,4 +1,7 @@
 """The distiller: a student that learns from its labels and from teachers."""
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -8,14 +11,17 @@ from mmkd.utils import UserError
 
 from .detectors import fake_samples, forward_mode
 from .gradients import GradientMeter, total
+from .image_form import as_size, image_channels
+from .labels import check_labels, has_labels, no_loss
 from .locations import named_locations
 from .models import build_model, read_spec
 from .parts import TeacherParts
 from .schedule import Progress
 from .taps import Tapped, Taps
 from .teacher import Teacher
-from .teachers import as_size, build_teachers, split_tap
+from .teachers import build_teachers, split_tap
 from .term import Term
+from .trained_taps import check_trained
 
 
 @MODELS.register_module()
@@ -78,21 +84,28 @@ class Distiller(BaseModel):
         """Forwards a batch, as every OpenMMLab model does.
 
         Args:
-            inputs: Normalised images (N, 3, H, W).
-            data_samples: Their annotations.
+            inputs: Normalised images (N, C, H, W).
+            data_samples: Their annotations. With a ``task_weight`` of 0 there need be none, or none with labels, where
+                no term asks for labels.
             mode: ``'loss'`` trains; ``'predict'`` and ``'tensor'`` are the student's.
 
         Returns:
             In mode ``'loss'`` the student's losses (its ``loss`` as ``task_loss``) and one ``loss_<term>``
             a term; else what the student returns.
+
+        Raises:
+            UserError: A tap is not reached, or can train nothing; or a loss needs labels and there are none.
         """
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode)
         self._follow_student()
         progress = Progress.current()
         active = {name: term for name, term in self.terms.items() if not term.is_idle(progress)}
-        own, student = self._student_taps.read(self.student, inputs, data_samples, mode='loss')
+        own, student = self._run_student(inputs, data_samples)
         teacher = self._run_teachers(inputs, data_samples, active)
+        self._check_fired(student, teacher, active)
+        if self.training and torch.is_grad_enabled() and any(p.requires_grad for p in self.student.parameters()):
+            check_trained(self.terms.values(), student, self._student_taps.detached)
         losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
                   for name, value in own.items()}
         taken = losses.keys() & {f'loss_{name}' for name in self.terms}
@@ -107,6 +120,16 @@ class Distiller(BaseModel):
         if self.gradients.wanted:
             self._measure_gradients({name: losses['task_loss' if name == 'loss' else name] for name in own}, losses)
         return losses
+
+    def _run_student(self, inputs: Tensor, data_samples: list | None) -> tuple[dict[str, Tensor], Tapped]:
+        """The student's own losses and what its taps read."""
+        if self.task_weight or has_labels(data_samples):
+            check_labels(data_samples, self.task_weight)
+            return self._student_taps.read(self.student, inputs, data_samples, mode='loss')
+        if data_samples is None:
+            data_samples = fake_samples(self.student, len(inputs), tuple(inputs.shape[-2:]))
+        _, student = self._student_taps.read(self.student, inputs, data_samples, mode=forward_mode(self.student))
+        return dict(loss=no_loss(self.student, inputs)), student
 
     def _measure_gradients(self, own: dict[str, Tensor | list[Tensor]], losses: dict[str, Tensor]) -> None:
         """Measures what the task loss and each term pull at the student's parameters, their weights included."""
@@ -159,33 +182,46 @@ class Distiller(BaseModel):
         self.eval()
         with torch.random.fork_rng(devices=[]):
             device = next(self.student.parameters()).device
-            inputs = torch.rand(2, 3, *size, device=device)
-            try:
-                _, student = self._student_taps.read(
-                    self.student, inputs, fake_samples(self.student, 2, size), mode=forward_mode(self.student),
-                    stop_early=True)
-            except RuntimeError as error:
-                raise UserError(f'the student cannot forward images of {size[0]}×{size[1]} ({error}). '
-                                "Set the recipe's input_size.") from error
-            teacher = self._run_teachers(inputs, fake_samples(self.student, 2, size), dict(self.terms.items()))
-        self._check_fired(student, teacher)
+            inputs = torch.rand(2, image_channels(self.student), *size, device=device)
+            samples = fake_samples(self.student, 2, size)
+            with _images_fit('student', inputs):
+                _, student = self._student_taps.read(self.student, inputs, samples, mode=forward_mode(self.student),
+                                                     stop_early=True)
+            with _images_fit('teacher', inputs):
+                teacher = self._run_teachers(inputs, samples, dict(self.terms.items()))
+        self._check_fired(student, teacher, dict(self.terms.items()))
         labels = getattr(self.student, 'head', None) is not None or 'pre_logits' in named_locations(self.student)
         target = torch.zeros(2, dtype=torch.long, device=device) if labels else None
+        parts = TeacherParts(self._teachers, inputs, teacher)
         for term in self.terms.values():
-            name = split_tap(term.teacher_taps[0], self._teachers)[0]
-            term.dry_run(student, teacher, target, TeacherParts(self._teachers[name].model))
+            term.dry_run(student, teacher, target, parts)
         self.train(was_training)
         return {role: {tap: _shape(value) for tap, value in tensors.items()}
                 for role, tensors in (('student', student), ('teacher', teacher))}
 
-    def _check_fired(self, student: dict, teacher: dict) -> None:
-        for term in self.terms.values():
+    @staticmethod
+    def _check_fired(student: Tapped, teacher: Tapped, terms: dict[str, Term]) -> None:
+        for term in terms.values():
             for role, taps, tensors in (('student', term.student_taps, student),
                                         ('teacher', term.teacher_taps, teacher)):
                 silent = [tap for tap in taps if tap not in tensors]
                 if silent:
                     raise UserError(f'term {term.name!r}: the {role} never runs {", ".join(silent)} in its '
                                     'forward pass. Tap a module that it calls.')
+
+
+@contextmanager
+def _images_fit(role: str, images: Tensor) -> Iterator[None]:
+    """Names the form of the fake images where a model cannot run on them."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (RuntimeError, ValueError, AssertionError) as error:
+        channels, height, width = images.shape[1:]
+        raise UserError(f'the {role} cannot forward images of {height}×{width} with {channels} channels ({error}). '
+                        "Set the recipe's input_size, or the teacher's, and give both models the same channels."
+                        ) from error
 
 
 def _term_cfg(name: str, cfg: dict) -> dict:

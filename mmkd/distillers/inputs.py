@@ -1,6 +1,7 @@
 """Bringing the student's normalised images into the form that the teacher was trained on."""
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
 
@@ -29,7 +30,7 @@ class InputAdapter(nn.Module):
         scale = shift = None
         if student and teacher:
             mean, std = _column(student['mean']), _column(student['std'])
-            if self.flip:
+            if self.flip and len(mean) == 3:
                 mean, std = mean.flip(0), std.flip(0)
             scale = std / _column(teacher['std'])
             shift = (mean - _column(teacher['mean'])) / _column(teacher['std'])
@@ -41,7 +42,7 @@ class InputAdapter(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Adapts one batch; see the class."""
-        if self.flip:
+        if self.flip and inputs.shape[1] == 3:
             inputs = inputs.flip(1)
         if self.scale is not None:
             inputs = torch.addcmul(self.shift.to(inputs.dtype), inputs, self.scale.to(inputs.dtype))
@@ -61,11 +62,15 @@ def normalisation(preprocessor: nn.Module) -> dict | None:
         preprocessor: mmpretrain's, mmdet's or mmseg's data preprocessor.
 
     Returns:
-        ``mean``, ``std`` (per channel, pixels 0…255) and ``to_rgb``; None if it does not normalise.
+        ``mean``, ``std`` (per channel, pixels 0…255) and ``to_rgb``. One that does not normalise has mean 0 and
+        standard deviation 1. None if it does not say whether it does.
     """
-    if getattr(preprocessor, 'mean', None) is None or getattr(preprocessor, 'std', None) is None:
-        return None
+    mean, std = getattr(preprocessor, 'mean', None), getattr(preprocessor, 'std', None)
+    if mean is None or std is None:
+        if getattr(preprocessor, '_enable_normalize', True) and type(preprocessor) is not BaseDataPreprocessor:
+            return None
+        mean, std = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
     # mmpretrain's name, mmengine's and mmdet's, and that of mmseg 1.2
     flags = [getattr(preprocessor, name, None) for name in ('to_rgb', '_channel_conversion', 'channel_conversion')]
     to_rgb = next((flag for flag in flags if flag is not None), False)
-    return dict(mean=preprocessor.mean, std=preprocessor.std, to_rgb=bool(to_rgb))
+    return dict(mean=mean, std=std, to_rgb=bool(to_rgb))

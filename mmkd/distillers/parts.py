@@ -8,35 +8,63 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.utils import UserError
 
+from .classifier_check import check_classifier
 from .last_stage import last_stage
 from .locations import Location
-from .taps import locate
+from .taps import Tapped, locate
+from .teacher import Teacher
+from .teachers import split_tap
 
 
 class TeacherParts:
     """Hands out, by the names that a loss's ``bind`` uses, what it needs of the teacher besides tapped tensors.
 
     All functions are closures over the frozen teacher, so that no state dict and no ``deepcopy`` reaches into it.
-    Every method takes the teacher taps of the term.
+    Every method takes the teacher taps of the term, each of which says whose part is meant.
 
     Args:
-        model: The teacher.
+        teachers: The teachers by name; a single one has the name ``''``.
+        images: The dry run's images (N, C, H, W), in the student's form.
+        tapped: What the teachers' taps read of them.
     """
 
-    def __init__(self, model: BaseModel) -> None:
-        self.model = model
+    def __init__(self, teachers: dict[str, Teacher], images: Tensor, tapped: Tapped) -> None:
+        self.teachers = teachers
+        self.images = images
+        self.tapped = tapped
 
     def teacher_classifier(self, taps: list[str]) -> Callable[[Tensor], Tensor]:
-        """What follows the last stage: a map (N, C, H, W) → logits (N, classes)."""
-        return classifier(self.model)
+        """What follows the last stage: a map (N, C, H, W) → logits (N, classes), as found by trying it.
+
+        Raises:
+            UserError: The taps are of several teachers, or what was tried does not give the teacher's logits.
+        """
+        teacher, classify = self._only_teacher(taps), classifier(self._only_teacher(taps).model)
+        for tap in taps:
+            if isinstance(self.tapped[tap], Tensor) and self.tapped[tap].dim() == 4:
+                check_classifier(classify, teacher, tap, self.tapped[tap], self.images)
+                break
+        return classify
 
     def teacher_last_stage(self, taps: list[str]) -> Callable[[Tensor], Tensor]:
-        """The last stage: the map (N, C, H, W) of the stage before it → its map (N, C', H', W')."""
-        return last_stage(self.model)
+        """The last stage: the map (N, C, H, W) of the stage before it → its map (N, C', H', W').
+
+        Raises:
+            UserError: The taps are of several teachers.
+        """
+        return last_stage(self._only_teacher(taps).model)
 
     def teacher_norms(self, taps: list[str]) -> list[tuple[Tensor, Tensor] | None]:
         """Weight and bias (C,) of the batch norm whose output (with a shortcut, perhaps) each tap reads, or None."""
-        return [norm_before(self.model, locate(self.model, tap.rpartition(':')[2])) for tap in taps]
+        read = [split_tap(tap, self.teachers) for tap in taps]
+        return [norm_before(self.teachers[name].model, locate(self.teachers[name].model, tap)) for name, tap in read]
+
+    def _only_teacher(self, taps: list[str]) -> Teacher:
+        names = sorted({split_tap(tap, self.teachers)[0] for tap in taps})
+        if len(names) > 1:
+            raise UserError(f'the loss expects teacher taps of one teacher, whose part it calls, got some of '
+                            f'{", ".join(names)}. Write a term for each.')
+        return self.teachers[names[0]]
 
 
 def classifier(model: BaseModel) -> Callable[[Tensor], Tensor]:

@@ -1,14 +1,16 @@
 """Taps: the places in a model where tensors are read."""
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mmkd.utils import UserError, nearest
 
 from .locations import Location, named_locations
+from .readings import Reading
 
 Tapped = dict[str, Tensor | list[Tensor]]
 
@@ -18,8 +20,18 @@ class Taps:
 
     The names are resolved once. A name is one of :func:`named_locations` or a dotted module path, which reads the
     module's output as it is. ``@input`` after it reads the module's input instead, and ``@all`` the list of all its
-    runs in the forward pass, in their order, instead of the last one. A copy of the model (an EMA, say) gets
-    taps of its own with ``deepcopy`` of the object that holds both.
+    runs in the forward pass, in their order. Of a module that runs several times (the ReLU of a ResNet's block), a tap
+    without it reads the last run, and so does ``@input``, in every model and however early the pass may end.
+
+    What is read is what the module returned (or took): where the model changes it in place later, a copy is kept. The
+    first pass of a kind (its mode, the size of its images, with gradients or without) finds out where that is, and how
+    often each module runs; it goes to its end and copies everything. The images are treated likewise.
+
+    A copy of the model (an EMA, say) gets taps of its own with ``deepcopy`` of the object that holds both.
+
+    Attributes:
+        detached: Taps that the last pass has read inside a part without gradients, though it had them otherwise:
+            below reentrant checkpointing, or ``torch.no_grad``.
 
     Args:
         model: An mmpretrain classifier, mmdet detector, mmseg segmentor, or any module.
@@ -32,59 +44,92 @@ class Taps:
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
         self.names = list(dict.fromkeys(names))
         self.locations = {name: locate(model, name) for name in self.names}
-        self._tensors: Tapped = {}
-        self._recording = False
-        self._stop_early = False
+        self._model = model
+        self.detached: list[str] = []
+        self._reading: Reading | None = None
+        self._runs: dict[Hashable, dict[str, int]] = {}
+        self._changed: tuple[str, ...] = ()
         self._image_size = (1, 1)
         modules = dict(model.named_modules())
         for name, location in self.locations.items():
             module, recorder = modules[location.module], _Recorder(self, name, location)
             if location.reads_input:
-                if getattr(module, 'inplace', False):
-                    module.inplace = False  # it would overwrite what was read
                 module.register_forward_pre_hook(recorder)
             else:
                 module.register_forward_hook(recorder)
 
     def read(self, forward: Callable[..., Any], inputs: Tensor, *args: Any, stop_early: bool = False,
-             **kwargs: Any) -> tuple[Any, Tapped]:
+             compiled: bool = False, **kwargs: Any) -> tuple[Any, Tapped]:
         """Runs a forward pass of the model and collects what its taps see.
 
         Args:
             forward: The model, or a function that runs it once.
             inputs: Images (N, C, H, W), the first argument of ``forward``.
             *args: Its further arguments.
-            stop_early: Whether to end the pass as soon as every tap has been read.
+            stop_early: Whether to end the pass as soon as every tap has been read for the last time.
+            compiled: Whether ``forward`` is compiled: it relies on what other passes have found.
             **kwargs: Its keyword arguments.
 
         Returns:
             What ``forward`` returned (None where it was ended early), and tap name to tensor or list of tensors.
             A tap that the pass did not reach is missing.
+
+        Raises:
+            UserError: The model changes a tensor in place that it has left alone in a pass of the same kind.
         """
-        self._tensors, self._recording = {}, True
+        kind = self._model.training, *_kind(inputs, args, kwargs)
+        known, compiled = self._runs.get(kind), compiled or torch.compiler.is_compiling()
+        whole = not stop_early or known is None or len(known) < len(self.names)
         self._image_size = tuple(inputs.shape[-2:])
-        self._stop_early = stop_early and not any(location.every_run for location in self.locations.values())
+        self._reading = reading = Reading(self._changed if known is not None or compiled else None,
+                                          None if whole else known, watched=not compiled)
         try:
-            outputs = forward(inputs, *args, **kwargs)
+            outputs = forward(reading.lend(_IMAGES, inputs), *args, **kwargs)
         except _EverythingReadError:
             outputs = None
+        except Exception:
+            # What comes after the last tap is not needed, and need not run here (decoding of fake images, say).
+            if not stop_early or known is not None or len(reading.runs) < len(self.names):
+                raise
+            outputs = None
         finally:
-            tensors, self._tensors, self._recording = self._tensors, {}, False
-        return outputs, tensors
+            self._reading = None
+        self._learn(kind, reading, compiled)
+        return outputs, reading.tensors
+
+    def _learn(self, kind: Hashable, reading: Reading, compiled: bool) -> None:
+        """Remembers what the first pass of a kind has shown, and checks that the later ones are like it."""
+        self.detached = reading.detached
+        changed = reading.changed()
+        if kind in self._runs:
+            if changed:
+                raise UserError('taps expect that the model changes a tensor in place always or never, got a change in '
+                                f'this forward pass alone: {", ".join(sorted(changed))}. Tap the module around it, or '
+                                'the @input of the next one.')
+        elif not compiled and not torch.is_inference_mode_enabled():
+            self._runs[kind] = reading.runs
+            self._changed = tuple(sorted({*self._changed, *changed}))
 
     def record(self, name: str, location: Location, value: object) -> None:
         """Keeps what a module took or gave, if a pass is being read."""
-        if not self._recording:
+        reading = self._reading
+        if reading is None:
             return
-        value = _only_tensors(value if location.item is None else value[location.item])
+        value = reading.keep(name, _only_tensors(value if location.item is None else value[location.item]))
         if location.as_map and isinstance(value, Tensor):
             value = _as_map(value, location, self._image_size)
-        if location.every_run:
-            self._tensors.setdefault(name, []).append(value)
-        else:
-            self._tensors[name] = value
-        if self._stop_early and len(self._tensors) == len(self.names):
+        reading.add(name, value, location.every_run)
+        if reading.is_over():
             raise _EverythingReadError
+
+
+_IMAGES = 'the images'
+
+
+def _kind(inputs: Tensor, args: Sequence[Any], kwargs: dict[str, Any]) -> Hashable:
+    """What passes have in common in which the same modules run equally often: size, mode, and whether they train."""
+    modes = tuple(value for value in (*args, *kwargs.values()) if isinstance(value, str))
+    return tuple(inputs.shape[1:]), modes, torch.is_grad_enabled(), torch.is_inference_mode_enabled()
 
 
 class _EverythingReadError(Exception):

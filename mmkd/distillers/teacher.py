@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mmkd.utils import UserError
 
-from .detectors import forward_mode
+from .detectors import fake_samples, forward_mode
 from .inputs import InputAdapter
 from .taps import Tapped, Taps
 
@@ -26,7 +26,8 @@ class Teacher:
         taps: Names of the taps to read.
         adapter: Brings the student's batch into the teacher's form.
         dtype: ``'bf16'`` or ``'fp16'`` runs the teacher under autocast; None follows the student.
-        compile: Whether to compile the forward pass; a dict goes to ``torch.compile``.
+        compile: Whether to compile the forward pass; a dict goes to ``torch.compile``. The first pass, the distiller's
+            dry run on the CPU, is not: what is compiled begins with the first batch.
 
     Raises:
         UserError: A tap does not exist or the dtype is unknown.
@@ -46,9 +47,10 @@ class Teacher:
         self.adapter = adapter
         self.dtype = DTYPES.get(dtype)
         self.device = torch.device('cpu')
-        self._forward = self._run
+        self._has_run = False
+        self._compiled = None
         if compile:
-            self._forward = torch.compile(self._run, **(compile if isinstance(compile, dict) else {}))
+            self._compiled = torch.compile(self._run, **(compile if isinstance(compile, dict) else {}))
 
     def __deepcopy__(self, memo: dict) -> 'Teacher':
         return self
@@ -64,8 +66,13 @@ class Teacher:
         Returns:
             Tap name to tensor (or list of tensors), without gradient history.
         """
-        _, tensors = self.taps.read(self._forward, self.adapt(inputs), data_samples, self.mode,
-                                    stop_early=self._forward == self._run)
+        inputs = self.adapt(inputs)
+        if data_samples is None:
+            data_samples = fake_samples(self.model, len(inputs), tuple(inputs.shape[-2:]))
+        compiled = self._compiled if self._has_run else None
+        _, tensors = self.taps.read(compiled or self._run, inputs, data_samples, self.mode, stop_early=compiled is None,
+                                    compiled=compiled is not None)
+        self._has_run = True
         return tensors
 
     @torch.no_grad()

@@ -5,6 +5,7 @@ from torch import nn
 
 from mmkd.utils import UserError, nearest
 
+from .image_form import as_size, fixed_input_size, teacher_normalisation
 from .inputs import InputAdapter, normalisation
 from .models import build_model, read_spec
 from .teacher import Teacher
@@ -88,37 +89,10 @@ def _build(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teach
     size = cfg.pop('input_size', None)
     spec = read_spec(cfg, 'teacher')
     model = build_model(spec, 'teacher')
-    theirs = teacher_normalisation(model)
-    size = as_size(size) if size is not None else _fixed_input_size(model)
+    theirs = teacher_normalisation(model, spec.cfg)
+    size = as_size(size) if size is not None else fixed_input_size(model, spec.cfg)
     adapter = InputAdapter(normalisation(student_preprocessor), theirs, size)
     if adapter.scale is not None or adapter.flip or size:
         print_log(f"The teacher's input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
                   logger='current')
     return Teacher(model, taps, adapter, **options)
-
-
-def teacher_normalisation(model: BaseModel) -> dict | None:
-    """Mean, std and channel order that a model was trained with, as :func:`normalisation` gives them, if known."""
-    found = normalisation(model.data_preprocessor)
-    if found:
-        return found
-    # timm writes it into a model's pretrained config, for pixels in 0…1
-    cfg = getattr(getattr(model, 'model', None), 'pretrained_cfg', None)
-    if not cfg or 'mean' not in cfg:
-        return None
-    return dict(mean=[255 * value for value in cfg['mean']], std=[255 * value for value in cfg['std']],
-                to_rgb=True)
-
-
-def _fixed_input_size(model: BaseModel) -> tuple[int, int] | None:
-    """The only input size that a model takes, if it is tied to one (as vision transformers are)."""
-    cfg = getattr(getattr(model, 'model', None), 'pretrained_cfg', None)
-    if cfg and cfg.get('fixed_input_size'):
-        return tuple(cfg['input_size'][-2:])
-    size = getattr(getattr(model, 'backbone', None), 'img_size', None)
-    return as_size(size) if size is not None else None
-
-
-def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Completes a side to (height, width)."""
-    return (size, size) if isinstance(size, int) else tuple(size)

@@ -1,6 +1,6 @@
 """One entry of a recipe: taps, optional connectors, a loss and a weight."""
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 
 from mmengine.model import BaseModule
@@ -12,6 +12,7 @@ from mmkd.utils import UserError
 from mmkd.utils.build import build, find_type
 from mmkd.utils.precision import full_precision
 
+from .readings import Versions
 from .schedule import Progress, WeightSchedule
 from .taps import Tapped
 
@@ -24,7 +25,9 @@ class Term(BaseModule):
     The connectors and the loss are built by :meth:`build`, from the tensors of a dry run. Their arguments
     ``student_channels``, ``teacher_channels``, ``student_size``, ``teacher_size`` (height and width) and
     ``num_classes`` (the teacher's last dimension) are filled in where their constructor has them and the recipe
-    does not say: a number or pair for a single tap, a list for a list of taps.
+    does not say: a number or pair for a single tap, a list for a list of taps. A connector that was given no
+    ``teacher_size`` and whose ``forward`` has an argument ``size`` gets the height and width of the teacher's map in
+    each pass (a joint one a list), so that it follows images of any size.
 
     Args:
         name: Its name in the recipe; the log shows it as ``loss_<name>``.
@@ -59,6 +62,7 @@ class Term(BaseModule):
         find_type(MODELS, loss, f'term {name!r}')
         self.loss: nn.Module | None = None
         self.connectors: nn.ModuleList | None = None
+        self._follows: list[bool] = []
         if isinstance(connector, list) and len(connector) != len(self.student_taps):
             raise UserError(f'term {name!r} expects one connector or None for each of its {len(self.student_taps)} '
                             f'student taps, got {len(connector)}.')
@@ -69,7 +73,7 @@ class Term(BaseModule):
     @property
     def uses_indices(self) -> bool:
         """Whether the loss asks for the indices of the samples."""
-        return 'indices' in inspect.signature(self.loss.forward).parameters
+        return 'indices' in _arguments_of(self.loss.forward)
 
     def is_idle(self, progress: Progress) -> bool:
         """Whether the term need not be computed: it has stopped, and no parameter waits for its gradient."""
@@ -91,21 +95,25 @@ class Term(BaseModule):
         students, teachers = self._values(student, teacher)
         partners = teachers * len(students) if len(teachers) == 1 else teachers
         if isinstance(connector, dict) and getattr(find_type(MODELS, connector, self.name), 'joint', False):
+            configs = [connector]
             self.connectors = nn.ModuleList([self._build(connector, students, teachers)])
         elif connector:
             configs = connector if isinstance(connector, list) else [connector] * len(students)
             self.connectors = nn.ModuleList(
                 self._build(config, *pair) if config else nn.Identity()
                 for config, *pair in zip(configs, students, partners, strict=False))
-        students = self.eval()._connect(students)  # batch norms shall not count the fake batch
+        if self.connectors is not None:
+            self._follows = [bool(config) and 'teacher_size' not in config and 'size' in _arguments_of(module.forward)
+                             for config, module in zip(configs, self.connectors, strict=True)]
+        students = self.eval()._connect(students, teachers)  # batch norms shall not count the fake batch
         self.loss = self._build(loss, *self._arguments(students, teachers))
         if hasattr(self.loss, 'bind'):
-            wanted = inspect.signature(self.loss.bind).parameters
+            wanted = _arguments_of(self.loss.bind)
             self.loss.bind(**{name: getattr(parts, name)(self.teacher_taps) for name in wanted})
 
     def _build(self, config: dict, student: Value, teacher: Value) -> nn.Module:
         what = f'term {self.name!r}'
-        wanted = inspect.signature(find_type(MODELS, config, what).__init__).parameters
+        wanted = _arguments_of(find_type(MODELS, config, what).__init__)
         inferred = {name: infer(student, teacher) for name, infer in _INFERRED.items()
                     if name in wanted and name not in config}
         return build(MODELS, inferred | config, what)
@@ -113,12 +121,17 @@ class Term(BaseModule):
     def _values(self, student: Tapped, teacher: Tapped) -> tuple[list[Value], list[Value]]:
         return [student[tap] for tap in self.student_taps], [teacher[tap] for tap in self.teacher_taps]
 
-    def _connect(self, students: list[Value]) -> list[Value]:
+    def _connect(self, students: list[Value], teachers: list[Value]) -> list[Value]:
         if self.connectors is None:
             return students
+        partners = teachers * len(students) if len(teachers) == 1 else teachers
         if getattr(self.connectors[0], 'joint', False):
-            return self.connectors[0](students)
-        return [connect(tensor) for connect, tensor in zip(self.connectors, students, strict=True)]
+            return self.connectors[0](students, **self._size_of(0, partners))
+        return [connect(tensor, **self._size_of(i, partner)) for i, (connect, tensor, partner) in
+                enumerate(zip(self.connectors, students, partners, strict=False))]
+
+    def _size_of(self, connector: int, teacher: Value) -> dict[str, object]:
+        return dict(size=_each(_size)(teacher)) if self._follows[connector] else {}
 
     def _arguments(self, students: list[Value], teachers: list[Value]) -> list[Value]:
         return [values if several else values[0]
@@ -141,13 +154,22 @@ class Term(BaseModule):
 
         Returns:
             A scalar.
+
+        Raises:
+            UserError: The loss or a connector changes in place what it reads, which other terms read too.
         """
         students, teachers = self._values(student, teacher)
-        arguments = self._arguments(self._connect(students), teachers)
+        versions = Versions()
+        for tap, value in zip((*self.student_taps, *self.teacher_taps), (*students, *teachers), strict=True):
+            versions.watch(tap, value)
+        arguments = self._arguments(self._connect(students, teachers), teachers)
         extra = dict(indices=indices) if self.uses_indices else {}
         own = getattr(self.loss, 'mixed_precision', False)  # the loss sees to its precision itself
         with nullcontext() if own else full_precision(_first(arguments[0]).device.type):
             value = self.loss(*arguments, target, **extra)
+        if versions.changed():
+            raise UserError(f'term {self.name!r} expects that its loss and connectors leave the taps as they are, got '
+                            f'a change in place of {", ".join(sorted(versions.changed()))}. Copy the tensor first.')
         return self.weight.at(progress or Progress()) * value
 
     def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: object) -> None:
@@ -165,6 +187,10 @@ class Term(BaseModule):
                 for role, taps, tensors in (('student', self.student_taps, student),
                                             ('teacher', self.teacher_taps, teacher)))
             raise UserError(f'term {self.name!r} does not fit its taps ({shapes}): {error}') from error
+
+
+def _arguments_of(function: Callable) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
 
 
 def _first(value: Value) -> Tensor:

@@ -71,10 +71,12 @@ def test_pooled_features_are_the_deepest_stage():
     assert [tuple(o.shape[1:]) for o in connector(maps)] == [(5, 9, 13), (7, 5, 6), (7, 1, 1)]
 
 
-def test_equal_sizes_stay_equal_for_other_images():
+def test_other_images_are_resized_by_the_same_ratio():
     connector = AttentionFusionConnector([4, 6], [5, 7], [(8, 8), (2, 2)], student_size=[[8, 8], (4, 4)]).double()
-    outputs = connector(students((4, 6), [(12, 12), (6, 6)]))
-    assert [tuple(o.shape[2:]) for o in outputs] == [(12, 12), (2, 2)]
+    maps = students((4, 6), [(12, 12), (6, 6)])
+    assert [tuple(o.shape[2:]) for o in connector(maps)] == [(12, 12), (3, 3)]
+    sizes = [(11, 11), (4, 3)]  # the teacher's, where they are known
+    assert [tuple(o.shape[2:]) for o in connector(maps, sizes)] == sizes
 
 
 @pytest.mark.parametrize(('width', 'given', 'expected'), [(8, None, 8), (600, None, 512), (600, 16, 16)])

@@ -31,9 +31,14 @@ def test_projects_other_widths():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in (student, *connector.parameters()))
 
 
-def test_equal_sizes_stay_equal_for_other_images():
-    assert ResizeConnector(4, 4, (7, 7), student_size=(7, 7))(torch.zeros(2, 4, 9, 5)).shape == (2, 4, 9, 5)
-    assert ResizeConnector(4, 4, (7, 7), student_size=(8, 8))(torch.zeros(2, 4, 9, 5)).shape == (2, 4, 7, 7)
+@pytest.mark.parametrize(('built', 'goal', 'now', 'expected'), [
+    ((7, 7), (7, 7), (9, 5), (9, 5)), ((8, 8), (4, 4), (10, 6), (5, 3)), ((7, 7), (14, 14), (10, 6), (20, 12)),
+    ((7, 7), (16, 16), (7, 7), (16, 16)), ((8, 4), (2, 2), (2, 1), (1, 1))])
+def test_other_images_are_resized_by_the_same_ratio(built, goal, now, expected):
+    connector, student = ResizeConnector(4, 4, goal, student_size=built), torch.randn(2, 4, *now)
+    assert connector(student).shape[2:] == expected
+    assert connector(student, size=(3, 2)).shape[2:] == (3, 2)  # where the teacher's size is known
+    assert ResizeConnector(4, 4, goal)(student).shape[2:] == goal
 
 
 def test_what_is_no_map():

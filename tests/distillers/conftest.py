@@ -52,3 +52,28 @@ def batch() -> dict:
     return dict(
         inputs=[torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8) for _ in range(4)],
         data_samples=[DataSample().set_gt_label(i) for i in range(4)])
+
+
+def resnet(classes: int = 10, width: int = 8, **backbone) -> dict:
+    """A small mmpretrain ResNet classifier, whose blocks run their ReLU twice and add in place."""
+    return dict(
+        type='mmpretrain.ImageClassifier',
+        backbone=dict(type='mmpretrain.ResNet', depth=18, stem_channels=width, base_channels=width, **backbone),
+        neck=dict(type='mmpretrain.GlobalAveragePooling'),
+        head=dict(type='mmpretrain.LinearClsHead', num_classes=classes, in_channels=8 * width,
+                  loss=dict(type='mmpretrain.CrossEntropyLoss')),
+        data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', mean=[120.] * 3, std=[60.] * 3, to_rgb=True))
+
+
+@pytest.fixture
+def twins(build):
+    """Builds a student and a teacher with the same weights, compared by attention transfer at one tap."""
+    def _twins(tap: str, model: dict | None = None, **changes):
+        torch.manual_seed(0)
+        model = model or resnet()
+        distiller = build(**dict(dict(student=model, teacher=model, terms=dict(
+            at=dict(loss=dict(type='mmkd.ATLoss'), student=tap, teacher=tap))), **changes))
+        distiller.teachers[''].model.load_state_dict(distiller.student.state_dict())
+        return distiller
+
+    return _twins

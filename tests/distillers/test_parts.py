@@ -6,7 +6,8 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from mmkd.distillers import Taps
+from mmkd.distillers import Taps, Teacher
+from mmkd.distillers.inputs import InputAdapter
 from mmkd.distillers.parts import TeacherParts
 from mmkd.utils import UserError
 
@@ -21,6 +22,16 @@ def image_classifier(width: int, gap: bool, **backbone) -> dict:
 def timm(name: str, **options) -> dict:
     """A classifier of timm's."""
     return dict(type='mmpretrain.TimmClassifier', model_name=name, num_classes=7, **options)
+
+
+def parts_of(tap: str = 'stage4', **models: nn.Module) -> TeacherParts:
+    """The parts of teachers, of which a tap was read; ``single`` names the only one."""
+    images = torch.rand(2, 3, 64, 64)
+    teachers = {name.removeprefix('single'): Teacher(model, [tap], InputAdapter(None, None))
+                for name, model in models.items()}
+    tapped = {(f'{name}:{read}' if name else read): value for name, teacher in teachers.items()
+              for read, value in teacher(images).items()}
+    return TeacherParts(teachers, images, tapped)
 
 
 RESNET = image_classifier(512, True, type='mmpretrain.ResNet', depth=18)
@@ -53,7 +64,7 @@ def test_the_classifier_gives_the_logits_of_the_last_stage(pooling_model):
     last = max(name for name in named_locations(pooling_model) if name.startswith('stage'))
     taps = Taps(pooling_model, [last])
     logits, read = taps.read(pooling_model, torch.rand(2, 3, 64, 64))
-    classify = TeacherParts(pooling_model).teacher_classifier([last])
+    classify = parts_of(last, single=pooling_model).teacher_classifier([last])
     torch.testing.assert_close(classify(read[last]), logits)
     assert copy.deepcopy(classify) is classify  # a function: a copy of the loss takes no copy of the teacher
 
@@ -64,7 +75,8 @@ def test_a_class_token_is_no_pooled_map():
         type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.VisionTransformer', arch=arch, img_size=32),
         head=dict(type='mmpretrain.VisionTransformerClsHead', num_classes=7, in_channels=16)))
     with pytest.raises(UserError, match='reads the pooled map of its last stage, got a VisionTransformer'):
-        TeacherParts(model).teacher_classifier(['stage4'])
+        TeacherParts({'': Teacher(model, ['stage4'], InputAdapter(None, None))}, torch.rand(2, 3, 32, 32),
+                     {}).teacher_classifier(['stage4'])
 
 
 def test_batch_norms_before_a_tap():
@@ -72,7 +84,20 @@ def test_batch_norms_before_a_tap():
     last = model.backbone.layer4[1].bn2
     nn.init.normal_(last.weight)
     taps = ['stage4', 'backbone.layer4.1.relu@input', 'backbone.layer4.1.bn2', 'backbone.layer4.1', 'pre_logits']
-    norms = TeacherParts(model).teacher_norms(taps)
+    norms = parts_of(single=model).teacher_norms(taps)
     assert all(torch.equal(weight, last.weight) and torch.equal(bias, last.bias) for weight, bias in norms[:4])
     assert norms[4] is None
-    assert TeacherParts(MODELS.build(SLAK)).teacher_norms(['large:stage2']) == [None]  # a layer norm comes after it
+    several = parts_of('stage2', large=MODELS.build(SLAK), other=model)
+    norms = several.teacher_norms(['large:stage2', 'other:stage4'])
+    assert norms[0] is None and torch.equal(norms[1][0], last.weight)  # a layer norm comes after the first
+    assert several.teacher_norms(['other:stage4'])[0] is not None
+
+
+@pytest.mark.parametrize('part', ['teacher_classifier', 'teacher_last_stage'])
+def test_a_part_is_of_one_teacher(part):
+    small = dict(RESNET, backbone=dict(RESNET['backbone'], stem_channels=8, base_channels=8))
+    small['head'] = dict(small['head'], in_channels=64)
+    several = parts_of(wide=MODELS.build(RESNET), thin=MODELS.build(small))
+    with pytest.raises(UserError, match='taps of one teacher, whose part it calls, got some of thin, wide'):
+        getattr(several, part)(['wide:stage4', 'thin:logits'])
+    assert getattr(several, part)(['thin:stage4'])(torch.rand(1, 64 if 'class' in part else 32, 4, 4)) is not None

@@ -8,7 +8,7 @@ from mmkd.distillers.locations import named_locations
 from mmkd.distillers.taps import token_grid
 from mmkd.utils import UserError
 
-from .conftest import classifier
+from .conftest import classifier, resnet
 
 
 def test_names_of_a_classifier_in_forward_order():
@@ -138,16 +138,79 @@ def test_a_pass_ends_where_the_last_tap_has_been_read():
     for i, stage in enumerate(model.backbone.stages):
         stage.register_forward_pre_hook(lambda *_, i=i: runs.append(i))
     taps = Taps(model, ['stage1', 'stage2'])
+    taps.read(model, torch.rand(1, 3, 32, 32), stop_early=True)  # finds out how often each module runs
+    runs.clear()
     outputs, read = taps.read(model, torch.rand(1, 3, 32, 32), stop_early=True)
     assert outputs is None and set(read) == {'stage1', 'stage2'} and runs == [0, 1]
     assert model(torch.rand(1, 3, 32, 32)).shape == (1, 10)  # an ordinary pass goes on to the end
+
+
+@pytest.mark.parametrize('option', ['', '@input', '@all'])
+def test_a_pass_that_ends_early_reads_the_same_runs(option):
+    model = MODELS.build(resnet()).eval()
+    tap = f'backbone.layer3.1.relu{option}'
+    taps, runs = Taps(model, [tap, 'stage1']), []
+    model.backbone.layer4.register_forward_hook(lambda *_: runs.append('layer4'))
+    images = torch.rand(1, 3, 64, 64)
+    _, whole = taps.read(model, images)
+    for early in (False, True, True):
+        runs.clear()
+        _, read = taps.read(model, images, stop_early=early)
+        torch.testing.assert_close(read[tap], whole[tap], rtol=0, atol=0)
+        assert runs == ([] if early else ['layer4'])
+    assert option != '@all' or len(read[tap]) == 2
+
+
+@pytest.mark.parametrize('option', ['', '@input', '@all'])
+def test_twins_agree_wherever_a_module_runs_several_times(twins, batch, option):
+    distiller = twins(f'backbone.layer2.1.relu{option}', terms=dict(at=dict(
+        loss=dict(type='mmkd.ATLoss'), student=f'backbone.layer2.1.relu{option}',
+        teacher=f'backbone.layer2.1.relu{option}'))) if option != '@all' else twins('backbone.layer2.1.relu')
+    data = distiller.eval().data_preprocessor(batch, True)
+    for _ in range(2):
+        assert distiller(**data, mode='loss')['loss_at'].item() == pytest.approx(0, abs=1e-10)
+
+
+def test_how_often_a_module_runs_may_depend_on_the_size_of_the_images():
+    class Pyramid(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.halve = torch.nn.Conv2d(3, 3, 2, 2)
+
+        def forward(self, x):
+            while x.shape[-1] > 4:
+                x = self.halve(x)
+            return x
+
+    model = Pyramid()
+    taps = Taps(model, ['halve'])
+    for size in (8, 8, 32, 32, 8):
+        images = torch.rand(1, 3, size, size)
+        _, read = taps.read(model, images, stop_early=True)
+        assert torch.equal(read['halve'], model(images))
+
+
+def test_what_cannot_run_after_the_last_tap_is_not_needed():
+    model = MODELS.build(resnet()).eval()
+
+    def fail(*_):
+        raise RuntimeError('no kernel')
+
+    model.head.register_forward_pre_hook(fail)
+    images, taps = torch.rand(1, 3, 32, 32), Taps(model, ['stage4'])
+    for _ in range(2):
+        assert taps.read(model, images, stop_early=True)[1]['stage4'].shape == (1, 64, 1, 1)
+    with pytest.raises(RuntimeError, match='no kernel'):
+        taps.read(model, images)
+    with pytest.raises(RuntimeError, match='no kernel'):
+        Taps(model, ['logits']).read(model, images, stop_early=True)
 
 
 def test_nothing_is_kept_between_passes():
     model = MODELS.build(classifier(8))
     taps = Taps(model, ['stage1'])
     model(torch.rand(1, 3, 32, 32))
-    assert taps._tensors == {}
+    assert taps._reading is None
 
 
 @pytest.mark.parametrize(('tokens', 'image', 'grid'), [
