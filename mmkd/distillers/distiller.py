@@ -5,8 +5,10 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import NON_NEGATIVE, check_arguments
 
 from .detectors import fake_samples, forward_mode
+from .finite import tap_sums
 from .gradients import GradientMeter, total
 from .locations import named_locations
 from .models import build_model, read_spec
@@ -53,12 +55,14 @@ class Distiller(BaseModel):
                  init_cfg: dict | None = None) -> None:
         if not terms:
             raise UserError('Distiller expects at least one term, got none. Add an entry to terms.')
+        check_arguments('Distiller', task_weight=(task_weight, NON_NEGATIVE))
         spec = read_spec(student, 'student', data_preprocessor)
         model = build_model(spec, 'student')
         super().__init__(model.data_preprocessor, init_cfg)
         self.student = model
         self.task_weight = task_weight
         self.gradients = GradientMeter()
+        self.teacher_sums: dict[str, Tensor] = {}  # of the last step, not finite where a teacher's tap is not
         self.terms = nn.ModuleDict({name: Term(name, **_term_cfg(name, cfg)) for name, cfg in terms.items()})
         self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
         teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
@@ -93,6 +97,7 @@ class Distiller(BaseModel):
         active = {name: term for name, term in self.terms.items() if not term.is_idle(progress)}
         own, student = self._student_taps.read(self.student, inputs, data_samples, mode='loss')
         teacher = self._run_teachers(inputs, data_samples, active)
+        self.teacher_sums = tap_sums(teacher)
         losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
                   for name, value in own.items()}
         taken = losses.keys() & {f'loss_{name}' for name in self.terms}
