@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .finite import FiniteGuard, Reading
 
-MOST = 8  # names in a list
+MOST = 8  # names in a list of files
+FEW = 3  # of other names
 HINTS = dict(
     image='Mend these images, or leave them out.',
     preprocessor="Check mean and std of the data preprocessor, and the pipeline's last transforms.",
@@ -32,7 +33,7 @@ def explain(guard: FiniteGuard, reading: Reading) -> str:
         cause, texts = _inputs(guard.model, reading.batch, files)
     if 'teacher' in kinds:
         cause = cause or 'teacher'
-        texts.append('nan or inf from the teacher at ' + listed(kinds['teacher']) + _teacher_weights(guard.model))
+        texts.append('nan or inf from the teacher at ' + listed(kinds['teacher'], FEW) + _teacher_weights(guard.model))
     if 'loss' in kinds:
         cause = cause or 'loss'
         terms = [name for name in kinds['loss'] if name != 'loss'] or ['loss']
@@ -50,11 +51,11 @@ def _update(guard: FiniteGuard, bad: Mapping, kind: str, names: list[str]) -> st
     if kind == 'scale':
         return f'a loss scale of {1 / value if value else math.inf:g}'
     if kind == 'buffer':
-        return f'nan or inf in the buffers {listed(names)}'
+        return f'nan or inf in the buffers {listed(names, FEW)}'
     much = f'a root mean square of {value / math.sqrt(guard.size(names[0])):.3g}' if math.isfinite(value) else (
         'nan or inf')
     steps = f' by the gradients of {guard.accumulated} steps' if guard.accumulated > 1 else ''
-    return f'{much} in weights that were updated{steps}: {listed(names)}'
+    return f'{much} in weights that were updated{steps}: {listed(names, FEW)}'
 
 
 def _inputs(model: nn.Module, batch: object, files: list[str]) -> tuple[str, list[str]]:
@@ -118,7 +119,7 @@ def _tensors(value: object) -> Iterator[Tensor]:
             yield from _tensors(item)
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], most: int = MOST) -> str:
     """The first names, and how many more there are."""
-    more = len(names) - MOST
-    return ', '.join(names[:MOST]) + (f' and {more} more' if more > 0 else '')
+    more = len(names) - most
+    return ', '.join(names[:most]) + (f' and {more} more' if more > 0 else '')

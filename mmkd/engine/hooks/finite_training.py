@@ -17,7 +17,7 @@ class FiniteTrainingHook(Hook):
     Read are, in every step: each loss; what each teacher gave; and after an update the length of each parameter. A
     loss beyond 1e12, and a parameter whose root mean square is beyond 1000 and beyond 1000 times the one that it began
     with, count as diverged. With each checkpoint the buffers are read, too. Under dynamic loss scaling a gradient that
-    overflows is no fault, unless the scale falls below 2⁻²⁴.
+    overflows is no fault, unless the scale falls to 2⁻²⁴.
 
     On CUDA the numbers of a step are read when the next one is on its way, so that nothing waits for the device, and
     before a checkpoint is written or the model validated; elsewhere at once. Several processes stop together, and all
