@@ -11,7 +11,7 @@ from .finite import FiniteGuard, Reading
 
 MOST = 8  # names in a list of files
 FEW = 3  # of other names
-HINTS = dict(
+HINTS = dict(  # nearest to the cause first
     image='Mend these images, or leave them out.',
     preprocessor="Check mean and std of the data preprocessor, and the pipeline's last transforms.",
     teacher="Check the teacher's weights, its dtype and its input.",
@@ -21,11 +21,16 @@ HINTS = dict(
     buffer='Check these images, or lower the learning rate.')
 
 
-def explain(guard: FiniteGuard, reading: Reading) -> str:
-    """Says what is bad of this process, and how it may be mended; empty where nothing is."""
+def explain(guard: FiniteGuard, reading: Reading) -> tuple[int, str]:
+    """Says what is bad of this process, and how it may be mended.
+
+    Returns:
+        A rank, lower the nearer to the cause (a NaN of one process spoils the weights of all), and the words, which are
+        empty where nothing is bad.
+    """
     bad = reading.bad()
     if not bad:
-        return ''
+        return len(HINTS), ''
     kinds = {kind: [name for found, name in bad if found == kind] for kind, _ in bad}
     files = list(image_files(reading.batch))
     cause, texts = '', []
@@ -43,7 +48,7 @@ def explain(guard: FiniteGuard, reading: Reading) -> str:
         texts.append(_update(guard, bad, cause, kinds[cause]))
     rates = ', '.join(f'{rate:g}' for rate in guard.learning_rates())
     images = f' The images are {listed(files)}.' if files else ''
-    return f'{", ".join(texts)}.{images} The learning rate is {rates}. {HINTS[cause]}'
+    return list(HINTS).index(cause), f'{", ".join(texts)}.{images} The learning rate is {rates}. {HINTS[cause]}'
 
 
 def _update(guard: FiniteGuard, bad: Mapping, kind: str, names: list[str]) -> str:

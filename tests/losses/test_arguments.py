@@ -8,7 +8,8 @@ import torch
 from mmkd import losses
 from mmkd.utils import UserError
 
-NEEDED = dict(student_channels=4, teacher_channels=4, student_size=(2, 2), teacher_size=(2, 2), num_samples=9)
+NEEDED = dict(student_channels=4, teacher_channels=4, student_size=(2, 2), teacher_size=(2, 2), num_samples=9,
+              num_classes=5)
 OWN = dict(ScaleKDLoss=dict(tpp=False, num_heads=2), CRDLoss=dict(negatives=3))
 NO_ARGUMENTS = (None, 'nonsense', math.nan, math.inf, -math.inf, -1, {}, [None], ['nonsense'], [math.nan], 10**400)
 ON_LOGITS = ['BinaryKDLoss', 'DISTLoss', 'DKDLoss', 'DiffKDLoss', 'KDLoss', 'NKDLoss', 'OFALoss']

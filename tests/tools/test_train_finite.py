@@ -154,10 +154,11 @@ def test_a_learning_rate_of_a_million(stopped, config):
     assert '.png' in error
 
 
-def test_two_processes_stop_together(place, tmp_path):
-    """Only the second one finds a fault, which its gradients do not tell the first one of: they are not exchanged."""
+@pytest.mark.parametrize('accumulated', [1, 5])
+def test_two_processes_stop_together(place, tmp_path, accumulated):
+    """The fault is one of the second: its gradients spoil the weights of both, or are not exchanged in that step."""
     command = ['bash', TOOLS / 'dist_train.sh', 'faulty.py', 2, '--work-dir', tmp_path, '--cfg-options',
-               STOP.format(7), 'model.terms.faulty.loss.rank=1', 'optim_wrapper.accumulative_counts=5']
+               STOP.format(7), 'model.terms.faulty.loss.rank=1', f'optim_wrapper.accumulative_counts={accumulated}']
     run = subprocess.run(list(map(str, command)), cwd=place, capture_output=True, text=True, timeout=300, env=environment(
         PORT=free_port(), PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)])))
     assert run.returncode != 0

@@ -92,6 +92,8 @@ class DistProSearchHook(Hook):
             self.process = self._state['process']
         self._held_out_loader = (_in_another_order(runner) if self._dataloader is None
                                  else runner.build_dataloader(self._dataloader, seed=runner.seed))
+        if _length(self._held_out_loader) == 0:
+            raise UserError(NO_BATCH)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Starts on the held-out data anew, so that it depends on the epoch alone."""
@@ -190,6 +192,13 @@ def _in_another_order(runner: Runner) -> DataLoader:
     return DataLoader(loader.dataset, loader.batch_sampler.batch_size, sampler=sampler,
                       num_workers=loader.num_workers, collate_fn=loader.collate_fn,
                       worker_init_fn=loader.worker_init_fn)
+
+
+def _length(loader: DataLoader) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:  # an iterable dataset
+        return None
 
 
 def _endless(loader: DataLoader) -> Iterator[dict]:

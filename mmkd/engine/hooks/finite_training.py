@@ -48,10 +48,11 @@ class FiniteTrainingHook(Hook):
                          outputs: dict | None = None) -> None:
         """Reads this step, and judges the one before, or this one where the numbers are there or will be needed."""
         iterations = isinstance(runner.train_loop, IterBasedTrainLoop)
-        step, length = f'step {runner.iter + 1}', len(runner.train_dataloader)
+        step, now = f'step {runner.iter + 1}', self._saves_now(runner)
         if not iterations:
+            length = len(runner.train_dataloader)
             step += f' (epoch {runner.epoch + 1}, step {batch_idx + 1} of {length})'
-        now = self._saves_now(runner) or (not iterations and batch_idx + 1 == length)
+            now = now or batch_idx + 1 == length
         reading = self._guard.read(outputs, step, data_batch, buffers=now)
         self._judge(runner)
         self._waiting = reading
@@ -76,10 +77,11 @@ class FiniteTrainingHook(Hook):
         if reading is None or not reading.is_bad():
             return
         found = explain(self._guard, reading)
-        texts = all_gather_object(found) if together else [found]
-        rank = next((rank for rank, text in enumerate(texts) if text), 0)
-        where = f' in process {rank}' if len(texts) > 1 else ''
-        raise UserError(f'{reading.step} expects finite numbers, got{where} {texts[rank]} '
+        reports = all_gather_object(found) if together else [found]
+        rank = min(range(len(reports)), key=lambda i: reports[i][0])
+        where = f' in process {rank}' if len(reports) > 1 else ''
+        raise UserError(f'{reading.step} expects finite numbers, got{where} '
+                        f'{reports[rank][1] or "a fault of another process."} '
                         f'The run has stopped. {_last_checkpoint(runner)}')
 
     def _saves_now(self, runner: Runner) -> bool:

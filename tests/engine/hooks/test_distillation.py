@@ -154,7 +154,7 @@ def test_a_search_of_distpro_leaves_the_request_to_the_training_step(make):
         runner = make(name, hooks, dict(terms=terms))
         runner.train()
         shares.append(entries(runner, 'grad_share/distpro'))
-    assert [step for step, _ in shares[0]] == [2, 4, 6, 8, 10] and shares[0] == shares[1]
+    assert dict(shares[0]).keys() >= {2, 4, 6, 8, 10} and shares[0] == shares[1]
 
 
 def test_a_run_ends_alike_with_and_without_the_hook(make):
