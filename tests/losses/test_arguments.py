@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-
 from mmkd import losses
+
 from mmkd.utils import UserError
 
 NEEDED = dict(student_channels=4, teacher_channels=4, student_size=(2, 2), teacher_size=(2, 2), num_samples=9,
