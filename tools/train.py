@@ -10,7 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmkd.engine.hooks import DataFitHook, StrictResumeHook
+from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, StrictResumeHook
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
@@ -91,8 +91,9 @@ def main() -> None:
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     if config.get('resume'):
         runner.register_hook(StrictResumeHook())
-    if not any(isinstance(hook, DataFitHook) for hook in runner.hooks):
-        runner.register_hook(DataFitHook())
+    for kind in (DataFitHook, FiniteTrainingHook):
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())
     runner.train()
 
 

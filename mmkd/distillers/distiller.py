@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import NON_NEGATIVE, check_arguments
 
 from .detectors import fake_samples, forward_mode
+from .finite import tap_sums
 from .gradients import GradientMeter, total
 from .image_form import as_size, image_channels
 from .labels import check_labels, has_labels, no_loss
@@ -59,12 +61,14 @@ class Distiller(BaseModel):
                  init_cfg: dict | None = None) -> None:
         if not terms:
             raise UserError('Distiller expects at least one term, got none. Add an entry to terms.')
+        check_arguments('Distiller', task_weight=(task_weight, NON_NEGATIVE))
         spec = read_spec(student, 'student', data_preprocessor)
         model = build_model(spec, 'student')
         super().__init__(model.data_preprocessor, init_cfg)
         self.student = model
         self.task_weight = task_weight
         self.gradients = GradientMeter()
+        self.teacher_sums: dict[str, Tensor] = {}  # of the last step, not finite where a teacher's tap is not
         self.terms = nn.ModuleDict({name: Term(name, **_term_cfg(name, cfg)) for name, cfg in terms.items()})
         self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
         teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
@@ -106,6 +110,7 @@ class Distiller(BaseModel):
         self._check_fired(student, teacher, active)
         if self.training and torch.is_grad_enabled() and any(p.requires_grad for p in self.student.parameters()):
             check_trained(self.terms.values(), student, self._student_taps.detached)
+        self.teacher_sums = tap_sums(teacher)
         losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
                   for name, value in own.items()}
         taken = losses.keys() & {f'loss_{name}' for name in self.terms}

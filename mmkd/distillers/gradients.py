@@ -1,5 +1,6 @@
 """How much of the student's gradient each loss makes up."""
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, autocast, nn
@@ -63,6 +64,15 @@ class GradientMeter:
     def request(self, scale: float = 1.0) -> None:
         """Asks for the next forward pass; see :func:`gradient_norms` for ``scale``."""
         self.wanted, self.norms, self.problem, self._scale = True, {}, '', scale
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Keeps a request for the training step while other forward passes are run."""
+        wanted, self.wanted = self.wanted, False
+        try:
+            yield
+        finally:
+            self.wanted = wanted
 
     def measure(self, losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]) -> None:
         """Answers a request. What PyTorch cannot do, reentrant checkpointing above all, is noted as the problem."""

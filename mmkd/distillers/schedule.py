@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from mmengine.logging import MessageHub
 
 from mmkd.utils import UserError, nearest
+from mmkd.utils.arguments import COUNT, FLAG, NON_NEGATIVE, NONE, check_arguments, either, one_of, whole
 
 DECAYS = ('linear', 'cosine')
 
@@ -57,12 +58,12 @@ class WeightSchedule:
     by_epoch: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.value, int | float) or not math.isfinite(self.value) or self.value < 0:
-            raise UserError(f'weight expects a finite number of at least 0, got {self.value!r}.')
-        if self.decay not in (None, *DECAYS):
-            raise UserError(f'weight expects decay to be one of {", ".join(DECAYS)} or None, got {self.decay!r}.')
+        check_arguments(
+            'weight', value=(self.value, NON_NEGATIVE), warmup=(self.warmup, whole(0)),
+            decay=(self.decay, either(one_of(DECAYS), NONE)), decay_from=(self.decay_from, whole(0)),
+            stop=(self.stop, either(COUNT, NONE)), by_epoch=(self.by_epoch, FLAG))
         start = max(self.warmup, self.decay_from)
-        if min(self.warmup, self.decay_from) < 0 or (self.stop is not None and self.stop <= start):
+        if self.stop is not None and self.stop <= start:
             raise UserError(f'weight expects 0 <= warmup, decay_from < stop, got warmup={self.warmup}, '
                             f'decay_from={self.decay_from}, stop={self.stop}.')
 

@@ -1,4 +1,6 @@
 """The gradient of a held-out loss through one step of training."""
+from contextlib import nullcontext
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor
@@ -28,7 +30,8 @@ def meta_gradient(model: BaseModel, alpha_name: str, training: dict, held_out: d
     Returns:
         A tensor of the shape of ``alpha``.
     """
-    with torch.enable_grad():
+    meter = getattr(model, 'gradients', None)  # its request is for the training step
+    with torch.enable_grad(), meter.suspended() if meter is not None else nullcontext():
         alpha = model.get_buffer(alpha_name).detach().clone().requires_grad_()
         student = {name: p.detach().clone().requires_grad_() for name, p in model.student.named_parameters()
                    if p.requires_grad}

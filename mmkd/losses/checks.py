@@ -34,33 +34,47 @@ def _pooled(features: Tensor) -> Tensor:
 
 
 def check_logits(loss: nn.Module, student: Tensor, teacher: Tensor) -> None:
-    """Checks that both are logits (N, C) over the same classes.
+    """Checks that both are logits (N, C) over the same classes, of which there are several.
 
     Raises:
-        UserError: A tensor is not two-dimensional, or the shapes differ.
+        UserError: A tensor is not two-dimensional, the shapes differ, or there is one class.
     """
     for role, logits in (('student', student), ('teacher', teacher)):
         if not isinstance(logits, Tensor) or logits.dim() != 2:
             raise UserError(f'{type(loss).__name__} expects {role} logits of shape (N, C), got {shape_of(logits)}. '
                             "Use the tap 'logits' of a classifier.")
     _check_equal(loss, student, teacher)
+    check_classes(loss, teacher)
+
+
+def check_classes(loss: nn.Module, logits: Tensor, fewest: int = 2) -> None:
+    """Checks that logits (N, C) or (N, C, H, W) have classes to choose from.
+
+    Raises:
+        UserError: There are fewer classes; a softmax over a single one is 1 whatever the logit.
+    """
+    if logits.shape[1] < fewest:
+        raise UserError(f'{type(loss).__name__} expects at least {fewest} classes, got {logits.shape[1]}. Use '
+                        "BinaryKDLoss with teacher_activation='sigmoid', or compare features.")
 
 
 def rows(loss: nn.Module,
          student: Tensor | list[Tensor],
-         teacher: Tensor | list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+         teacher: Tensor | list[Tensor],
+         fewest: int = 2) -> list[tuple[Tensor, Tensor]]:
     """Lays logits out as rows (M, C), one a sample or, of dense logits, one a position.
 
     Args:
         loss: The loss that compares them, for the error messages.
         student: Logits (N, C) or (N, C, H, W), or a list of such, one a level.
         teacher: The same of the teacher.
+        fewest: How many classes there have to be.
 
     Returns:
         One pair of student rows and teacher rows a level, at least fp32, the teacher's detached.
 
     Raises:
-        UserError: The numbers of levels or the shapes differ, or a tensor has neither form.
+        UserError: The numbers of levels or the shapes differ, a tensor has neither form, or there are too few classes.
     """
     students = [student] if isinstance(student, Tensor) else list(student)
     teachers = [teacher] if isinstance(teacher, Tensor) else list(teacher)
@@ -76,6 +90,7 @@ def rows(loss: nn.Module,
     pairs = list(zip(students, teachers, strict=True))
     for s, t in pairs:
         _check_equal(loss, s, t)
+        check_classes(loss, t, fewest)
     return [(_as_rows(s), _as_rows(t.detach())) for s, t in pairs]
 
 

@@ -214,3 +214,9 @@ def test_a_two_stage_detector_by_its_config(build):
     fd = dict(loss=dict(type='mmkd.FDLoss'), student='stage2', teacher='stage2')
     distiller = build(student=detector, teacher=detector, input_size=64, terms=dict(fd=fd))
     assert distiller.tapped_shapes['teacher'] == dict(stage2=(2, 32, 8, 8))
+
+
+@pytest.mark.parametrize('weight', [float('nan'), float('inf'), -1, None, '1', True])
+def test_a_task_weight_that_is_none(build, weight):
+    with pytest.raises(UserError, match='Distiller expects task_weight to be a finite number of at least 0, got'):
+        build(task_weight=weight)

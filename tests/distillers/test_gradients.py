@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from mmkd.distillers.gradients import gradient_norms, total
+from mmkd.distillers.gradients import GradientMeter, gradient_norms, total
 
 from .test_distiller import optimizer_of
 
@@ -85,3 +85,15 @@ def test_nothing_is_computed_in_ordinary_steps(build, batch, monkeypatch):
     monkeypatch.setattr(torch.autograd, 'grad', None)
     distiller.train_step(batch, optimizer_of(distiller))
     assert distiller.gradients.norms == {}
+
+
+def test_a_request_waits_for_the_training_step():
+    meter = GradientMeter()
+    meter.request()
+    with meter.suspended():
+        assert not meter.wanted
+    assert meter.wanted
+    meter = GradientMeter()
+    with meter.suspended():
+        pass
+    assert not meter.wanted

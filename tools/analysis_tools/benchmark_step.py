@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from mmkd.benchmarks.timing import seconds
 from mmkd.distillers import Distiller
+from mmkd.engine.finite import FiniteGuard
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.cli import one_line_errors
@@ -30,6 +31,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, help="images a step (default: the recipe's)")
     parser.add_argument('--rounds', type=int, default=20, help='rounds to take the median of (default: 20)')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--nan-guard', action='store_true',
+                        help='also time the distillation step with and without the check that tools/train.py makes of '
+                        'every step, in turn')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override config entries: model.teacher.dtype=bf16')
     return parser.parse_args(argv)
@@ -94,6 +98,40 @@ def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, devi
         ratio=statistics.median(ratios))
 
 
+def measure_guard(distiller: Distiller, config: Config, batch: dict, rounds: int, device: str) -> dict[str, float]:
+    """Times a distillation step with and without the check for NaN, in turn and in both orders.
+
+    Args:
+        distiller: The built recipe, on the device.
+        config: The recipe, for the optimizer.
+        batch: What :func:`fake_batch` returned.
+        rounds: Rounds after three to warm up.
+        device: Where to run.
+
+    Returns:
+        Median seconds of ``plain`` and ``guarded``, and the median over rounds of their ``ratio``.
+    """
+    optimizer = build_optim_wrapper(distiller.train(), config.optim_wrapper)
+    guard, waiting = FiniteGuard(distiller, optimizer), []
+
+    def plain() -> None:
+        distiller.train_step(batch, optimizer)
+
+    def guarded() -> None:
+        waiting.append(guard.read(distiller.train_step(batch, optimizer), '', batch))
+        if len(waiting) > 1 or waiting[0].arrival is None:  # as the hook does
+            waiting.pop(0).is_bad()
+
+    times: dict[str, list[float]] = dict(plain=[], guarded=[])
+    for round_ in tqdm(range(rounds + 3), desc='rounds with the guard', file=sys.stderr):
+        for name, run in (('plain', plain), ('guarded', guarded))[::(-1)**round_]:
+            elapsed = seconds(run, device)
+            if round_ >= 3:
+                times[name].append(elapsed)
+    ratios = [guarded / plain for plain, guarded in zip(*times.values(), strict=True)]
+    return {name: statistics.median(values) for name, values in times.items()} | dict(ratio=statistics.median(ratios))
+
+
 @one_line_errors
 def main() -> None:
     """Runs the tool."""
@@ -111,6 +149,10 @@ def main() -> None:
     for name in ('distillation', 'student', 'teacher'):
         print(f'  {name:<13} {1000 * result[name]:9.1f} ms')
     print(f'  distillation / (student + teacher) = {result["ratio"]:.3f}')
+    if args.nan_guard:
+        guard = measure_guard(distiller, config, fake_batch(config, size), args.rounds, args.device)
+        print(f'  with the NaN guard {1000 * guard["guarded"]:.1f} ms / without {1000 * guard["plain"]:.1f} ms = '
+              f'{guard["ratio"]:.3f}')
 
 
 if __name__ == '__main__':

@@ -18,10 +18,13 @@ from mmkd.engine.meta_gradient import meta_gradient
 from mmkd.losses.feature.distpro import DistProLoss
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNT, POSITIVE, check_arguments, each, number
 from mmkd.utils.files import read_json, write_json
 
 KEY = 'distpro'  # in a training checkpoint
 RESOLUTION = 1000  # points of a recorded process, at the most
+NO_BATCH = ('DistProSearchHook expects at least one batch of held-out images, got none. Give its dataloader more images '
+            'or a smaller batch_size, or set drop_last=False.')
 
 
 @HOOKS.register_module()
@@ -59,9 +62,8 @@ class DistProSearchHook(Hook):
 
     def __init__(self, dataloader: dict | None = None, interval: int = 1, lr: float = 0.1,
                  betas: tuple[float, float] = (0.5, 0.999), radius: float = 1e-2) -> None:
-        if interval < 1 or radius <= 0:
-            raise UserError('DistProSearchHook expects an interval of at least 1 and a positive radius, got '
-                            f'{interval} and {radius}.')
+        check_arguments(self, interval=(interval, COUNT), lr=(lr, POSITIVE), radius=(radius, POSITIVE),
+                        betas=(betas, each(number(0, below=1), length=2)))
         self.interval, self.lr, self.betas, self.radius = interval, lr, tuple(betas), radius
         self._dataloader = dataloader
         self._state: dict | None = None
@@ -90,6 +92,8 @@ class DistProSearchHook(Hook):
             self.process = self._state['process']
         self._held_out_loader = (_in_another_order(runner) if self._dataloader is None
                                  else runner.build_dataloader(self._dataloader, seed=runner.seed))
+        if _length(self._held_out_loader) == 0:
+            raise UserError(NO_BATCH)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Starts on the held-out data anew, so that it depends on the epoch alone."""
@@ -190,6 +194,17 @@ def _in_another_order(runner: Runner) -> DataLoader:
                       worker_init_fn=loader.worker_init_fn)
 
 
+def _length(loader: DataLoader) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:  # an iterable dataset
+        return None
+
+
 def _endless(loader: DataLoader) -> Iterator[dict]:
     while True:
-        yield from loader
+        number = 0
+        for number, batch in enumerate(loader, 1):
+            yield batch
+        if not number:
+            raise UserError(NO_BATCH)

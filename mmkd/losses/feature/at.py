@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
+from mmkd.utils.arguments import check_arguments, number, one_of
 
 from ..stages import Maps, pair_maps
 
@@ -42,10 +42,7 @@ class ATLoss(nn.Module):
 
     def __init__(self, power: float = 2.0, distance: str = 'mse') -> None:
         super().__init__()
-        if distance not in DISTANCES:
-            raise UserError(f'ATLoss expects distance to be one of {", ".join(DISTANCES)}, got {distance!r}.')
-        if not 1 <= power <= 4:
-            raise UserError(f'ATLoss expects a power from 1 to 4, got {power}. The paper uses 2.')
+        check_arguments(self, power=(power, number(1, 4)), distance=(distance, one_of(DISTANCES)))
         self.power = power
         self.distance = distance
 

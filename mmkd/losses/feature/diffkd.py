@@ -5,8 +5,9 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNT, NON_NEGATIVE, NONE, SIZE, TEMPERATURE, check_arguments, either
 
-from ..checks import at_least_fp32, shape_of
+from ..checks import at_least_fp32, check_classes, shape_of
 
 
 @MODELS.register_module()
@@ -59,6 +60,12 @@ class DiffKDLoss(nn.Module):
                  diffusion_weight: float = 1.0,
                  autoencoder_weight: float = 1.0) -> None:
         super().__init__()
+        check_arguments(
+            self, student_channels=(student_channels, COUNT), teacher_channels=(teacher_channels, COUNT),
+            teacher_size=(teacher_size, SIZE), autoencoder_channels=(autoencoder_channels, either(COUNT, NONE)),
+            inference_steps=(inference_steps, COUNT), train_steps=(train_steps, COUNT),
+            temperature=(temperature, TEMPERATURE), diffusion_weight=(diffusion_weight, NON_NEGATIVE),
+            autoencoder_weight=(autoencoder_weight, NON_NEGATIVE))
         if not 1 <= 2 * inference_steps <= train_steps:
             raise UserError('DiffKDLoss expects inference_steps from 1 to half of train_steps, got '
                             f'{inference_steps} and {train_steps}.')
@@ -67,7 +74,7 @@ class DiffKDLoss(nn.Module):
         self.temperature = temperature
         self.diffusion_weight = diffusion_weight
         self.autoencoder_weight = autoencoder_weight
-        self._alphas = torch.cumprod(1 - torch.linspace(1e-4, 0.02, train_steps, dtype=torch.float64), dim=0)
+        self._alphas = self._near_alphas = torch.cumprod(1 - torch.linspace(1e-4, 0.02, train_steps, dtype=torch.float64), dim=0)
         width = autoencoder_channels or teacher_channels
         self.encoder = _conv_norm(teacher_channels, width) if autoencoder_channels else None
         self.decoder = nn.Conv2d(width, teacher_channels, 1) if autoencoder_channels else None
@@ -104,6 +111,8 @@ class DiffKDLoss(nn.Module):
         if student.dim() == 2 and self.encoder is not None:
             raise UserError('DiffKDLoss expects no autoencoder_channels for logits, since a code of logits has no KL '
                             'divergence. Leave autoencoder_channels out.')
+        if student.dim() == 2:
+            check_classes(self, teacher)
         return student.dim() == 2
 
     def _encode(self, teacher: Tensor) -> tuple[Tensor, Tensor | float]:
@@ -131,8 +140,14 @@ class DiffKDLoss(nn.Module):
     def _noise_prediction(self, code: Tensor) -> Tensor:
         noise = torch.randn_like(code)
         steps = torch.randint(self.train_steps, code.shape[:1], device=code.device)
-        alpha = self._alphas.to(code)[steps][:, None, None, None]
+        alpha = self._alphas_like(code)[steps][:, None, None, None]
         return F.mse_loss(at_least_fp32(self.denoiser(alpha.sqrt() * code + (1 - alpha).sqrt() * noise, steps)), noise)
+
+    def _alphas_like(self, code: Tensor) -> Tensor:
+        """The schedule on the device and in the type of a code, where it stays: no step waits for a copy."""
+        if (self._near_alphas.device, self._near_alphas.dtype) != (code.device, code.dtype):
+            self._near_alphas = self._alphas.to(code)
+        return self._near_alphas
 
     def _kl(self, student: Tensor, teacher: Tensor) -> Tensor:
         log_student, log_teacher = (

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError, nearest
+from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNTS, check_arguments, each, one_of
 
 from ..checks import at_least_fp32, shape_of
 from ..stages import Maps, as_map
@@ -67,19 +68,17 @@ class DistProLoss(nn.Module):
                  normalization: str = 'softmax',
                  distance: str = 'hcl') -> None:
         super().__init__()
-        transforms = (transforms, ) if isinstance(transforms, str) else tuple(transforms)
-        _check_choices(connections=(connections, CONNECTIONS), normalization=(normalization, NORMALIZATIONS),
-                       distance=(distance, DISTANCES))
-        _check_choices(**{f'transforms[{i}]': (kind, TRANSFORMS) for i, kind in enumerate(transforms)})
+        transforms = [transforms] if isinstance(transforms, str) else transforms
+        check_arguments(
+            self, student_channels=(student_channels, COUNTS), teacher_channels=(teacher_channels, COUNTS),
+            connections=(connections, one_of(CONNECTIONS)), transforms=(transforms, each(one_of(TRANSFORMS))),
+            normalization=(normalization, one_of(NORMALIZATIONS)), distance=(distance, one_of(DISTANCES)))
         self.student_channels, self.teacher_channels = _as_list(student_channels), _as_list(teacher_channels)
         self.normalization = normalization
         self._distance = ReviewKDLoss(DISTANCES[distance])
         self.pathways = [(i, j, kind) for j in range(len(self.teacher_channels))
                          for i in range(len(self.student_channels)) if connections == 'all' or i >= j
                          for kind in transforms]
-        if not self.pathways:
-            raise UserError(f'DistProLoss expects at least one pathway, got {len(self.student_channels)} student taps, '
-                            f'{len(self.teacher_channels)} teacher taps and {len(transforms)} transforms.')
         self.transforms = nn.ModuleList(
             _Transform(self.student_channels[i], self.teacher_channels[j], kind) for i, j, kind in self.pathways)
         self.register_buffer('alpha', torch.ones(len(self.pathways)))
@@ -168,10 +167,3 @@ def _conv_norm(in_channels: int, out_channels: int, kernel_size: int) -> list[nn
 
 def _as_list(widths: int | Sequence[int]) -> list[int]:
     return [widths] if isinstance(widths, int) else list(widths)
-
-
-def _check_choices(**arguments: tuple[str, Sequence[str]]) -> None:
-    for name, (value, choices) in arguments.items():
-        if value not in choices:
-            raise UserError(f'DistProLoss expects {name} to be one of {", ".join(choices)}, got {value!r}. '
-                            f'{nearest(str(value), choices)}')

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import NON_NEGATIVE, check_arguments, one_of
 
 from ..checks import at_least_fp32, shape_of
 
@@ -40,8 +41,8 @@ class FDLoss(nn.Module):
 
     def __init__(self, beta: float = 2.0, whitening: str = 'channel', eps: float = 1e-5) -> None:
         super().__init__()
-        if whitening not in WHITENINGS:
-            raise UserError(f'FDLoss expects whitening to be one of {", ".join(WHITENINGS)}, got {whitening!r}.')
+        check_arguments(self, beta=(beta, NON_NEGATIVE), whitening=(whitening, one_of(WHITENINGS)),
+                        eps=(eps, NON_NEGATIVE))
         self.beta = beta
         self.whitening = whitening
         self.eps = eps

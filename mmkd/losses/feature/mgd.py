@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNTS, check_arguments, number, one_of
 
 from ..checks import at_least_fp32, shape_of
 
@@ -42,10 +43,8 @@ class MGDLoss(nn.Module):
 
     def __init__(self, teacher_channels: int | list[int], mask: str = 'channel', mask_ratio: float = 0.15) -> None:
         super().__init__()
-        if mask not in MASKS:
-            raise UserError(f'MGDLoss expects mask to be one of {", ".join(MASKS)}, got {mask!r}.')
-        if not 0 <= mask_ratio < 1:
-            raise UserError(f'MGDLoss expects mask_ratio from 0 to below 1, got {mask_ratio}.')
+        check_arguments(self, teacher_channels=(teacher_channels, COUNTS), mask=(mask, one_of(MASKS)),
+                        mask_ratio=(mask_ratio, number(0, below=1)))
         self.mask = mask
         self.mask_ratio = mask_ratio
         widths = [teacher_channels] if isinstance(teacher_channels, int) else teacher_channels

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNT, COUNTS, check_arguments
 
 from ..stages import Maps, pair_maps
 
@@ -53,8 +54,7 @@ class OFDLoss(nn.Module):
 
     def __init__(self, teacher_channels: int | Sequence[int], margin_batches: int = 100) -> None:
         super().__init__()
-        if margin_batches < 1:
-            raise UserError(f'OFDLoss expects margin_batches of at least 1, got {margin_batches}.')
+        check_arguments(self, teacher_channels=(teacher_channels, COUNTS), margin_batches=(margin_batches, COUNT))
         widths = [teacher_channels] if isinstance(teacher_channels, int) else teacher_channels
         self.margins = nn.ModuleList(_Margin(width, margin_batches) for width in widths)
         self._is_bound = False

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNT, check_arguments, each
 
 from ..stages import Maps, pair_maps
 
@@ -39,8 +40,7 @@ class ReviewKDLoss(nn.Module):
 
     def __init__(self, pool_sizes: Sequence[int] = (4, 2, 1)) -> None:
         super().__init__()
-        if any(size < 1 for size in pool_sizes):
-            raise UserError(f'ReviewKDLoss expects positive pool_sizes, got {tuple(pool_sizes)}.')
+        check_arguments(self, pool_sizes=(pool_sizes, each(COUNT, empty=True)))
         self.pool_sizes = tuple(pool_sizes)
 
     def forward(self, student: Maps, teacher: Maps, target: Tensor | None = None) -> Tensor:

@@ -11,6 +11,7 @@ from mmkd.connectors.cross_attention import CrossAttentionConnector
 from mmkd.layers.convnet import statistics_kept
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNTS, FLAG, POSITIVE, SHARE, SIZE, check_arguments, each, either, one_of
 from mmkd.utils.precision import autocast_is_on, full_precision
 
 from ..checks import at_least_fp32, shape_of
@@ -82,9 +83,13 @@ class ScaleKDLoss(nn.Module):
                  with_cp: bool = False,
                  first_view: str = 'all') -> None:
         super().__init__()
-        for name, value, choices in (('projector', projector, PROJECTORS), ('first_view', first_view, FIRST_VIEWS)):
-            if value not in choices:
-                raise UserError(f'ScaleKDLoss expects {name} to be one of {", ".join(choices)}, got {value!r}.')
+        sizes = either(SIZE, each(SIZE))
+        check_arguments(
+            self, student_channels=(student_channels, COUNTS), teacher_channels=(teacher_channels, COUNTS),
+            student_size=(student_size, sizes), teacher_size=(teacher_size, sizes), beta=(beta, SHARE),
+            projector=(projector, one_of(PROJECTORS)), dfm=(dfm, FLAG), tpp=(tpp, FLAG), num_heads=(num_heads, COUNTS),
+            adaptive_queries=(adaptive_queries, FLAG), softmax_scale=(softmax_scale, POSITIVE),
+            with_cp=(with_cp, FLAG), first_view=(first_view, one_of(FIRST_VIEWS)))
         widths = [_as_list(student_channels), _as_list(teacher_channels)]
         sizes = [_as_list(student_size, nested=True), _as_list(teacher_size, nested=True)]
         self.taps = 2 if tpp else 1

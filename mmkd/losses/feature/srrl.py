@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import NON_NEGATIVE, check_arguments
 
 from ..checks import at_least_fp32, shape_of
 
@@ -39,6 +40,7 @@ class SRRLLoss(nn.Module):
 
     def __init__(self, alpha: float = 1.0, beta: float = 1.0) -> None:
         super().__init__()
+        check_arguments(self, alpha=(alpha, NON_NEGATIVE), beta=(beta, NON_NEGATIVE))
         self.alpha = alpha
         self.beta = beta
         self._teacher_classifier: Callable[[Tensor], Tensor] | None = None

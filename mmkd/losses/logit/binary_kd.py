@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
+from mmkd.utils.arguments import check_arguments, one_of
 
 from ..checks import rows
 
@@ -42,12 +42,11 @@ class BinaryKDLoss(nn.Module):
 
     def __init__(self, reduction: str = 'sum', teacher_activation: str = 'softmax') -> None:
         super().__init__()
-        for name, value, choices in (('reduction', reduction, REDUCTIONS),
-                                     ('teacher_activation', teacher_activation, ACTIVATIONS)):
-            if value not in choices:
-                raise UserError(f'BinaryKDLoss expects {name} to be one of {", ".join(choices)}, got {value!r}.')
+        check_arguments(self, reduction=(reduction, one_of(REDUCTIONS)),
+                        teacher_activation=(teacher_activation, one_of(ACTIVATIONS)))
         self.reduction = reduction
         self.teacher_activation = teacher_activation
+        self._fewest = 2 if teacher_activation == 'softmax' else 1  # classes that mean something
 
     def forward(self,
                 student: Tensor | list[Tensor],
@@ -58,7 +57,7 @@ class BinaryKDLoss(nn.Module):
         Raises:
             UserError: The logits differ in number or in shape.
         """
-        levels = [self._one_level(*pair) for pair in rows(self, student, teacher)]
+        levels = [self._one_level(*pair) for pair in rows(self, student, teacher, self._fewest)]
         return sum(levels) / len(levels)
 
     def _one_level(self, student: Tensor, teacher: Tensor) -> Tensor:

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.utils.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
 from ..checks import rows
 
@@ -35,6 +36,8 @@ class DISTLoss(nn.Module):
 
     def __init__(self, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0, eps: float = 1e-8) -> None:
         super().__init__()
+        check_arguments(self, beta=(beta, NON_NEGATIVE), gamma=(gamma, NON_NEGATIVE),
+                        temperature=(temperature, TEMPERATURE), eps=(eps, NON_NEGATIVE))
         self.beta = beta
         self.gamma = gamma
         self.temperature = temperature

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
+from mmkd.utils.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
 from ..checks import at_least_fp32, check_logits, non_target, target_index
 
@@ -35,6 +35,8 @@ class DKDLoss(nn.Module):
 
     def __init__(self, alpha: float = 1.0, beta: float = 2.0, temperature: float = 1.0) -> None:
         super().__init__()
+        check_arguments(self, alpha=(alpha, NON_NEGATIVE), beta=(beta, NON_NEGATIVE),
+                        temperature=(temperature, TEMPERATURE))
         self.alpha = alpha
         self.beta = beta
         self.temperature = temperature
@@ -46,8 +48,6 @@ class DKDLoss(nn.Module):
             UserError: The logits differ in shape, have fewer than two classes, or there is no target.
         """
         check_logits(self, student, teacher)
-        if student.shape[1] < 2:
-            raise UserError(f'DKDLoss expects at least 2 classes, got {student.shape[1]}.')
         index = target_index(self, target, student)
         binary_student, others_student = self._decouple(student, index)
         binary_teacher, others_teacher = self._decouple(teacher.detach(), index)

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.utils.arguments import TEMPERATURE, check_arguments
 
 from ..checks import rows
 
@@ -32,6 +33,7 @@ class KDLoss(nn.Module):
 
     def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()
+        check_arguments(self, temperature=(temperature, TEMPERATURE))
         self.temperature = temperature
 
     def forward(self,

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
+from mmkd.utils.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
 from ..checks import at_least_fp32, check_logits, target_index
 
@@ -35,6 +35,7 @@ class NKDLoss(nn.Module):
 
     def __init__(self, temperature: float = 1.0, gamma: float = 1.5) -> None:
         super().__init__()
+        check_arguments(self, temperature=(temperature, TEMPERATURE), gamma=(gamma, NON_NEGATIVE))
         self.temperature = temperature
         self.gamma = gamma
 
@@ -45,8 +46,6 @@ class NKDLoss(nn.Module):
             UserError: The logits differ in shape, have fewer than two classes, or there is no target.
         """
         check_logits(self, student, teacher)
-        if student.shape[1] < 2:
-            raise UserError(f'NKDLoss expects at least 2 classes, got {student.shape[1]}.')
         student, teacher = at_least_fp32(student), at_least_fp32(teacher.detach())
         index = target_index(self, target, student).unsqueeze(1)  # (N, 1)
         log_student_target = torch.log_softmax(student, dim=1).gather(1, index)

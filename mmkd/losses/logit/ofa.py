@@ -5,10 +5,12 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import TEMPERATURE, check_arguments, number, one_of
 
 from ..checks import at_least_fp32, check_logits, shape_of, target_index
 
 ENHANCEMENTS = ('all', 'target')
+MOST_GAMMA = 100.  # 2 to this power, the weight of a target that the teacher is sure of, is finite in fp32
 
 
 @MODELS.register_module()
@@ -45,8 +47,8 @@ class OFALoss(nn.Module):
 
     def __init__(self, gamma: float = 1.5, temperature: float = 1.0, enhanced: str = 'all') -> None:
         super().__init__()
-        if enhanced not in ENHANCEMENTS:
-            raise UserError(f'OFALoss expects enhanced to be one of {", ".join(ENHANCEMENTS)}, got {enhanced!r}.')
+        check_arguments(self, gamma=(gamma, number(above=0, high=MOST_GAMMA)), temperature=(temperature, TEMPERATURE),
+                        enhanced=(enhanced, one_of(ENHANCEMENTS)))
         self.gamma = gamma
         self.temperature = temperature
         self.enhanced = enhanced

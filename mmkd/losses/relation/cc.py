@@ -5,11 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNT, check_arguments, number, one_of, whole
 
 from ..checks import pooled_features
 
 VARIANTS = ('pairwise', 'kernel')
+MOST_GAMMA = 40.  # the kernel of opposite samples is still more than 0 in fp32
 
 
 @MODELS.register_module()
@@ -51,10 +52,10 @@ class CCLoss(nn.Module):
                  gamma: float = 0.4,
                  order: int = 2) -> None:
         super().__init__()
-        if variant not in VARIANTS:
-            raise UserError(f'CCLoss expects variant to be one of {", ".join(VARIANTS)}, got {variant!r}.')
-        if gamma <= 0 or order < 1:
-            raise UserError(f'CCLoss expects gamma > 0 and order >= 1, got gamma={gamma} and order={order}.')
+        check_arguments(
+            self, student_channels=(student_channels, COUNT), teacher_channels=(teacher_channels, COUNT),
+            embedding=(embedding, COUNT), variant=(variant, one_of(VARIANTS)),
+            gamma=(gamma, number(above=0, high=MOST_GAMMA)), order=(order, whole(1, 100)))
         self.variant = variant
         self.gamma = gamma
         self.order = order

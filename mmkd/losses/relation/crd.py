@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import COUNT, TEMPERATURE, check_arguments, number
 
 from ..checks import pooled_features, shape_of
 
@@ -57,12 +58,13 @@ class CRDLoss(nn.Module):
                  temperature: float = 0.07,
                  momentum: float = 0.5) -> None:
         super().__init__()
-        if not 1 <= negatives < num_samples:
+        check_arguments(
+            self, num_samples=(num_samples, COUNT), student_channels=(student_channels, COUNT),
+            teacher_channels=(teacher_channels, COUNT), embedding=(embedding, COUNT), negatives=(negatives, COUNT),
+            temperature=(temperature, TEMPERATURE), momentum=(momentum, number(0, below=1)))
+        if negatives >= num_samples:
             raise UserError(f'CRDLoss expects 1 <= negatives < num_samples, got negatives={negatives} and num_samples='
                             f'{num_samples}. There are no more different negatives than other training images.')
-        if temperature <= 0 or not 0 <= momentum < 1:
-            raise UserError('CRDLoss expects temperature > 0 and momentum in [0, 1), got '
-                            f'temperature={temperature} and momentum={momentum}.')
         self.num_samples, self.negatives = num_samples, negatives
         self.temperature, self.momentum = temperature, momentum
         self.embed_student = nn.Linear(student_channels, embedding)

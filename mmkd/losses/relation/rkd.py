@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.arguments import NON_NEGATIVE, check_arguments
 
 from ..checks import pooled_features
 
@@ -36,7 +37,9 @@ class RKDLoss(nn.Module):
 
     def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0) -> None:
         super().__init__()
-        if min(distance_weight, angle_weight) < 0 or distance_weight == angle_weight == 0:
+        check_arguments(self, distance_weight=(distance_weight, NON_NEGATIVE),
+                        angle_weight=(angle_weight, NON_NEGATIVE))
+        if distance_weight == angle_weight == 0:
             raise UserError('RKDLoss expects weights of at least 0 and not both 0, got '
                             f'distance_weight={distance_weight} and angle_weight={angle_weight}.')
         self.distance_weight = distance_weight

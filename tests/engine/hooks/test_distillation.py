@@ -145,6 +145,18 @@ def state(runner: Runner) -> dict:
     return read_checkpoint(f'{runner.work_dir}/epoch_2.pth')['state_dict']
 
 
+def test_a_search_of_distpro_leaves_the_request_to_the_training_step(make):
+    search = dict(type='mmkd.DistProSearchHook', interval=2)
+    terms = dict(distpro=dict(loss=dict(type='mmkd.DistProLoss'), student=['stage2', 'stage3'],
+                              teacher=['stage2', 'stage3']))
+    shares = []
+    for name, hooks in (('before', (HOOK, search)), ('after', (search, HOOK))):
+        runner = make(name, hooks, dict(terms=terms))
+        runner.train()
+        shares.append(entries(runner, 'grad_share/distpro'))
+    assert dict(shares[0]).keys() >= {2, 4, 6, 8, 10} and shares[0] == shares[1]
+
+
 def test_a_run_ends_alike_with_and_without_the_hook(make):
     ends = []
     for hooks in ((), (HOOK, )):

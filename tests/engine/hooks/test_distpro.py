@@ -145,8 +145,15 @@ def test_wrong_process(tmp_path):
         train(tmp_path / 'b', DistProProcessHook(str(tmp_path / 'other.json')))
 
 
+@pytest.mark.parametrize('held_out', [
+    loader(Noise()) | dict(batch_size=13, drop_last=True), loader(torch.utils.data.Subset(Noise(), []), shuffle=False)])
+def test_nothing_held_out_is_an_error_and_no_endless_search(tmp_path, held_out):
+    with pytest.raises(UserError, match='at least one batch of held-out images, got none'):
+        train(tmp_path, DistProSearchHook(held_out))
+
+
 def test_wrong_arguments_and_models():
-    with pytest.raises(UserError, match='got 0 and 0.01'):
+    with pytest.raises(UserError, match='interval to be a whole number of at least 1, got 0'):
         DistProSearchHook(interval=0)
     with pytest.raises(UserError, match='one DistProLoss in the model, got 0'):
         find_loss(nn.Linear(1, 1))

@@ -76,7 +76,7 @@ def test_finite_at_extremes(dtype, power, distance):
 def test_arguments():
     with pytest.raises(UserError, match='one of mse, l2'):
         ATLoss(distance='l1')
-    with pytest.raises(UserError, match='power from 1 to 4, got 0.5'):
+    with pytest.raises(UserError, match='power to be a finite number from 1 to 4, got 0.5'):
         ATLoss(power=0.5)
     with pytest.raises(UserError, match='ATLoss expects as many student maps'):
         ATLoss()(maps(1, 1, 2, 2), [])

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmkd.losses import DiffKDLoss
 from mmkd.utils import UserError
@@ -155,6 +156,23 @@ def test_ddim_gives_back_what_the_noise_was_added_to():
     result = loss._denoise(start**0.5 * clean + (1 - start)**0.5 * noise)
     torch.testing.assert_close(result, clean, rtol=1e-9, atol=1e-12)
     assert seen == [[400, 400], [300, 300], [200, 200], [100, 100], [0, 0]]
+
+
+def test_the_schedule_is_copied_to_the_device_once():
+    class Conversions(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            self.count += function is torch.ops.aten._to_copy.default and args[0].dtype == torch.float64
+            return function(*args, **(kwargs or {}))
+
+    loss, (student, teacher) = feature_loss().float(), (x.float() for x in maps())
+    counts = []
+    for _ in range(3):
+        with Conversions() as conversions:
+            loss(student, teacher)
+        counts.append(conversions.count)
+    assert counts == [1, 0, 0]
 
 
 @pytest.mark.parametrize('inference_steps, train_steps, expected', [

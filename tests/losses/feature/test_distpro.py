@@ -160,9 +160,9 @@ def test_autocast_reaches_the_transforms_only():
 def test_errors():
     with pytest.raises(UserError, match='normalization to be one of softmax, biased'):
         DistProLoss(3, 5, normalization='sigmoid')
-    with pytest.raises(UserError, match=r'transforms\[1\] to be one of conv, attention, deep'):
+    with pytest.raises(UserError, match='transforms to be a list, each one of conv, attention, deep'):
         DistProLoss(3, 5, transforms=['conv', 'linear'])
-    with pytest.raises(UserError, match='at least one pathway, got 1 student taps, 1 teacher taps and 0 transforms'):
+    with pytest.raises(UserError, match=r'transforms to be a list, each .*got \[\]'):
         DistProLoss(3, 5, transforms=[])
     with pytest.raises(UserError, match=r'student maps .* of \[3, 4\] channels, got \[\(3, 3, 8, 8\)\]'):
         build()(maps('student')[:1], maps('teacher'))

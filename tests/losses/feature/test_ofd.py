@@ -176,5 +176,5 @@ def test_what_does_not_fit():
         bound(4)(student, teacher)
     with pytest.raises(UserError, match='equal N and C'):
         bound()(student[:, :2], teacher)
-    with pytest.raises(UserError, match='margin_batches of at least 1, got 0'):
+    with pytest.raises(UserError, match='margin_batches to be a whole number of at least 1, got 0'):
         OFDLoss(3, margin_batches=0)

@@ -55,7 +55,7 @@ def test_other_pyramid():
     expected = (mse(student, teacher) + mse(block_means(student, 3), block_means(teacher, 3)) / 2) / 1.5
     same(ReviewKDLoss(pool_sizes=(6, 3))(student, teacher), expected)
     same(ReviewKDLoss(pool_sizes=())(student, teacher), mse(student, teacher))
-    with pytest.raises(UserError, match=r'positive pool_sizes, got \(2, 0\)'):
+    with pytest.raises(UserError, match=r'pool_sizes to be a list, each a whole number of at least 1, got \(2, 0\)'):
         ReviewKDLoss(pool_sizes=(2, 0))
 
 

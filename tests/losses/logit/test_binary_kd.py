@@ -60,9 +60,10 @@ def test_dense_softmax_is_over_the_classes_of_a_position():
     torch.testing.assert_close(BinaryKDLoss()(student, teacher), expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize('activation', ['softmax', 'sigmoid'])
+@pytest.mark.parametrize(('activation', 'shape'), [
+    *((activation, shape) for activation in ('softmax', 'sigmoid') for shape in ((1, 2), (1, 10), (4, 10))),
+    ('sigmoid', (2, 1, 3, 3))])
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32])
-@pytest.mark.parametrize('shape', [(1, 2), (1, 10), (4, 10), (2, 1, 3, 3)])
 def test_finite_at_extremes(activation, dtype, shape):
     student = torch.full(shape, 1e4, dtype=dtype)
     student[:, 0] = -1e4

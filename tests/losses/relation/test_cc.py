@@ -106,7 +106,7 @@ def test_a_row_of_zeros_does_not_explode():
 def test_wrong_use():
     with pytest.raises(UserError, match='one of pairwise, kernel'):
         CCLoss(4, 4, variant='gram')
-    with pytest.raises(UserError, match='order >= 1'):
+    with pytest.raises(UserError, match='order to be a whole number from 1 to 100, got 0'):
         CCLoss(4, 4, order=0)
     with pytest.raises(UserError, match='the same samples'):
         CCLoss(4, 4)(torch.zeros(2, 4), torch.zeros(3, 4))

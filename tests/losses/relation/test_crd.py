@@ -236,9 +236,9 @@ def test_wrong_indices(indices, words):
 
 @pytest.mark.parametrize(('kwargs', 'words'), [
     (dict(negatives=N), f'negatives={N} and num_samples={N}'),
-    (dict(negatives=0), '1 <= negatives'),
-    (dict(temperature=0), 'temperature > 0'),
-    (dict(momentum=1.), 'momentum in'),
+    (dict(negatives=0), 'negatives to be a whole number of at least 1, got 0'),
+    (dict(temperature=0), 'temperature to be a finite number from 0.001 to 1000, got 0'),
+    (dict(momentum=1.), 'momentum to be a finite number from 0 to below 1, got 1.0'),
 ])
 def test_wrong_arguments(kwargs, words):
     with pytest.raises(UserError, match=words):

@@ -17,6 +17,14 @@ def test_prints_three_times_and_their_ratio(workplace, capsys):
     assert ratio > 0.2
 
 
+def test_the_guard_against_nan_is_timed_beside_the_step_without(workplace, capsys):
+    assert call(TOOL, 'recipe.py', '--rounds', '3', '--batch-size', '4', '--device', 'cpu', '--nan-guard',
+                cwd=workplace) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    found = re.fullmatch(r'  with the NaN guard ([\d.]+) ms / without ([\d.]+) ms = ([\d.]+)', last)
+    assert found and min(map(float, found.groups())) > 0
+
+
 def test_a_plain_config_is_an_error(workplace, capsys):
     assert call(TOOL, CONVNEST, cwd=workplace) == 2
     assert capsys.readouterr().err == ("error: benchmark_step expects a recipe of type mmkd.Distiller, got "

@@ -1,0 +1,169 @@
+"""Whether what a training step computed is finite, asked without waiting for the device."""
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+LARGEST_LOSS = 1e12  # Adam squares gradients: of greater losses they overflow, and weights no longer move
+LARGEST_RMS = 1e3  # of a parameter, where it did not begin with more
+SMALLEST_SCALE = 2.**-24  # of the loss, in mixed precision: it began at 2¹⁶, and each overflow halves it
+Name = tuple[str, str]  # 'loss', 'teacher', 'weight', 'scale' or 'buffer', and which
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The numbers of one training step, on their way to the host.
+
+    Args:
+        step: Which it is, in words.
+        names: What they are.
+        limits: What each has to stay below.
+        values: First whether any process has a bad one, then this process's numbers; on the host once they have come.
+        arrival: Recorded behind their copy; None where they are there.
+        batch: What the data loader gave.
+    """
+    step: str
+    names: tuple[Name, ...]
+    limits: Tensor
+    values: Tensor
+    arrival: torch.cuda.Event | None
+    batch: object
+
+    def is_bad(self) -> bool:
+        """Whether any process has a number that is not finite or too large; the same answer in all of them."""
+        if self.arrival is not None:
+            self.arrival.synchronize()
+        return bool(self.values[0] > 0)
+
+    def bad(self) -> dict[Name, float]:
+        """The bad numbers of this process."""
+        kept = self.values[1:].abs() < self.limits.cpu()
+        return {name: value for name, value, good in zip(self.names, self.values[1:].tolist(), kept.tolist(),
+                                                         strict=True) if not good}
+
+
+class FiniteGuard:
+    """Reads the losses, the teachers' taps and the weights of each training step.
+
+    Weights are read only after an update of theirs: gradients that overflow under dynamic loss scaling, where the
+    update is skipped, are no fault.
+
+    Args:
+        model: The model, with or without its wrapper, before its first step.
+        wrapper: Its optimizer wrapper, or a dict of such.
+    """
+
+    def __init__(self, model: nn.Module, wrapper: object) -> None:
+        self.model = model.module if is_model_wrapper(model) else model
+        self._wrappers = list(wrapper.values()) if isinstance(wrapper, Mapping) or hasattr(
+            wrapper, 'optim_wrappers') else [wrapper]
+        self._optimizers = [item.optimizer for item in self._wrappers]
+        known = {id(parameter): name for name, parameter in model.named_parameters()}
+        self._weights = {known.get(id(p), f'parameter {i}').removeprefix('module.'): p for i, p in enumerate(
+            p for optimizer in self._optimizers for group in optimizer.param_groups for p in group['params'])
+            if p.is_floating_point() and p.numel()}
+        self._device = next(iter(self._weights.values()), torch.zeros(())).device
+        start = [float(norm) for norm in _norms(self._weights.values())]
+        self.unfit = [name for name, norm in zip(self._weights, start, strict=True) if not math.isfinite(norm)]
+        self._largest = dict(zip(self._weights, (
+            LARGEST_RMS * max(math.sqrt(p.numel()), norm) for p, norm in zip(self._weights.values(), start)),
+            strict=True))
+        finite = {name: value for name, value in self._buffers() if value.isfinite()}
+        self._finite_buffers = finite.keys()
+        self._limits: dict[tuple[Name, ...], Tensor] = {}
+        self._stepped = False
+        self._handles: list[RemovableHandle] = [
+            optimizer.register_step_post_hook(self._note_step) for optimizer in self._optimizers
+            if hasattr(optimizer, 'register_step_post_hook')]
+
+    def read(self, outputs: object, step: str, batch: object = None, buffers: bool = False) -> Reading:
+        """Reads the step that was just done.
+
+        Args:
+            outputs: What ``train_step`` returned.
+            step: Which it is, in words.
+            batch: What it was given.
+            buffers: Whether to look at the buffers as well, those that were finite at first.
+        """
+        numbers = dict(self._numbers(outputs))
+        if buffers:
+            numbers |= {('buffer', name): value for name, value in self._buffers() if name in self._finite_buffers}
+        self._stepped = False
+        names = tuple(numbers)
+        values = torch.stack([value.detach().to(self._device, torch.float32) for value in numbers.values()] or
+                             [torch.zeros((), device=self._device)])
+        limits = self._limits_of(names)
+        bad = (values[:len(names)].abs() < limits).logical_not().any().float()
+        all_reduce(bad, 'max')
+        return Reading(step, names, limits, *_to_host(torch.cat([bad[None], values[:len(names)]])), batch)
+
+    def size(self, weight: str) -> int:
+        """How many numbers a weight has."""
+        return self._weights[weight].numel()
+
+    @property
+    def accumulated(self) -> int:
+        """How many steps' gradients an update takes."""
+        return max(getattr(wrapper, '_accumulative_counts', 1) for wrapper in self._wrappers)
+
+    def learning_rates(self) -> list[float]:
+        """The largest learning rate of each optimizer."""
+        return [max(float(group['lr']) for group in optimizer.param_groups) for optimizer in self._optimizers]
+
+    def close(self) -> None:
+        """Lets go of the optimizers."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _numbers(self, outputs: object) -> Iterator[tuple[Name, Tensor]]:
+        for name, value in (outputs.items() if isinstance(outputs, Mapping) else ()):
+            if 'loss' in name and isinstance(value, Tensor | float | int):
+                value = torch.as_tensor(value)
+                yield ('loss', name), value if value.numel() == 1 and not value.dim() else value.float().mean()
+        for name, value in getattr(self.model, 'teacher_sums', {}).items():
+            yield ('teacher', name), value
+        for i, wrapper in enumerate(self._wrappers):
+            scale = getattr(getattr(wrapper, 'loss_scaler', None), '_scale', None)
+            if isinstance(scale, Tensor):
+                yield ('scale', str(i)), scale.reciprocal()
+        if self._stepped:
+            yield from zip((('weight', name) for name in self._weights), _norms(self._weights.values()))
+
+    def _limits_of(self, names: tuple[Name, ...]) -> Tensor:
+        if names not in self._limits:
+            known = dict(loss=LARGEST_LOSS, scale=1 / SMALLEST_SCALE)
+            self._limits[names] = torch.tensor(
+                [self._largest[name] if kind == 'weight' else known.get(kind, math.inf) for kind, name in names],
+                device=self._device)
+        return self._limits[names]
+
+    def _buffers(self) -> Iterator[tuple[str, Tensor]]:
+        buffers = {name: value for name, value in self.model.named_buffers()
+                   if value.is_floating_point() and value.numel()}
+        yield from zip(buffers, _norms(buffers.values()))
+
+    def _note_step(self, *_: object) -> None:
+        self._stepped = True
+
+
+@torch.no_grad()
+def _norms(tensors: Iterator[Tensor]) -> list[Tensor]:
+    """The length of each tensor in fp32, in few kernels (the function that clips gradients uses the same)."""
+    wide = [tensor if tensor.dtype == torch.float32 else tensor.float() for tensor in tensors]
+    return list(torch._foreach_norm(wide)) if wide else []
+
+
+def _to_host(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """Starts a copy; away from CUDA it is waited for."""
+    if values.device.type != 'cuda':
+        return values.cpu(), None
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    host.copy_(values, non_blocking=True)
+    arrival = torch.cuda.Event()
+    arrival.record()
+    return host, arrival
