@@ -76,3 +76,14 @@ def test_batch_norms_before_a_tap():
     assert all(torch.equal(weight, last.weight) and torch.equal(bias, last.bias) for weight, bias in norms[:4])
     assert norms[4] is None
     assert TeacherParts(MODELS.build(SLAK)).teacher_norms(['large:stage2']) == [None]  # a layer norm comes after it
+
+
+def test_the_norm_of_a_block_is_not_that_of_its_shortcut():
+    """A block with a downsampling shortcut registers that one's norm last."""
+    for depth, norm in ((18, 'bn2'), (50, 'bn3')):
+        model = MODELS.build(image_classifier(512, True, type='mmpretrain.ResNet', depth=depth))
+        block = model.backbone.layer4[0]
+        for module in (getattr(block, norm), block.downsample[1]):
+            nn.init.normal_(module.weight)
+        for weight, _ in TeacherParts(model).teacher_norms(['backbone.layer4.0', 'backbone.layer4.0.relu@input']):
+            assert torch.equal(weight, getattr(block, norm).weight)

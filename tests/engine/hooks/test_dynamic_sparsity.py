@@ -185,15 +185,36 @@ def test_updates_that_a_grad_scaler_leaves_out_do_not_count(tmp_path):
                for name, weight in prunable_weights(model).items())
 
 
-def test_optimizer_forgets_where_a_weight_grows(tmp_path):
-    runner = make_runner(tmp_path, dict(interval=16 - 1))
-    runner.train()  # one exchange, at the update before the last
-    optimizer = runner.optim_wrapper.optimizer
-    hook = sparsity_hook(runner)
-    weight = hook.masks.weights['head.weight']
-    grown = {name: torch.ones_like(mask) for name, mask in hook.masks.pruned.items()}
-    hook._forget(optimizer, grown)
-    assert all((value == 0).all() for value in optimizer.state[weight].values() if value.shape == weight.shape)
+class WatchGrowth(Hook):
+    """Notes what the optimizer remembers, right after an exchange, of the weights that grew and of the others."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self.grown, self.others = [], []
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
+        self.before = {name: mask.clone() for name, mask in sparsity_hook(runner).masks.pruned.items()}
+
+    def after_train_iter(self, runner: Runner, **kwargs: object) -> None:
+        masks = sparsity_hook(runner).masks
+        for name, weight in masks.weights.items():
+            grown = self.before[name] & ~masks.pruned[name]
+            for value in runner.optim_wrapper.optimizer.state[weight].values():
+                if value.shape == weight.shape and grown.any():
+                    self.grown.append(value[grown])
+                    self.others.append(value[~grown & ~masks.pruned[name]])
+
+
+@pytest.mark.parametrize('optimizer', [dict(type='AdamW', lr=1e-2), dict(type='SGD', lr=.1, momentum=.9)])
+@pytest.mark.parametrize('growth', ['random', 'gradient'])
+def test_optimizer_forgets_where_a_weight_grows(tmp_path, growth, optimizer):
+    watch = WatchGrowth()
+    runner = make_runner(tmp_path, dict(growth=growth, init='uniform'), optim_wrapper=dict(optimizer=optimizer))
+    runner.register_hook(watch)
+    runner.train()
+    assert sum(map(len, watch.grown)) > 50 and all((values == 0).all() for values in watch.grown)
+    assert all((values != 0).any() for values in watch.others)
 
 
 def test_large_kernels_only_and_a_module(tmp_path):
