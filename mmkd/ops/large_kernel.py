@@ -23,7 +23,7 @@ def large_kernel_depthwise_conv2d(input: Tensor, weight: Tensor, bias: Tensor | 
     gradient is 0 either way. Under ``torch.export`` and while tracing it is a plain convolution.
 
     On the CPU the result is in ``channels_last``, but for large contiguous maps and kernels up to 7 wide, higher than
-    wide.
+    wide; elsewhere it is contiguous.
 
     Args:
         input: The maps.

@@ -12,26 +12,33 @@ import json, sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from mmkd.ops.depthwise import fused
+from mmkd.ops.depthwise import kernels
 
 sizes = dict(KH0=51, KW0=5, KH1=5, KW1=51, KH2=5, KW2=5)
-KERNELS = ((fused._convolve_kernel, dict(sizes, BRANCHES=3, HAS_BIAS=True)),
-           (fused._input_gradient_kernel, dict(sizes, BRANCHES=3)),
-           (fused._weight_gradient_kernel, dict(KA=5, SHIFTS=1)))
+KERNELS = dict(
+    convolve=((kernels.toeplitz_kernel, dict(sizes, BRANCHES=3, TURNED=False)),
+              (kernels.convolve_kernel, dict(sizes, BRANCHES=3, HAS_BIAS=True))),
+    input_gradient=((kernels.input_gradient_kernel, dict(sizes, BRANCHES=3)),),
+    weight_gradient=((kernels.weight_gradient_kernel, dict(KA=5, TALL=False)),
+                     (kernels.weight_gradient_kernel, dict(KA=5, TALL=True)),
+                     (kernels.diagonals_kernel, dict(KA=5, KB=51, LENGTH=64, TALL=True))))
 found = []
-for capability, dtype, blocks in json.loads(sys.argv[1]):
-    for kernel, constants in KERNELS:
-        constants = dict(constants, **blocks)
-        warps = constants.pop('num_warps')
+for capability, dtype, kind, blocks, one in json.loads(sys.argv[1]):
+    every = dict(BLOCK=blocks['block'], IMAGES=blocks['images'], TAPS=blocks['taps'], ONE=one, ALIGN=4,
+                 SHIFTS=1 if one else 3, PRECISION=blocks['precision'])
+    for kernel, constants in KERNELS[kind]:
+        constants = {name: value for name, value in (every | constants).items() if name in kernel.arg_names}
         signature = {name: 'constexpr' if name in constants else '*fp32' if name == 'partial' else
-                     '*' + dtype if name.startswith(('map', 'grad', 'weight', 'out', 'bias')) else 'i32'
+                     '*' + dtype if name.startswith(('map', 'grads', 'grad0', 'grad1', 'grad2', 'weight', 'bank', 'out',
+                                                     'bias')) else 'i32'
                      for name in kernel.arg_names}
         try:
             source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
         except TypeError:  # Triton 3.0
             signature = {name: type for name, type in signature.items() if type != 'constexpr'}
             source = ASTSource(fn=kernel, signature=signature, constants=constants)
-        compiled = triton.compile(source, target=GPUTarget('cuda', capability, 32), options=dict(num_warps=warps))
+        compiled = triton.compile(source, target=GPUTarget('cuda', capability, 32),
+                                  options=dict(num_warps=blocks['warps'], num_stages=blocks['stages']))
         found.append(dict(kernel=kernel.__name__, dtype=dtype, shared=compiled.metadata.shared,
                           tensor_cores='mma' in compiled.asm['ptx'], binary=len(compiled.asm['cubin'])))
 print(json.dumps(found))
@@ -40,19 +47,19 @@ SHARED_MEMORY = 99 * 1024  # a program's share on consumer GPUs of compute capab
 
 
 def test_compiles_for_gpus(tmp_path):
-    import torch
-
-    from mmkd.ops.depthwise.fused import _blocks
-    cases = [(capability, name, _blocks(torch.empty(4, 3, side, side, dtype=dtype))[1])
-             for capability, name, dtype, side in ((80, 'bf16', torch.bfloat16, 56), (90, 'bf16', torch.bfloat16, 56),
-                                                   (80, 'fp16', torch.float16, 14), (80, 'fp32', torch.float32, 14),
-                                                   (90, 'fp32', torch.float32, 28))]
+    from mmkd.ops.depthwise.blocks import KINDS, rule
+    cases = [(capability, name, kind, rule(kind, side, True, size)._asdict(), one)
+             for capability, name, size, side, one in ((80, 'bf16', 2, 64, True), (90, 'bf16', 2, 64, False),
+                                                       (80, 'fp16', 2, 16, True), (80, 'fp32', 4, 16, True),
+                                                       (90, 'fp32', 4, 32, True))
+             for kind in KINDS]
     environment = {name: value for name, value in os.environ.items() if name != 'TRITON_INTERPRET'}
     done = subprocess.run([sys.executable, '-c', PROGRAM, json.dumps(cases)], capture_output=True, text=True,
                           env=environment | dict(TRITON_CACHE_DIR=str(tmp_path)), timeout=600)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert len(found) == 3 * len(cases)
+    assert len(found) == 2 * len(cases)
     for kernel in found:
         assert kernel['binary'] and kernel['shared'] <= SHARED_MEMORY, kernel
-        assert kernel['tensor_cores'] == (kernel['dtype'] != 'fp32'), kernel
+        products = kernel['kernel'] not in ('toeplitz_kernel', 'diagonals_kernel')
+        assert kernel['tensor_cores'] == (products and kernel['dtype'] != 'fp32'), kernel

@@ -149,7 +149,7 @@ def test_layout_on_the_cpu(layout):
     ((4, 8, 7, 7), (7, 7), torch.float32, False, ('matrix', 'matrix')),
 ])
 def test_the_table_picks_for_the_cpu(maps, kernel, dtype, onednn, picked):
-    modules = [choice._fitting(table, None, 'cpu', dtype, torch.Size(maps), onednn, kernel).module
+    modules = [choice._fitting(table, None, 'cpu', (0, 0), dtype, torch.Size(maps), onednn, kernel).module
                for table in (choice.CONVOLVE, choice.WEIGHT_GRADIENTS)]
     assert tuple(module.__name__.rpartition('.')[2] for module in modules) == picked
 
@@ -161,7 +161,7 @@ def test_the_table_sees_whether_onednn_is_on():
 
 def test_the_table_sees_the_taps_that_meet_the_map():
     for table in (choice.CONVOLVE, choice.WEIGHT_GRADIENTS):  # 9×9 on 3×3 maps: 5×5
-        chosen = choice._fitting(table, None, 'cuda', torch.float64, torch.Size((4, 8, 3, 3)), True, (9, 9))
+        chosen = choice._fitting(table, None, 'cuda', (9, 0), torch.float64, torch.Size((4, 8, 3, 3)), True, (9, 9))
         assert chosen.module.__name__.endswith('.matrix')
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from mmkd.analysis.timing import seconds
+from mmkd.benchmarks.timing import seconds
 from mmkd.layers import large_kernel
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError

@@ -9,7 +9,7 @@ import mmkd
 import torch
 from matplotlib.figure import Figure
 
-from mmkd.analysis.large_kernel_speed import (
+from mmkd.benchmarks.large_kernel_speed import (
     CHANNELS_LAST,
     CONTIGUOUS,
     OURS,

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from tqdm import tqdm
 
-from mmkd.analysis.timing import seconds
+from mmkd.benchmarks.timing import seconds
 from mmkd.distillers import Distiller
 from mmkd.registry import MODELS
 from mmkd.utils import UserError

@@ -1,7 +1,9 @@
 """Which implementation convolves: a table made from measurements.
 
-``python tools/analysis_tools/benchmark_large_kernel.py`` repeats them; ``docs/large_kernel_conv.md`` shows them.
+``python tools/analysis_tools/benchmark_large_kernel.py`` repeats them on a CPU, ``gpu_report.py`` beside it on a GPU;
+``docs/large_kernel_conv.md`` shows them.
 """
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from mmkd.utils import UserError, nearest
 from .plain import best_lengths, touching_lengths
 
 NAMES = ('plain', 'matrix', 'fused')
+VARIABLE = 'MMKD_LARGE_KERNEL'  # in the environment: the name of one implementation for everything
 FUSED_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 _forced: list[str] = []
@@ -26,8 +29,12 @@ _broken: list[str] = []
 
 
 class Work(NamedTuple):
-    """What there is to convolve, of kernels what meets more than padding, and whether PyTorch has oneDNN for it."""
+    """What there is to convolve, of kernels what meets more than padding, and on what.
+
+    ``capability`` is the GPU's compute capability, (0, 0) on others; ``onednn`` whether PyTorch has it for the CPU.
+    """
     device: str
+    capability: tuple[int, int]
     dtype: torch.dtype
     maps: tuple[int, int, int, int]
     kernels: tuple[tuple[int, int], ...]
@@ -99,16 +106,24 @@ WEIGHT_GRADIENTS = Table((
 
 def choose(table: Table, input: Tensor, kernels: Sequence[Sequence[int]]) -> Choice:
     """What convolves this input with kernels of these sizes, or shapes."""
-    return _fitting(table, _forced[-1] if _forced else None, input.device.type, input.dtype, input.shape,
-                    torch.backends.mkldnn.enabled, *kernels)
+    device = input.device
+    return _fitting(table, _forced[-1] if _forced else os.environ.get(VARIABLE), device.type, _capability(device),
+                    input.dtype, input.shape, torch.backends.mkldnn.enabled, *kernels)
+
+
+@cache
+def _capability(device: torch.device) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device) if device.type == 'cuda' else (0, 0)
 
 
 @lru_cache(maxsize=4096)
-def _fitting(table: Table, forced: str | None, device: str, dtype: torch.dtype, maps: torch.Size, onednn: bool,
-             *kernels: Sequence[int]) -> Choice:
+def _fitting(table: Table, forced: str | None, device: str, capability: tuple[int, int], dtype: torch.dtype,
+             maps: torch.Size, onednn: bool, *kernels: Sequence[int]) -> Choice:
     sizes = tuple([(kernel[-2], kernel[-1]) for kernel in kernels])
     touching = tuple([touching_lengths(size, maps) for size in sizes])
-    work = Work(device, dtype, tuple(maps), touching, onednn and torch.backends.mkldnn.is_available())
+    work = Work(device, capability, dtype, tuple(maps), touching, onednn and torch.backends.mkldnn.is_available())
+    if forced:
+        check_name(forced, f'{VARIABLE} or use_implementation')
     name = forced or next(line.implementation for line in table.lines
                           if line.device in (work.device, 'any') and line.fits(work))
     if device == 'cpu' and name == 'plain':
@@ -135,13 +150,18 @@ def use_implementation(name: str) -> Iterator[None]:
     Raises:
         UserError: There is none of this name.
     """
-    if name not in NAMES:
-        raise UserError(f'use_implementation expects one of {", ".join(NAMES)}, got {name!r}. {nearest(name, NAMES)}')
+    check_name(name, 'use_implementation')
     _forced.append(name)
     try:
         yield
     finally:
         _forced.pop()
+
+
+def check_name(name: str, what: str) -> None:
+    """Raises a UserError if no implementation has this name."""
+    if name not in NAMES:
+        raise UserError(f'{what} expects one of {", ".join(NAMES)}, got {name!r}. {nearest(name, NAMES)}')
 
 
 def triton_works() -> bool:

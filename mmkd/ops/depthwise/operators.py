@@ -86,8 +86,8 @@ def _run(table: Table, maps: Tensor, sizes: Sequence[Sequence[int]], run: Callab
     chosen = choose(table, maps, sizes)
     try:
         return run(*chosen)
-    except Exception as error:  # what a compiler may raise is not listed anywhere
-        if not chosen.module.__name__.endswith('.fused') or isinstance(error, torch.OutOfMemoryError):
+    except getattr(chosen.module, 'FAILURES', ()) as error:
+        if isinstance(error, torch.OutOfMemoryError):
             raise
         give_up_triton(error)
     return run(*choose(table, maps, sizes))
@@ -95,10 +95,7 @@ def _run(table: Table, maps: Tensor, sizes: Sequence[Sequence[int]], run: Callab
 
 def _layout(maps: Tensor, weights: Sequence[Tensor]) -> torch.memory_format:
     """The layout of a result; the compiler has to know it without running anything."""
-    if maps.device.type == 'cpu':
-        return cpu_layout(maps, weights)
-    strided = maps.is_contiguous(memory_format=torch.channels_last) and not maps.is_contiguous()
-    return torch.channels_last if strided else torch.contiguous_format
+    return cpu_layout(maps, weights) if maps.device.type == 'cpu' else torch.contiguous_format
 
 
 def _empty_result(maps: Tensor, weights: Sequence[Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmkd.analysis.large_kernel_speed import Case, Timing, conv2d_branches, peak_bytes, relative_error
+from mmkd.benchmarks.large_kernel_speed import Case, Timing, conv2d_branches, peak_bytes, relative_error
 from mmkd.utils import UserError
 
 from ..conftest import TOOLS

@@ -1,0 +1,30 @@
+"""The tests marked ``gpu``, where there is a checkout."""
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+from .settings import Settings
+
+ROOT = Path(__file__).parents[3]
+
+
+def rows(settings: Settings) -> Iterator[dict]:
+    """One row for all of them, and one for each that did not pass."""
+    files = sorted(map(str, (ROOT / 'tests').rglob('test_*_gpu.py')))
+    if not files:
+        yield dict(case='tests marked gpu', error='No tests beside this package: run it from a checkout.')
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, 'report.xml')
+        command = [sys.executable, '-m', 'pytest', '-q', '-m', 'gpu', '-p', 'no:cacheprovider', f'--junitxml={report}']
+        subprocess.run([*command, *files], cwd=ROOT, stdout=sys.stderr, check=False)
+        suite = ElementTree.parse(report).getroot().find('testsuite')
+    counts = {name: int(suite.get(name)) for name in ('tests', 'failures', 'errors', 'skipped')}
+    yield dict(case='tests marked gpu', **counts)
+    for case in suite.iter('testcase'):
+        for child in case:
+            if child.tag in ('failure', 'error'):
+                yield dict(case=case.get('name'), error=(child.get('message') or '')[:300])
