@@ -1,4 +1,5 @@
-"""What every test gets."""
+"""What every test gets, and which tests run."""
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,6 +12,37 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')  # before anything imports Triton
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--all`` runs the slow tests too, ``--part K/N`` those of one of N parts. Of files that are named all run."""
+    parser.addoption('--all', action='store_true', help='run the slow tests, too')
+    parser.addoption('--part', metavar='K/N', help='run the K-th of N parts of the slow tests, too')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips what needs a GPU where there is none, and leaves the slow tests out unless they are asked for."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker('gpu'):
+                item.add_marker(pytest.mark.skip(reason='needs a GPU'))
+    named = {Path(argument.partition('::')[0]).resolve() for argument in config.args
+             if argument.partition('::')[0].endswith('.py')}
+    left_out = [item for item in items if item.get_closest_marker('slow') and item.path.resolve() not in named
+                and not is_wanted(item.nodeid, config)]
+    if left_out and 'slow' not in config.option.markexpr:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def is_wanted(nodeid: str, config: pytest.Config) -> bool:
+    """Whether a slow test is among those that ``--all`` or ``--part`` ask for."""
+    if config.option.all or not config.option.part:
+        return config.option.all
+    part, _, parts = config.option.part.partition('/')
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise pytest.UsageError(f'--part expects K/N with K from 1 to N, got {config.option.part!r}.')
+    return int(hashlib.sha256(nodeid.encode()).hexdigest(), 16) % int(parts) == int(part) - 1
 
 
 @pytest.hookimpl(optionalhook=True)

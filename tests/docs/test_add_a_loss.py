@@ -41,6 +41,7 @@ def run(copy: Path, *words: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_the_commands(copied):
     commands = re.search(r'<!-- commands -->\n```bash\n(.*?)```', TEXT, re.DOTALL).group(1).splitlines()
     pytest_command, taps_command, train_command, compare_command = (shlex.split(line) for line in commands)

@@ -219,6 +219,7 @@ def test_two_processes_killed_and_resumed(start, tmp_path):
 
 
 @needs_proc
+@pytest.mark.slow
 def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
     """SLaK on the digits: SNIP, 40 %, exchanges every four updates, EMA; the share of zeros in every checkpoint."""
     options = [*SHRINK, 'train_dataloader.dataset.ann_file=meta/train_5_per_class_seed0.txt',
