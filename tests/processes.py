@@ -3,6 +3,7 @@
 Ranks find each other through a file, and their sockets take ports that the system hands out. A test that hangs says
 where, after a minute: what PyTorch and torchrun wait by themselves, half an hour, is longer than any test may last.
 """
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -21,6 +23,7 @@ from torch import distributed
 LIMIT = 60.0  # seconds, from when all ranks have imported what they need,
 START = 180.0  # which takes this long at most: on a busy machine far longer than the test itself
 STACKS = Path(__file__).parent / 'stacks'
+PRELOADED = ['mmkd.losses', 'mmkd.engine.hooks', 'mmkd.distillers', 'mmkd.sparsity', 'mmpretrain.models', 'pytest']
 
 
 def run_ranks(function: Callable[..., None], folder: Path, *args: Any, ranks: int = 2, limit: float = LIMIT) -> None:
@@ -33,14 +36,11 @@ def run_ranks(function: Callable[..., None], folder: Path, *args: Any, ranks: in
         ranks: Number of processes.
         limit: Seconds that they have together, once all have started.
     """
-    context = multiprocessing.get_context('spawn')
+    context = _context()
     started = [context.Process(target=_rank, args=(function, str(folder), rank, ranks, limit, args), daemon=True)
                for rank in range(ranks)]
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in watched(folder, os.environ.get('PYTHONPATH', '')).items():
-            patch.setenv(name, value)
-        for process in started:
-            process.start()
+    for process in started:
+        process.start()
     end, ready = time.monotonic() + START, False
     try:
         while any(process.exitcode is None for process in started):
@@ -61,7 +61,19 @@ def run_ranks(function: Callable[..., None], folder: Path, *args: Any, ranks: in
             process.join()
 
 
+@cache
+def _context() -> Any:
+    """Where the system can fork: from a server of processes that has imported, once, what takes ten seconds."""
+    if 'forkserver' not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context('spawn')
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
 def _rank(function: Callable[..., None], folder: str, rank: int, ranks: int, limit: float, args: tuple) -> None:
+    stack = open(f'{folder}/{os.getpid()}.stack', 'w', encoding='utf-8')  # noqa: SIM115  (for as long as it runs)
+    faulthandler.register(signal.SIGUSR1, file=stack, all_threads=True)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(ranks))
     torch.set_num_threads(1)
     Path(folder, f'rank_{rank}.ready').touch()

@@ -7,12 +7,13 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+from mmengine.registry import MODELS, PARAM_SCHEDULERS, DefaultScope
 from mmpretrain.registry import TRANSFORMS
 from timm.data import auto_augment
 from torch import nn
 
 from mmkd.analysis.recipe_facts import recipe_facts
+from mmkd.analysis.weightless import strip_weights
 from mmkd.distillers import Taps
 from mmkd.distillers.models import student_config
 from mmkd.utils.configs import config_root, load_config
@@ -59,17 +60,18 @@ def test_convnext_of_scalekd_normalises_the_map_before_its_average():
 def test_taps_read_before_the_relu_that_ends_a_stage(name):
     """In ResNets and MobileNets: what the ReLU makes of each tapped map is the stage's output."""
     config = load(name)
-    model = build(config)
-    term = next(term for key, term in model.terms.items() if key in ('ofd', 'reviewkd'))
-    for role, network in (('student', model.student), ('teacher', model.teachers[''].model)):
-        taps = [tap.rpartition(':')[2] for tap in getattr(term, f'{role}_taps') if tap != 'pre_logits']
-        stages = [f'stage{i}' for i in range(1, 5)]
+    (term, ) = config.model.terms.values()
+    models = dict(student=student_config(config).model, teacher=load(config.model.teacher.config).model)
+    for role, model in models.items():
+        taps, stages = [tap for tap in term[role] if tap != 'pre_logits'], [f'stage{i}' for i in range(1, 5)]
         if taps == stages:  # BEiT has no ReLU
             assert role == 'teacher' and 'beitv2' in name
             continue
-        act = nn.ReLU6() if 'mobilenet' in name and role == 'student' else nn.ReLU()
-        _, read = Taps(network.eval(), [*taps, *stages]).read(network, torch.randn(2, 3, 64, 64), mode='tensor')
-        for tap, stage in zip(taps, stages):
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            network = MODELS.build(ConfigDict(strip_weights(model.to_dict()))).eval()
+        act = nn.ReLU6() if model.get('model_name') == 'mobilenetv1_100' else nn.ReLU()
+        _, read = Taps(network, [*taps, *stages]).read(network, torch.randn(2, 3, 64, 64), mode='tensor')
+        for tap, stage in zip(taps, stages, strict=True):
             assert (read[tap] < 0).any() and torch.equal(act(read[tap]), read[stage])
 
 
