@@ -89,15 +89,15 @@ def test_the_norm_of_a_block_is_not_that_of_its_shortcut():
             assert torch.equal(weight, getattr(block, norm).weight)
 
 
-@pytest.mark.parametrize('teacher', [['stage3', 'stage4'], ['stage3', 'backbone.layer4.1.bn2'],
-                                     ['backbone.layer3.1.bn2', 'backbone.layer4.1.relu']])
+@pytest.mark.parametrize('teacher', [['stage3', 'stage4'], ['stage3', 'backbone.layer4.1.relu@input'],
+                                     ['backbone.layer3.1.relu@input', 'backbone.layer4.1.relu']])
 def test_ofd_refuses_maps_from_behind_a_relu(teacher):
     """The margin is below zero, and what a ReLU has passed is not."""
     spec = RESNET | dict(data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', mean=[120.] * 3, std=[60.] * 3))
     term = dict(loss=dict(type='mmkd.OFDLoss'), connector=dict(type='mmkd.ConvConnector', norm=True),
                 student=['stage3', 'stage4'], teacher=teacher)
     recipe = dict(type='mmkd.Distiller', student=spec, teacher=spec, input_size=64, terms=dict(ofd=term))
-    with pytest.raises(UserError, match="term 'ofd' .* from before a ReLU, got no negative value in map .* relu@input"):
+    with pytest.raises(UserError, match="term 'ofd' .* from before a ReLU, got no negative value in map .*relu@input"):
         MODELS.build(recipe)
-    term['teacher'] = ['backbone.layer3.1.bn2', 'backbone.layer4.1.bn2']
+    term['teacher'] = ['backbone.layer3.1.relu@input', 'backbone.layer4.1.relu@input']
     assert all((margin.value < 0).all() for margin in MODELS.build(recipe).terms['ofd'].loss.margins)
