@@ -109,15 +109,18 @@ def wait_for(done: Callable[[], bool], process: Popen, log: Path, folder: Path, 
         folder: What :func:`watched` was given.
         limit: Seconds that it may go on without writing to its log.
     """
-    size, end = -1, 0.
+    size, end, allowed = -1, 0., 0.
     while process.poll() is None and not done():
         if log.stat().st_size != size:
-            size, end = log.stat().st_size, time.monotonic() + limit
+            size = log.stat().st_size
+            allowed = limit if size else max(limit, START)  # importing comes before the first word
+            end = time.monotonic() + allowed
         if time.monotonic() > end:
             text = stacks(folder)
             kill_all([process.pid, *pids(folder)])
             process.wait()
-            pytest.fail(f'{process.args} was silent for {limit:g} s.\n{log.read_text()[-3000:]}\n{text}', pytrace=False)
+            said = log.read_text(encoding='utf-8')[-3000:]
+            pytest.fail(f'{process.args} was silent for {allowed:g} s.\n{said}\n{text}', pytrace=False)
         time.sleep(0.02)
 
 
