@@ -93,7 +93,8 @@ def test_the_norm_of_a_block_is_not_that_of_its_shortcut():
                                      ['backbone.layer3.1.relu@input', 'backbone.layer4.1.relu']])
 def test_ofd_refuses_maps_from_behind_a_relu(teacher):
     """The margin is below zero, and what a ReLU has passed is not."""
-    spec = RESNET | dict(data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', mean=[120.] * 3, std=[60.] * 3))
+    spec = image_classifier(512, True, type='mmpretrain.ResNet', depth=18, zero_init_residual=False)
+    spec['data_preprocessor'] = dict(type='mmpretrain.ClsDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
     term = dict(loss=dict(type='mmkd.OFDLoss'), connector=dict(type='mmkd.ConvConnector', norm=True),
                 student=['stage3', 'stage4'], teacher=teacher)
     recipe = dict(type='mmkd.Distiller', student=spec, teacher=spec, input_size=64, terms=dict(ofd=term))
