@@ -1,4 +1,5 @@
-"""What every test gets."""
+"""What every test gets, and which tests run."""
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,6 +12,51 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')  # before anything imports Triton
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--all`` runs the slow tests too, ``--part K/N`` those of one of N parts. Of files that are named all run."""
+    parser.addoption('--all', action='store_true', help='run the slow tests, too')
+    parser.addoption('--part', metavar='K/N', help='run the K-th of N parts of the slow tests, too')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips what needs a GPU where there is none, and leaves the slow tests out unless they are asked for."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker('gpu'):
+                item.add_marker(pytest.mark.skip(reason='needs a GPU'))
+    named = {Path(argument.partition('::')[0]).resolve() for argument in config.args
+             if argument.partition('::')[0].endswith('.py')}
+    left_out = {item for item in items if item.get_closest_marker('slow') and item.path.resolve() not in named
+                and not is_wanted(item.nodeid, config)}
+    if left_out and 'slow' not in config.option.markexpr:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Says at once if ``--part`` is no part."""
+    part_of(config)
+
+
+def part_of(config: pytest.Config) -> tuple[int, int] | None:
+    """K and N of ``--part K/N``."""
+    text = config.getoption('--part', default=None)
+    if not text:
+        return None
+    part, _, parts = text.partition('/')
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise pytest.UsageError(f'--part expects K/N with K from 1 to N, got {text!r}.')
+    return int(part), int(parts)
+
+
+def is_wanted(nodeid: str, config: pytest.Config) -> bool:
+    """Whether a slow test is among those that ``--all`` or ``--part`` ask for."""
+    part = part_of(config)
+    if config.getoption('--all', default=False) or part is None:
+        return config.getoption('--all', default=False)
+    return int(hashlib.sha256(nodeid.encode()).hexdigest(), 16) % part[1] == part[0] - 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -18,6 +18,8 @@ PUBLISHED = 'convnext-tiny_in1k'  # its URL and metafile name no hash: any conte
 SHORT = ['train_cfg.max_epochs=2', 'train_dataloader.dataset.times=1', 'val_dataloader.dataset.indices=20']
 needs_mim = pytest.mark.skipif(importlib.util.find_spec('mim') is None, reason='openmim, of the lock files, is missing')
 
+pytestmark = pytest.mark.slow
+
 PLAN = '''
 import json, sys
 sys.path.insert(0, sys.argv[1])

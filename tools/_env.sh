@@ -1,6 +1,7 @@
 # Sourced by the other scripts of this folder. Sets MMKD_ROOT and defines
 #   mmkd_prepare_env STACK   makes the environment of requirements/STACK.lock ready and sets MMKD_PYTHON to its Python
 #   mmkd_pick_python         sets MMKD_PYTHON to the Python that runs training, without installing anything
+#   mmkd_rendezvous          sets MMKD_RENDEZVOUS to the flags by which torchrun's processes find each other
 #
 # Variables: MMKD_VENV, the environment (default: .venv, or .venv-openmmlab for that stack); PYTHON, the Python to
 # create it with. An environment that was not made here is never changed, but for mmkd itself: see _mmkd_adopt.
@@ -31,6 +32,17 @@ mmkd_pick_python() {
     [ ! -x "$MMKD_PYTHON" ] || return 0
   fi
   MMKD_PYTHON="$(command -v python || command -v python3)" || mmkd_die 'no python found. Activate an environment.'
+}
+
+# On a single machine without a port of the user's the system hands one out, so that two runs never share one.
+mmkd_rendezvous() {
+  if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}${MASTER_ADDR:-}" ]; then
+    MMKD_RENDEZVOUS=(--standalone --local_addr=127.0.0.1)
+  else
+    # shellcheck disable=SC2034
+    MMKD_RENDEZVOUS=(--nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}"
+      --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}")
+  fi
 }
 
 mmkd_prepare_env() {

@@ -13,7 +13,7 @@ Variables, for several machines (run it on each):
   NNODES       number of machines (default 1)
   NODE_RANK    number of this machine, from 0 (default 0)
   MASTER_ADDR  address of machine 0 (default 127.0.0.1)
-  PORT         free port on machine 0 (default 29500)
+  PORT         free port on machine 0 (default 29500; on a single machine, one that the system hands out)
   PYTHON       Python to run (default: the active environment's, else .venv's)
 EOF
 }
@@ -26,7 +26,6 @@ config="$1" checkpoint="$2" gpus="$3"
 shift 3
 mmkd_pick_python
 export PYTHONPATH="$MMKD_ROOT${PYTHONPATH:+:$PYTHONPATH}"
-exec "$MMKD_PYTHON" -m torch.distributed.run \
-  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$gpus" \
-  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+mmkd_rendezvous
+exec "$MMKD_PYTHON" -m torch.distributed.run --nproc_per_node="$gpus" "${MMKD_RENDEZVOUS[@]}" \
   "$MMKD_ROOT/tools/test.py" "$config" "$checkpoint" --launcher pytorch "$@"

@@ -5,9 +5,10 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-Usage: bash tools/run_tests.sh [--stack onedl|openmmlab] [pytest arguments]
+Usage: bash tools/run_tests.sh [--stack onedl|openmmlab] [--all | --part K/N] [pytest arguments]
 
-Makes the environment of that stack ready (the first time 2 to 5 minutes) and runs pytest on tests/ in it.
+Makes the environment of that stack ready (the first time 2 to 5 minutes) and runs pytest on tests/ in it: all but the
+slow tests. --all runs these, too, and --part 3/8 the third of eight parts of them. Of files that are named all run.
 Paths are relative to the repository: bash tools/run_tests.sh tests/losses -x
 With pytest-xdist, there is a worker for each core, 8 at most; -n 0 has none.
 

@@ -16,6 +16,7 @@ model = dict(
     terms=dict(ofd=dict(
         loss=dict(type='mmkd.OFDLoss'),
         connector=dict(type='mmkd.ConvConnector', norm=True),
-        student=['stage1', 'stage2', 'stage3', 'stage4'],
-        teacher=['stage1', 'stage2', 'stage3', 'stage4'],
+        # before the ReLU that ends a stage: after it the margin would never act
+        student=[f'model.blocks.{stage}.bn2.act@input' for stage in ('1.1', '2.1', '3.5', '4.1')],
+        teacher=[f'backbone.{block}.relu@input' for block in ('layer1.2', 'layer2.3', 'layer3.5', 'layer4.2')],
         weight=1e-4)))

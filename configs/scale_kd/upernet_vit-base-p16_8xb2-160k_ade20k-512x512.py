@@ -16,6 +16,7 @@ model = dict(
         arch='deit-base',
         img_size=512,
         patch_size=16,
+        with_cls_token=False,
         out_indices=(2, 5, 8, 11),
         out_type='featmap',
         drop_path_rate=0.2,

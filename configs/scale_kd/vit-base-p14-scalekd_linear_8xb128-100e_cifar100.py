@@ -8,11 +8,10 @@
 #          and give the name that it prints: --cfg-options model.backbone.init_cfg.checkpoint=FILE
 # Differs: the paper gives no training of the probe: 100 epochs of SGD at 224x224, with flips
 # Status:  not run here; needs 8 GPUs with 16 GB or more; CIFAR-100 is downloaded to data/cifar100
-_base_ = ['../_base_/models/deit-base.py', '_base_/schedules/cifar100_linear_100e.py']
+_base_ = ['_base_/models/vit-base-p14.py', '_base_/schedules/cifar100_linear_100e.py']
 
 model = dict(
     backbone=dict(
-        patch_size=14,
         frozen_stages=12,
         drop_path_rate=0.0,
         init_cfg=dict(

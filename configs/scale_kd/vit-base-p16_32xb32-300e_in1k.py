@@ -4,6 +4,6 @@
 #              --cfg-options optim_wrapper.accumulative_counts=4    (8 GPUs x 32 images x 4 = 1024)
 # Figure:  81.80 top1
 # Status:  not run here; needs 8 GPUs with 32 GB or more and ImageNet-1K in data/imagenet
-_base_ = ['../_base_/models/deit-base.py', '_base_/schedules/advanced_vit_300e.py']
+_base_ = ['_base_/models/vit-base-p16.py', '_base_/schedules/advanced_vit_300e.py']
 
 model = dict(train_cfg=None)

@@ -8,7 +8,7 @@
 #          and give the name that it prints: --cfg-options model.backbone.init_cfg.checkpoint=FILE
 # Differs: the paper gives no training of the probe: 100 epochs of SGD at 224x224, with flips
 # Status:  not run here; needs 8 GPUs with 16 GB or more; CIFAR-100 is downloaded to data/cifar100
-_base_ = ['../_base_/models/deit-base.py', '_base_/schedules/cifar100_linear_100e.py']
+_base_ = ['_base_/models/vit-base-p16.py', '_base_/schedules/cifar100_linear_100e.py']
 
 model = dict(
     backbone=dict(

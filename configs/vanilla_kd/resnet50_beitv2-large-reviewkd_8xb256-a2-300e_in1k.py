@@ -6,7 +6,8 @@
 #          summed over the classes; the teacher has maps of 14x14 at every stage
 # Status:  not run here; needs 8 GPUs with 40 GB or more and ImageNet-1K in data/imagenet
 _base_ = './resnet50_8xb256-a2-300e_in1k.py'
-taps = ['stage1', 'stage2', 'stage3', 'stage4', 'pre_logits']
+# The student's maps before the ReLU that ends a stage, as the authors read them; BEiT has none
+student_maps = [f'backbone.{block}.relu@input' for block in ('layer1.2', 'layer2.3', 'layer3.5', 'layer4.2')]
 
 model = dict(
     _delete_=True,
@@ -18,6 +19,6 @@ model = dict(
         reviewkd=dict(
             loss=dict(type='mmkd.ReviewKDLoss'),
             connector=dict(type='mmkd.AttentionFusionConnector'),
-            student=taps,
-            teacher=taps,
+            student=[*student_maps, 'pre_logits'],
+            teacher=['stage1', 'stage2', 'stage3', 'stage4', 'pre_logits'],
             weight=1.0)))

@@ -6,7 +6,9 @@
 #          summed over the classes
 # Status:  not run here; needs 8 GPUs with 40 GB or more and ImageNet-1K in data/imagenet
 _base_ = './resnet50_8xb256-a2-300e_in1k.py'
-taps = ['stage1', 'stage2', 'stage3', 'stage4', 'pre_logits']
+# Maps before the ReLU that ends a stage, as the authors read them
+student_maps = [f'backbone.{block}.relu@input' for block in ('layer1.2', 'layer2.3', 'layer3.5', 'layer4.2')]
+teacher_maps = [f'backbone.{block}.relu@input' for block in ('layer1.2', 'layer2.7', 'layer3.35', 'layer4.2')]
 
 model = dict(
     _delete_=True,
@@ -18,6 +20,6 @@ model = dict(
         reviewkd=dict(
             loss=dict(type='mmkd.ReviewKDLoss'),
             connector=dict(type='mmkd.AttentionFusionConnector'),
-            student=taps,
-            teacher=taps,
+            student=[*student_maps, 'pre_logits'],
+            teacher=[*teacher_maps, 'pre_logits'],
             weight=1.0)))

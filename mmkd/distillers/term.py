@@ -181,6 +181,8 @@ class Term(BaseModule):
         try:
             self.build(student, teacher, parts)
             self.eval()(student, teacher, target, None if target is None else target.new_tensor([0, 1]))
+            if hasattr(self.loss, 'check_taps'):
+                self.loss.check_taps([teacher[tap] for tap in self.teacher_taps])
         except (UserError, RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
             shapes = '; '.join(
                 f'{role} {", ".join(taps)}: {shape_of([tensors[tap] for tap in taps])[1:-1]}'

@@ -1,4 +1,5 @@
 """Which weights of a sparse network are zero, and how that changes while it learns."""
+import math
 from collections.abc import Mapping
 
 import torch
@@ -82,7 +83,8 @@ class SparseMasks:
         again, as in SLaK's code.
 
         Args:
-            rate: Share of each layer's weights to exchange, in [0, 1].
+            rate: Share to exchange of the weights of each layer that are not pruned, in [0, 1]; rounded up, as in
+                SLaK's code.
             growth: ``random``, or ``gradient``: where it is largest. Weights without a gradient grow at random.
             generator: Decides.
 
@@ -92,7 +94,7 @@ class SparseMasks:
         grown = {}
         for name, weight in self.weights.items():
             mask = self.pruned[name].flatten()
-            count = min(int(rate * int((~mask).sum())), int(mask.sum()))
+            count = math.ceil(rate * int((~mask).sum()))
             size = weight.detach().abs().flatten().masked_fill(mask, torch.inf)
             mask = mask | _mask_of(_highest(-size, count), mask)
             if growth == 'gradient' and weight.grad is not None:

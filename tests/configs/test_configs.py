@@ -2,6 +2,7 @@
 import json
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from mmkd.analysis.weightless import without_weights
 from mmkd.utils.configs import load_config
 
 from .reading import LEAVES, shown
+
+FOLDERS = sorted({shown(path).split('/')[0] for path in LEAVES})
 
 
 class NumbersOnCPU(TorchFunctionMode):
@@ -42,22 +45,40 @@ def builds(fingerprint: str) -> bool:
     return any(p.requires_grad for p in model.parameters())
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=shown)
-def test_builds(path, monkeypatch):
-    config = load_config(path)
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_builds(folder, monkeypatch):
     monkeypatch.setattr('mmkd.distillers.models._initialise_teacher', lambda model, spec: None)
-    # Recipes that differ in their schedules or data only build the same model, once.
-    assert builds(json.dumps(dict(model=without_weights(config)[0], default_scope=config.default_scope)))
-    for split in ('train', 'val', 'test'):
-        assert {f'{split}_dataloader', f'{split}_cfg'} <= set(config)
+    failed = {}
+    for path in leaves(folder):
+        config = load_config(path)
+        assert {f'{split}_{part}' for split in ('train', 'val', 'test') for part in ('dataloader', 'cfg')} <= {*config}
+        try:  # recipes that differ in their schedules or data only build the same model, once
+            assert builds(json.dumps(dict(model=without_weights(config)[0], default_scope=config.default_scope)))
+        except Exception as error:
+            failed[shown(path)] = f'{type(error).__name__}: {error}'
+    assert failed == {}
 
 
-@pytest.mark.parametrize('path', LEAVES, ids=shown)
-def test_reads_like_the_others(path):
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_reads_like_the_others(folder):
+    assert {shown(path): wrong for path in leaves(folder) if (wrong := unlike_the_others(path))} == {}
+
+
+def unlike_the_others(path: Path) -> str:
+    """What is wrong with a file's length, header, command or status, if anything."""
     lines = path.read_text(encoding='utf-8').splitlines()
-    assert len(lines) <= 40
     head = '\n'.join(lines[:next(i for i, line in enumerate(lines) if not line.startswith('#'))])
     command = re.search(r'^# Command: +(?:python tools/train\.py|bash tools/dist_train\.sh) (\S+)', head, re.MULTILINE)
-    assert command and command.group(1) == f'configs/{shown(path)}'
     status = re.search(r'^# status: +(reproduced|not run here)\b(.*)', head, re.MULTILINE | re.IGNORECASE)
-    assert status and re.search(r'GPU|CPU', status.group(2)), 'say "reproduced" or "not run here", and the hardware'
+    if len(lines) > 40:
+        return f'{len(lines)} lines'
+    if not command or command.group(1) != f'configs/{shown(path)}':
+        return 'the command is not that of the file'
+    if not status or not re.search(r'GPU|CPU', status.group(2)):
+        return 'say "reproduced" or "not run here", and the hardware'
+    return ''
+
+
+def leaves(folder: str) -> list[Path]:
+    """The configs of a folder."""
+    return [path for path in LEAVES if shown(path).startswith(f'{folder}/')]

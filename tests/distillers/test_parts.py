@@ -101,3 +101,29 @@ def test_a_part_is_of_one_teacher(part):
     with pytest.raises(UserError, match='taps of one teacher, whose part it calls, got some of thin, wide'):
         getattr(several, part)(['wide:stage4', 'thin:logits'])
     assert getattr(several, part)(['thin:stage4'])(torch.rand(1, 64 if 'class' in part else 32, 4, 4)) is not None
+
+
+def test_the_norm_of_a_block_is_not_that_of_its_shortcut():
+    """A block with a downsampling shortcut registers that one's norm last."""
+    for depth, norm in ((18, 'bn2'), (50, 'bn3')):
+        model = MODELS.build(image_classifier(512, True, type='mmpretrain.ResNet', depth=depth))
+        block = model.backbone.layer4[0]
+        for module in (getattr(block, norm), block.downsample[1]):
+            nn.init.normal_(module.weight)
+        for weight, _ in parts_of(single=model).teacher_norms(['backbone.layer4.0', 'backbone.layer4.0.relu@input']):
+            assert torch.equal(weight, getattr(block, norm).weight)
+
+
+@pytest.mark.parametrize('teacher', [['stage3', 'stage4'], ['stage3', 'backbone.layer4.1.relu@input'],
+                                     ['backbone.layer3.1.relu@input', 'backbone.layer4.1.relu']])
+def test_ofd_refuses_maps_from_behind_a_relu(teacher):
+    """The margin is below zero, and what a ReLU has passed is not."""
+    spec = image_classifier(512, True, type='mmpretrain.ResNet', depth=18, zero_init_residual=False)
+    spec['data_preprocessor'] = dict(type='mmpretrain.ClsDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)
+    term = dict(loss=dict(type='mmkd.OFDLoss'), connector=dict(type='mmkd.ConvConnector', norm=True),
+                student=['stage3', 'stage4'], teacher=teacher)
+    recipe = dict(type='mmkd.Distiller', student=spec, teacher=spec, input_size=64, terms=dict(ofd=term))
+    with pytest.raises(UserError, match="term 'ofd' .* from before a ReLU, got no negative value in map .*relu@input"):
+        MODELS.build(recipe)
+    term['teacher'] = ['backbone.layer3.1.relu@input', 'backbone.layer4.1.relu@input']
+    assert all((margin.value < 0).all() for margin in MODELS.build(recipe).terms['ofd'].loss.margins)

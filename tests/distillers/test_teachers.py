@@ -64,3 +64,25 @@ def test_the_average_is_saved_and_not_trained(self_distilled, batch):
     before = distiller.averages['average'].steps.clone()
     distiller(**distiller.data_preprocessor(batch, False), mode='loss')
     assert torch.equal(distiller.averages['average'].steps, before)  # only training moves it
+
+
+def test_the_average_takes_in_the_statistics_of_batch_norms(build, batch):
+    student = dict(
+        type='mmpretrain.ImageClassifier', neck=dict(type='mmpretrain.GlobalAveragePooling'),
+        backbone=dict(type='mmpretrain.ResNet', depth=18, stem_channels=4, base_channels=4),
+        head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=32),
+        data_preprocessor=classifier(4)['data_preprocessor'])
+    distiller = build(student=student, teacher=dict(ema=dict(momentum=0.1)),
+                      terms=dict(kd=dict(TERMS['kd'], teacher='logits')))
+    distiller.init_weights()
+    distiller.train()
+    teacher, student = distiller.teachers[''].model, distiller.student
+    optimizer = optimizer_of(distiller)
+    distiller.train_step(batch, optimizer)
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    now = {name: value.clone() for name, value in student.state_dict().items()}
+    distiller.train_step(batch, optimizer)
+    statistics = [name for name in now if name.endswith(('running_mean', 'running_var'))]
+    assert len(statistics) > 30 and not any(torch.equal(before[name], now[name]) for name in statistics)
+    for name in statistics:
+        torch.testing.assert_close(teacher.state_dict()[name], 0.9 * before[name] + 0.1 * now[name])

@@ -41,6 +41,7 @@ def run(copy: Path, *words: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_the_commands(copied):
     commands = re.search(r'<!-- commands -->\n```bash\n(.*?)```', TEXT, re.DOTALL).group(1).splitlines()
     pytest_command, taps_command, train_command, compare_command = (shlex.split(line) for line in commands)
@@ -48,6 +49,8 @@ def test_the_commands(copied):
     assert 'MarginLoss' in run(copied, *taps_command[1:])
     short = ['train_cfg.max_epochs=2', 'train_cfg.val_interval=2', 'train_dataloader.dataset.times=1',
              'val_dataloader.dataset.indices=32']
+    layout = run(copied, '-m', 'pytest', '-q', 'tests/test_layout.py')
+    assert ' passed' in layout and 'failed' not in layout  # no list of the tests names all losses
     table = run(copied, *compare_command[1:], '--teacher-checkpoint', 'teacher.pth', '--teacher-top1', '50',
                 '--seeds', '1', '--seed-options', 'randomness.seed={seed}', '--work-dir', 'compared',
                 '--cfg-options', *short)

@@ -26,6 +26,7 @@ from mmkd.registry import MODELS
 
 from ..distillers.conftest import classifier
 from ..distillers.test_distiller import optimizer_of
+from ..processes import run_ranks
 
 IMAGES, CLASSES = 7, 4
 
@@ -142,9 +143,7 @@ def own_norms(distiller: torch.nn.Module, batch: dict) -> torch.Tensor:
     return torch.stack(norms)
 
 
-def process(rank: int, file: str, recipe: dict) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group('gloo', init_method=f'file://{file}', rank=rank, world_size=2)
+def process(rank: int, recipe: dict) -> None:
     # Seven images for two processes: the sampler gives the second one the first image too.
     assert compare([[0, 2], [4, 6]] if rank == 0 else [[1, 3], [5, 0]]) == expected()
     torch.manual_seed(0)
@@ -162,8 +161,7 @@ def process(rank: int, file: str, recipe: dict) -> None:
                       for name, share in zip(('task', 'nkd', 'fd'), (mean / mean.sum()).tolist())}
     assert train_step(plain, batch, None) == {}
     assert all(torch.equal(value, plain.state_dict()[name]) for name, value in measured.state_dict().items())
-    dist.destroy_process_group()
 
 
 def test_two_processes(recipe, tmp_path):
-    torch.multiprocessing.spawn(process, (str(tmp_path / 'store'), recipe), nprocs=2)
+    run_ranks(process, tmp_path, recipe)

@@ -44,6 +44,8 @@ print(json.dumps(found))
 SHARED_MEMORY = 99 * 1024  # a program's share on consumer GPUs of compute capability 8.6 and 8.9
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_compiles_for_gpus(tmp_path):
     from mmkd.ops.depthwise.blocks import KINDS, rule
     cases = [(capability, name, kind, rule(kind, side, True, size)._asdict(), one)

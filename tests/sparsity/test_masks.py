@@ -1,4 +1,6 @@
 """Masks: exact counts, what is pruned and what grows, and their packed form."""
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -44,7 +46,7 @@ def test_prunes_the_smallest_and_grows_as_many(masks, growth):
         weight.grad = torch.randn_like(weight)
     grown = masks.prune_and_regrow(.3, growth, generator())
     for name, (weight, pruned) in before.items():
-        count = min(int(.3 * int((~pruned).sum())), int(pruned.sum()))
+        count = math.ceil(.3 * int((~pruned).sum()))
         assert count > 0
         smallest = weight.abs().masked_fill(pruned, torch.inf).flatten().topk(count, largest=False).indices
         candidates = pruned.clone().flatten()
@@ -68,6 +70,24 @@ def test_random_growth_follows_the_generator(masks):
     masks.load_state_dict(state)
     third = masks.prune_and_regrow(.3, 'random', generator(6))
     assert first.keys() == second.keys() and not torch.equal(first['a'], third['a'])
+
+
+@pytest.mark.parametrize('alive, count', [(30, 9), (31, 10), (1, 1), (90, 27)])
+def test_exchanges_as_many_as_the_authors(alive, count):
+    """SLaK's code prunes ceil(rate * alive) weights of a layer, however few are zero, and lets as many grow."""
+    weight = nn.Parameter(torch.arange(1., 101).view(10, 10))
+    masks = SparseMasks(dict(w=weight))
+    masks.pruned['w'].view(-1)[:100 - alive] = True
+    masks.apply()
+    wish = 100 - torch.arange(100.)  # the pruned ones first, then the smallest that are alive
+    weight.grad = wish.view(10, 10)
+    before = masks.pruned['w'].clone()
+    grown = masks.prune_and_regrow(.3, 'gradient', generator())['w']
+    zeros = 100 - alive
+    moved = min(count, zeros)
+    assert int(masks.pruned['w'].sum()) == zeros and int(grown.sum()) == moved
+    assert (masks.pruned['w'] & ~before).flatten().nonzero().flatten().tolist() == [
+        *range(zeros + count - moved, zeros + count)]
 
 
 @pytest.mark.parametrize('rate', [0., 1.])

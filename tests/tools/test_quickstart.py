@@ -210,7 +210,8 @@ def test_interrupt(stubbed, tmp_path):
     assert 'no space left\nerror: teacher failed with exit status 1.' in result.stderr
 
 
-@pytest.mark.skipif('MMKD_SLOW_TESTS' not in os.environ, reason='takes minutes; set MMKD_SLOW_TESTS=1')
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_end_to_end(tmp_path):
     """Smoke test with real, drastically shortened runs: about a minute on two idle cores."""
     pytest.importorskip('sklearn')

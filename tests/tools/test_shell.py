@@ -63,6 +63,20 @@ def test_dist_test_calls_torchrun(tmp_path):
     assert result.stdout.splitlines()[-5:] == [str(TOOLS / 'test.py'), CONFIG, 'student.pth', '--launcher', 'pytorch']
 
 
+@pytest.mark.parametrize('name', ['dist_train.sh', 'dist_test.sh'])
+@pytest.mark.parametrize(('variables', 'flag'), [
+    (dict(), '--standalone'), (dict(PORT='1234'), '--master_port=1234'), (dict(NNODES='2'), '--master_port=29500'),
+    (dict(MASTER_ADDR='10.0.0.1'), '--master_addr=10.0.0.1')])
+def test_runs_on_one_machine_share_no_port(tmp_path, monkeypatch, name, variables, flag):
+    for variable in ('PORT', 'NNODES', 'MASTER_ADDR', 'NODE_RANK'):
+        monkeypatch.delenv(variable, raising=False)
+    python = fake_command(tmp_path, 'python')
+    arguments = run(TOOLS / name, CONFIG, *(['student.pth'] if name == 'dist_test.sh' else []), '2', cwd=tmp_path,
+                    PYTHON=str(python), **variables).stdout.splitlines()
+    ports = [argument for argument in arguments if argument.startswith(('--standalone', '--master_port'))]
+    assert flag in arguments and len(ports) == 1 and '--nproc_per_node=2' in arguments
+
+
 def test_gpus_must_be_a_number():
     result = run(TOOLS / 'dist_train.sh', CONFIG, '--amp')
     assert result.returncode == 1

@@ -2,10 +2,8 @@
 import copy
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.configs import load_config
 from mmkd.utils.run_logs import read_scalars, read_teachers
 
+from ..processes import wait_for, watched
 from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, accuracies, call, environment, one_thread, spawn
 
 
@@ -135,9 +134,10 @@ def start(workplace, tmp_path):
     def _start(*command: object, **variables: str) -> subprocess.Popen:
         log = tmp_path / f'output_{len(started)}.txt'
         with log.open('w') as file:  # and not a pipe, which nobody empties before the kill
+            variables |= watched(tmp_path / 'stacks', environment()['PYTHONPATH'])
             started.append(subprocess.Popen(list(map(str, command)), cwd=workplace, env=environment(**variables),
                                             stdout=file, stderr=subprocess.STDOUT))
-        started[-1].log = log
+        started[-1].log, started[-1].stacks = log, tmp_path / 'stacks'
         return started[-1]
 
     yield _start
@@ -155,12 +155,18 @@ def kill(process: subprocess.Popen) -> None:
     process.wait()
 
 
+def output_of(process: subprocess.Popen) -> str:
+    """What a command has written, once it has ended well."""
+    wait_for(lambda: False, process, process.log, process.stacks)
+    assert process.returncode == 0, process.log.read_text()
+    return process.log.read_text()
+
+
 def kill_at_first_checkpoint(process: subprocess.Popen, work_dir: Path) -> None:
     """Kills a run once it has saved its first epoch."""
     mark = work_dir / 'last_checkpoint'
-    while not (mark.is_file() and mark.read_text()):
-        assert process.poll() is None, process.log.read_text()
-        time.sleep(0.02)
+    wait_for(lambda: mark.is_file() and mark.read_text(), process, process.log, process.stacks)
+    assert process.poll() is None, process.log.read_text()
     kill(process)
     assert not last_checkpoint(work_dir).exists()
 
@@ -199,20 +205,21 @@ def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_
 def test_two_processes_killed_and_resumed(start, tmp_path):
     def train(work_dir: Path, *flags: str) -> subprocess.Popen:
         return start('bash', TOOLS / 'dist_train.sh', 'recipe.py', 2, '--work-dir', work_dir, *flags,
-                     '--cfg-options', *SHRINK, PORT=free_port())
+                     '--cfg-options', *SHRINK)
 
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     uninterrupted = train(whole)
-    assert uninterrupted.wait() == 0, uninterrupted.log.read_text()
+    output_of(uninterrupted)
     kill_at_first_checkpoint(train(killed), killed)
     resumed = train(killed, '--resume')
-    assert resumed.wait() == 0 and 'resumed epoch: ' in resumed.log.read_text(), resumed.log.read_text()
+    assert 'resumed epoch: ' in output_of(resumed)
     assert_same_run(whole, killed)
     wrapper = Config.fromfile(whole / 'recipe.py').get('model_wrapper_cfg', {})
     assert not wrapper.get('find_unused_parameters')
 
 
 @needs_proc
+@pytest.mark.slow
 def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
     """SLaK on the digits: SNIP, 40 %, exchanges every four updates, EMA; the share of zeros in every checkpoint."""
     options = [*SHRINK, 'train_dataloader.dataset.ann_file=meta/train_5_per_class_seed0.txt',
@@ -220,14 +227,14 @@ def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
 
     def train(work_dir: Path, *flags: str) -> subprocess.Popen:
         return start('bash', TOOLS / 'dist_train.sh', 'quickstart/slak-mini-sparse40_digits.py', 2, '--work-dir',
-                     work_dir, *flags, '--cfg-options', *options, PORT=free_port())
+                     work_dir, *flags, '--cfg-options', *options)
 
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     uninterrupted = train(whole)
-    assert uninterrupted.wait() == 0, uninterrupted.log.read_text()
+    output_of(uninterrupted)
     kill_at_first_checkpoint(train(killed), killed)
     resumed = train(killed, '--resume')
-    assert resumed.wait() == 0 and 'resumed epoch: ' in resumed.log.read_text(), resumed.log.read_text()
+    assert 'resumed epoch: ' in output_of(resumed)
     assert_same_run(whole, killed)
     checkpoints = [read_checkpoint(path) for path in sorted(whole.glob('epoch_*.pth'))]
     assert len(checkpoints) == EPOCHS
@@ -240,9 +247,3 @@ def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
             weights = [state[name] for name in checkpoint['sparsity']['masks']]
             zeros = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
             assert zeros == pytest.approx(0.4, abs=0.005)
-
-
-def free_port() -> str:
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return str(listener.getsockname()[1])

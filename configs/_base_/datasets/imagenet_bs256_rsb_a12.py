@@ -7,7 +7,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmkd.ResizeEdge', scale=236, crop_size=224, edge='short', interpolation='bicubic'),
+    dict(type='mmkd.ResizeEdge', scale=235, crop_size=224, edge='short', interpolation='bicubic'),  # 0.95
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
 ]

@@ -77,6 +77,21 @@ class OFDLoss(nn.Module):
                 margin.set_from_norm(*norm)
         self._is_bound = True
 
+    def check_taps(self, teacher: Sequence[Tensor]) -> None:
+        """Refuses maps from behind a ReLU, where no margin ever acts. The dry run of a recipe calls it.
+
+        Args:
+            teacher: The teacher's maps (N, C, H, W).
+
+        Raises:
+            UserError: A map has no negative value, and the batch norm before it says that it should.
+        """
+        for number, (value, margin) in enumerate(zip(teacher, self.margins), 1):
+            if (margin.value < 0).any() and not (value < 0).any():
+                raise UserError('OFDLoss expects teacher maps from before a ReLU, got no negative value in map '
+                                f'{number}. Tap the input of the ReLU that ends the stage, as '
+                                '"backbone.layer4.2.relu@input" does.')
+
     def forward(self, student: Maps, teacher: Maps, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 

@@ -1,12 +1,10 @@
 """DynamicSparsityHook: sparsity holds at every step, with EMA, accumulation, after a resume, in two processes."""
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.dist import all_gather
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
@@ -19,6 +17,8 @@ from mmkd.engine.hooks import DynamicSparsityHook, EpochSeedHook
 from mmkd.layers import LargeKernel
 from mmkd.sparsity import prunable_weights
 from mmkd.utils import UserError
+
+from ...processes import run_ranks
 
 
 class Noise(Dataset):
@@ -185,15 +185,36 @@ def test_updates_that_a_grad_scaler_leaves_out_do_not_count(tmp_path):
                for name, weight in prunable_weights(model).items())
 
 
-def test_optimizer_forgets_where_a_weight_grows(tmp_path):
-    runner = make_runner(tmp_path, dict(interval=16 - 1))
-    runner.train()  # one exchange, at the update before the last
-    optimizer = runner.optim_wrapper.optimizer
-    hook = sparsity_hook(runner)
-    weight = hook.masks.weights['head.weight']
-    grown = {name: torch.ones_like(mask) for name, mask in hook.masks.pruned.items()}
-    hook._forget(optimizer, grown)
-    assert all((value == 0).all() for value in optimizer.state[weight].values() if value.shape == weight.shape)
+class WatchGrowth(Hook):
+    """Notes what the optimizer remembers, right after an exchange, of the weights that grew and of the others."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self.grown, self.others = [], []
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
+        self.before = {name: mask.clone() for name, mask in sparsity_hook(runner).masks.pruned.items()}
+
+    def after_train_iter(self, runner: Runner, **kwargs: object) -> None:
+        masks = sparsity_hook(runner).masks
+        for name, weight in masks.weights.items():
+            grown = self.before[name] & ~masks.pruned[name]
+            for value in runner.optim_wrapper.optimizer.state[weight].values():
+                if value.shape == weight.shape and grown.any():
+                    self.grown.append(value[grown])
+                    self.others.append(value[~grown & ~masks.pruned[name]])
+
+
+@pytest.mark.parametrize('optimizer', [dict(type='AdamW', lr=1e-2), dict(type='SGD', lr=.1, momentum=.9)])
+@pytest.mark.parametrize('growth', ['random', 'gradient'])
+def test_optimizer_forgets_where_a_weight_grows(tmp_path, growth, optimizer):
+    watch = WatchGrowth()
+    runner = make_runner(tmp_path, dict(growth=growth, init='uniform'), optim_wrapper=dict(optimizer=optimizer))
+    runner.register_hook(watch)
+    runner.train()
+    assert sum(map(len, watch.grown)) > 50 and all((values == 0).all() for values in watch.grown)
+    assert all((values != 0).any() for values in watch.others)
 
 
 def test_large_kernels_only_and_a_module(tmp_path):
@@ -223,41 +244,19 @@ def test_dense_checkpoint_cannot_be_resumed(tmp_path):
         make_runner(tmp_path, resume=True).train()
 
 
-TWO_PROCESSES = """
-import sys
-from pathlib import Path
-
-import torch
-from mmengine.config import Config
-from mmengine.dist import all_gather
-
-from mmkd.utils.distributed import prepare_cpu_processes
-from tests.engine.hooks.test_dynamic_sparsity import make_runner, sparsity_hook
-
-config = Config(dict(launcher='pytorch'))
-prepare_cpu_processes(config)
-runner = make_runner(Path(sys.argv[1]), dict(growth=sys.argv[2]), launcher='pytorch',
-                     cfg=dict(model_wrapper_cfg=config.model_wrapper_cfg))
-runner.train()
-masks = torch.cat([mask.flatten() for mask in sparsity_hook(runner).masks.pruned.values()]).float()
-weights = torch.cat([weight.flatten() for weight in sparsity_hook(runner).masks.weights.values()]).detach()
-assert all(torch.equal(*all_gather(values)) for values in (masks, weights))
-assert abs(masks.mean().item() - .4) < .005
-torch.distributed.barrier()  # neither process leaves while the other still talks to it
-torch.distributed.destroy_process_group()
-"""
+def train_alike(rank: int, folder: Path, growth: str) -> None:
+    wrapper = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    runner = make_runner(folder, dict(growth=growth), launcher='pytorch', cfg=dict(model_wrapper_cfg=wrapper))
+    runner.train()
+    masks = torch.cat([mask.flatten() for mask in sparsity_hook(runner).masks.pruned.values()]).float()
+    weights = torch.cat([weight.flatten() for weight in sparsity_hook(runner).masks.weights.values()]).detach()
+    assert all(torch.equal(*all_gather(values)) for values in (masks, weights))
+    assert abs(masks.mean().item() - .4) < .005
 
 
 @pytest.mark.parametrize('growth', ['random', 'gradient'])
 def test_two_processes_have_the_same_masks(tmp_path, growth):
-    script = tmp_path / 'script.py'
-    script.write_text(TWO_PROCESSES)
-    root = Path(__file__).parents[3]
-    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=0',
-               '--rdzv_backend=c10d', '--rdzv_endpoint=localhost:0', str(script), str(tmp_path / 'run'), growth]
-    done = subprocess.run(command, cwd=root, env=os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS='1'),
-                          capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_ranks(train_alike, tmp_path, tmp_path / 'run', growth)
 
 
 @pytest.mark.parametrize(('kwargs', 'words'), [

@@ -1,14 +1,13 @@
 """OFDLoss against the closed form, and its margins against integrals and means."""
 import math
-import socket
 
 import pytest
 import torch
-import torch.multiprocessing as mp
-from torch import distributed
 
 from mmkd.losses import OFDLoss
 from mmkd.utils import UserError
+
+from ...processes import run_ranks
 
 
 def closed_form(student, teacher, margin):
@@ -118,28 +117,20 @@ def test_a_resumed_training_goes_on_estimating():
     assert torch.equal(whole.margins[0].value, after.margins[0].value)
 
 
-def _process(rank, port, batches, folder):
-    distributed.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
+def save_margins(rank, batches, folder):
     loss = bound()
     loss(batches[rank], batches[rank])
     torch.save(loss.margins[0].value, folder / f'{rank}.pth')
-    distributed.destroy_process_group()
 
 
 def test_processes_estimate_the_same_margins(tmp_path):
     batches = [maps(2, 3, 4, 4)[0], maps(3, 3, 4, 4)[0]]
-    mp.spawn(_process, args=(_free_port(), batches, tmp_path), nprocs=2)
+    run_ranks(save_margins, tmp_path, batches, tmp_path)
     one, other = (torch.load(tmp_path / f'{rank}.pth', weights_only=True) for rank in (0, 1))
     alone = bound()
     alone(torch.cat(batches), torch.cat(batches))
     assert torch.equal(one, other)
     torch.testing.assert_close(one, alone.margins[0].value, rtol=1e-9, atol=0)
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return free.getsockname()[1]
 
 
 def test_gradients_and_zero():

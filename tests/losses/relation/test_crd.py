@@ -1,16 +1,15 @@
 """CRDLoss against the closed form; its memories, also with two processes."""
 import copy
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from mmengine.dist import all_gather, broadcast
 from torch.nn.functional import normalize
 
 from mmkd.losses import CRDLoss
 from mmkd.utils import UserError
+
+from ...processes import run_ranks
 
 N, K, T = 20, 7, .07
 
@@ -171,55 +170,51 @@ def test_finite_at_extremes(dtype, n, temperature):
     assert all(value.isfinite().all() for value in loss.state_dict().values())
 
 
-TWO_PROCESSES = """
-import torch
-from mmengine.dist import all_gather, broadcast
-from mmkd.losses import CRDLoss
+def make_alike() -> CRDLoss:
+    """The same memories and embeddings in both processes."""
+    loss = CRDLoss(30, 5, 9, embedding=6, negatives=8)
+    for tensor in loss.state_dict().values():
+        broadcast(tensor)
+    return loss
 
-torch.distributed.init_process_group('gloo')
-rank = torch.distributed.get_rank()
-torch.manual_seed(rank)
-loss = CRDLoss(30, 5, 9, embedding=6, negatives=8)
-for tensor in loss.state_dict().values():
-    broadcast(tensor)
-initial = loss.memory_student.clone()
-for step in range(3):
-    # Sample 2 is in both processes, and twice in the second one.
-    indices = torch.tensor([[0, 1, 2], [2, 3 + step, 2]])[rank]
-    loss(torch.randn(3, 5), torch.randn(3, 9), indices=indices)
-for name in ('memory_student', 'memory_teacher', 'log_z'):
-    first, second = all_gather(getattr(loss, name))
-    assert torch.equal(first, second), name
-changed = (loss.memory_student != initial).any(1).nonzero().flatten().tolist()
-assert changed == [0, 1, 2, 3, 4, 5], changed
 
-# Z is the mean of the processes' own.
-loss = CRDLoss(30, 5, 9, embedding=6, negatives=8).double()
-for tensor in loss.state_dict().values():
-    broadcast(tensor)
-student, teacher = torch.randn(3, 5).double(), torch.randn(3, 9).double()
-torch.manual_seed(10 + rank)
-negatives = torch.randint(30, (3, 8))
-candidates = torch.cat([torch.arange(3).unsqueeze(1), negatives], 1)
-anchors = torch.nn.functional.normalize(loss.embed_student(student), dim=1).detach()
-own = 30 * (torch.einsum('nd,nkd->nk', anchors, loss.memory_teacher[candidates]) / .07).exp().mean()
-torch.manual_seed(10 + rank)
-loss(student, teacher, indices=torch.arange(3))
-torch.testing.assert_close(loss.log_z[0].exp(), torch.stack(all_gather(own)).mean(), rtol=1e-9, atol=0)
-torch.distributed.barrier()  # neither process leaves while the other still talks to it
-torch.distributed.destroy_process_group()
-"""
+def share_memories(rank: int) -> None:
+    torch.manual_seed(rank)
+    loss = make_alike()
+    initial = loss.memory_student.clone()
+    for step in range(3):
+        # Sample 2 is in both processes, and twice in the second one.
+        indices = torch.tensor([[0, 1, 2], [2, 3 + step, 2]])[rank]
+        loss(torch.randn(3, 5), torch.randn(3, 9), indices=indices)
+    for name in ('memory_student', 'memory_teacher', 'log_z'):
+        first, second = all_gather(getattr(loss, name))
+        assert torch.equal(first, second), name
+    changed = (loss.memory_student != initial).any(1).nonzero().flatten().tolist()
+    assert changed == [0, 1, 2, 3, 4, 5], changed
+
+
+def average_z(rank: int) -> None:
+    torch.manual_seed(rank)
+    loss = make_alike().double()
+    student, teacher = torch.randn(3, 5).double(), torch.randn(3, 9).double()
+    torch.manual_seed(10 + rank)
+    negatives = torch.randint(30, (3, 8))
+    candidates = torch.cat([torch.arange(3).unsqueeze(1), negatives], 1)
+    anchors = normalize(loss.embed_student(student), dim=1).detach()
+    own = 30 * (torch.einsum('nd,nkd->nk', anchors, loss.memory_teacher[candidates]) / .07).exp().mean()
+    torch.manual_seed(10 + rank)
+    loss(student, teacher, indices=torch.arange(3))
+    torch.testing.assert_close(loss.log_z[0].exp(), torch.stack(all_gather(own)).mean(), rtol=1e-9, atol=0)
+
+
+def in_two_processes(rank: int) -> None:
+    share_memories(rank)
+    average_z(rank)
 
 
 def test_two_processes_have_the_same_memories(tmp_path):
-    script = tmp_path / 'script.py'
-    script.write_text(TWO_PROCESSES)
-    root = Path(__file__).parents[3]
-    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=0',
-               '--rdzv_backend=c10d', '--rdzv_endpoint=localhost:0', str(script)]
-    done = subprocess.run(command, cwd=root, env=os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS='1'),
-                          capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    """And Z is the mean of the processes' own."""
+    run_ranks(in_two_processes, tmp_path)
 
 
 @pytest.mark.parametrize(('indices', 'words'), [

@@ -6,4 +6,6 @@ _base_ = [
 ]
 
 train_dataloader = dict(batch_size=32)
-optim_wrapper = dict(clip_grad=dict(max_norm=5.0))
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys={'.pos_embed': dict(decay_mult=0.), '.position': dict(decay_mult=0.)}),
+    clip_grad=dict(max_norm=5.0))

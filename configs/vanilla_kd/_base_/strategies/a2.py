@@ -1,6 +1,6 @@
 # Strategy A2 of Table 2. What the table leaves open is that of Wightman et al. (arXiv 2110.00476), on which it builds.
 _base_ = [
-    '../../../_base_/datasets/imagenet_bs256_rsb_a12.py',  # RandAugment 7/0.5
+    '../datasets/imagenet_bs256_224.py',  # RandAugment 7/0.5, without inc1
     'mmpretrain::_base_/schedules/imagenet_bs2048_rsb.py',  # LAMB, 5e-3
     'mmpretrain::_base_/default_runtime.py',
 ]
