@@ -19,8 +19,13 @@ KINDS = ('betas', 'momentum', 'alpha', 'rho', 'lr_decay', 'etas')  # by which op
 LIKE_WEIGHTS = ('exp_avg', 'exp_avg_sq', 'momentum_buffer')  # an optimizer's tensors that are as large as the weight
 
 
-def check_complete(runner: Runner, checkpoint: Mapping) -> None:
+def check_complete(runner: Runner, checkpoint: Mapping, restart: bool) -> None:
     """Checks that the optimizer and the schedulers can be restored.
+
+    Args:
+        runner: The runner, with its optimizer and schedulers as the config has them.
+        checkpoint: What was read from the file.
+        restart: Whether the schedulers are not restored.
 
     Raises:
         UserError: Something is missing, damaged or of another optimizer.
@@ -29,10 +34,21 @@ def check_complete(runner: Runner, checkpoint: Mapping) -> None:
     for optimizer, state in _optimizer_states(runner, checkpoint):
         _check_optimizer(optimizer, state)
     schedulers = schedulers_of(runner)
-    states = list(flat(_entry(checkpoint, 'param_schedulers', (Mapping, Sequence)))) if schedulers else []
-    if len(states) != len(schedulers) or not all(isinstance(state, Mapping) for state in states):
+    if schedulers and not restart:
+        _entry(checkpoint, 'param_schedulers', (Mapping, Sequence))
+    states = _scheduler_states(checkpoint)
+    if not restart and len(states) != len(schedulers):
         raise UserError(f'--resume expects the state of {len(schedulers)} parameter schedulers in the checkpoint, got '
-                        f'{len(states)}. Resume with the param_scheduler of the interrupted run. {OTHER_START}')
+                        f'{len(states)}. Resume with the param_scheduler of the interrupted run, or add '
+                        '--restart-schedule to go on with those of this config at the place where the run stands.')
+
+
+def _scheduler_states(checkpoint: Mapping) -> list[Mapping]:
+    states = checkpoint.get('param_schedulers') or []
+    found = list(flat(states)) if isinstance(states, (Mapping, Sequence)) else [None]
+    if not all(isinstance(state, Mapping) for state in found):
+        raise UserError(f'--resume expects the states of schedulers in the checkpoint, got something else. {OTHER_START}')
+    return found
 
 
 def _entry(checkpoint: Mapping, name: str, kinds: type | tuple) -> object:
@@ -100,7 +116,10 @@ def differences(runner: Runner, checkpoint: Mapping, draws: str) -> list[str]:
                      'epochs')
     for optimizer, state in _optimizer_states(runner, checkpoint):
         found += differing_groups(optimizer, state)
-    for scheduler, state in zip(schedulers_of(runner), flat(checkpoint.get('param_schedulers') or []), strict=False):
+    schedulers, states = schedulers_of(runner), _scheduler_states(checkpoint)
+    if len(schedulers) != len(states):
+        found.append(f'{len(schedulers)} parameter schedulers instead of {len(states)}')
+    for scheduler, state in zip(schedulers, states, strict=False):
         found += differing_schedule(scheduler, state)
     return found
 

@@ -1,5 +1,9 @@
 """Resuming through tools/train.py: the same run to the last bit, or one line that says why not."""
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +12,7 @@ import torch
 from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.configs import config_root
 
-from .conftest import call
+from .conftest import TOOLS, call, environment
 from .test_train import flat
 
 # A student with all kinds of draws: crops and colours in the data, mixup, dropped paths; ten iterations an epoch.
@@ -113,3 +117,137 @@ def test_a_resumed_run_is_the_same_run(case, place, tmp_path):
     assert call('train.py', config, '--work-dir', tmp_path / 'resumed', '--resume', tmp_path / 'whole' / middle,
                 *options, cwd=place) == 0
     assert_same(tmp_path / 'whole', tmp_path / 'resumed', last)
+
+
+KILLER = """
+import os, signal
+from pathlib import Path
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class Killer(Hook):
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        mark = Path(runner.work_dir, 'killed')
+        if runner.epoch == int(os.environ['KILL_AT']) and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize('epoch', [2, 3])
+def test_a_validation_that_was_cut_off_is_made_up_for(epoch, whole, place, tmp_path):
+    """Killed while it validates; the last epoch ends the run, and the best checkpoint may be any."""
+    (place / 'killer.py').write_text(KILLER)
+    (place / 'killed.py').write_text("_base_ = './draws.py'\ncustom_imports = dict(imports=['killer'])\n"
+                                     "custom_hooks = [dict(type='mmkd.EpochSeedHook'), dict(type='Killer')]\n")
+    command = [sys.executable, str(TOOLS / 'train.py'), 'killed.py', '--work-dir', str(tmp_path)]
+    variables = environment(KILL_AT=str(epoch), PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)]))
+    assert subprocess.run(command, cwd=place, env=variables, capture_output=True).returncode == -signal.SIGKILL
+    assert validations(tmp_path).keys() == set(range(1, epoch))
+    result = subprocess.run([*command, '--resume'], cwd=place, env=variables, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert f'interrupted before its validation at epoch {epoch}, iteration {10 * epoch}' in result.stdout
+    assert validations(tmp_path) == validations(whole)
+    again = subprocess.run([*command, '--resume'], cwd=place, env=variables, capture_output=True, text=True)
+    assert again.returncode == 0 and 'interrupted before' not in again.stdout  # all is there
+
+
+def refusal(place: Path, capsys: pytest.CaptureFixture, checkpoint: Path, *options: str) -> str:
+    """The one line that says why a run is not resumed."""
+    words = ['--cfg-options', *options] if options else []
+    status = call('train.py', 'draws.py', '--work-dir', place / 'refused', '--resume', checkpoint, *words, cwd=place)
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 2 and lines[-1].startswith('error: ')
+    assert 'Traceback' not in lines
+    return lines[-1]
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (['train_dataloader.batch_size=20'], 'got iterations an epoch 5 instead of 10, images an update 20 instead of 10'),
+    (['train_cfg.max_epochs=6'], 'got epochs 6 instead of 3, CosineAnnealingLR T_max 50 instead of 20, '
+                                 'CosineAnnealingLR end 60 instead of 30.'),
+    (['train_cfg.max_epochs=2'], 'epochs 2 instead of 3'),
+    (['optim_wrapper.optimizer.lr=1e-3', 'optim_wrapper.optimizer.weight_decay=0.1'],
+     'got lr 0.001 instead of 0.005, weight_decay 0.1 instead of 0.05.'),
+    (['optim_wrapper.accumulative_counts=2'], 'images an update 20 instead of 10'),
+    (['param_scheduler.1.eta_min=1e-4'], 'CosineAnnealingLR eta_min 0.0001 instead of 1e-05'),
+])
+def test_other_settings_are_refused(options, message, whole, place, capsys):
+    line = refusal(place, capsys, whole / 'epoch_1.pth', *options)
+    assert message in line and 'add --restart-schedule to go on with those of this config' in line
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (['train_cfg.max_epochs=2'], 'expects a checkpoint of at most 2 epochs, which is where this config ends, got one '
+                                 'of 3'),
+    (['optim_wrapper.optimizer.type=Adam'], 'the optimizer of the interrupted run, got Adam instead of AdamW'),
+    (['param_scheduler=[]'], 'the state of 0 parameter schedulers in the checkpoint, got 2'),
+])
+def test_another_kind_of_run_is_refused(options, message, whole, place, capsys):
+    assert message in refusal(place, capsys, whole / 'epoch_3.pth', *options)
+
+
+def test_epochs_are_not_resumed_as_iterations(whole, place, capsys):
+    (place / 'draws_by_iterations.py').write_text(
+        "_base_ = './draws.py'\ntrain_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=60)\n")
+    assert call('train.py', 'draws_by_iterations.py', '--work-dir', place / 'refused', '--resume',
+                whole / 'epoch_3.pth', cwd=place) == 2
+    assert 'the loop of the interrupted run, got iteration instead of epoch' in capsys.readouterr().err
+
+
+def test_checkpoints_that_cannot_be_resumed(whole, place, capsys):
+    complete = read_checkpoint(whole / 'epoch_1.pth')
+    optimizer, meta = complete['optimizer'], complete['meta']
+    shuffled = {index: {name: value[:1] if value.dim() else value for name, value in entry.items()}
+                for index, entry in optimizer['state'].items()}
+    for change, message in [
+            (dict(optimizer=None), 'got one without optimizer, as best_*.pth and published ones are'),
+            (dict(optimizer=dict(optimizer, state={})), 'expects the state of AdamW, got none'),
+            (dict(optimizer=dict(optimizer, state=shuffled)), 'expects the AdamW state of this model'),
+            (dict(optimizer=dict(optimizer, param_groups=optimizer['param_groups'][:1])), 'parameter groups'),
+            (dict(param_schedulers=None), 'got one without param_schedulers'),
+            (dict(param_schedulers=[]), 'the state of 2 parameter schedulers in the checkpoint, got 0'),
+            (dict(param_schedulers=complete['param_schedulers'][:1]), 'got 1'),
+            (dict(meta=None), 'got one without meta'),
+            (dict(meta={}), 'epoch None and iter None'),
+            (dict(meta=dict(meta, epoch='1')), "got epoch '1'"),
+            (dict(meta=dict(meta, epoch=-1)), 'got epoch -1'),
+            (dict(meta=dict(meta, iter=25, run=None)), 'which do not fit 25 iterations in 1 epochs'),
+            (dict(message_hub=None), 'message_hub')]:
+        content = {name: value for name, value in (complete | change).items() if value is not None}
+        torch.save(content, place / 'changed.pth')
+        line = refusal(place, capsys, place / 'changed.pth')
+        assert message in line, line
+
+
+def test_without_a_record_other_lengths_are_still_found(whole, place, capsys):
+    """A checkpoint that MMEngine's own tools wrote."""
+    content = read_checkpoint(whole / 'epoch_1.pth')
+    del content['meta']['run']
+    torch.save(content, place / 'foreign.pth')
+    line = refusal(place, capsys, place / 'foreign.pth', 'train_dataloader.batch_size=20')
+    assert 'iterations an epoch 5 instead of 10' in line
+
+
+def test_a_restarted_schedule_is_that_of_the_config(whole, place, tmp_path, capfd):
+    """Twice the batch and twice the epochs: the learning rates are those of a run that had them from the start."""
+    options = ['--cfg-options', 'train_dataloader.batch_size=20', 'train_cfg.max_epochs=6',
+               'optim_wrapper.optimizer.lr=2e-3', 'optim_wrapper.optimizer.weight_decay=0.01']
+    assert call('train.py', 'draws.py', '--work-dir', tmp_path / 'fresh', *options, cwd=place) == 0
+    capfd.readouterr()
+    assert call('train.py', 'draws.py', '--work-dir', tmp_path / 'restarted', '--resume', whole / 'epoch_2.pth',
+                '--restart-schedule', *options, cwd=place) == 0
+    assert '--restart-schedule: goes on after epoch 2, iteration 10 of 30, with ' in ''.join(capfd.readouterr())
+    expected, found = ({step: entry['lr'] for step, entry in records(tmp_path / name).items()}
+                       for name in ('fresh', 'restarted'))
+    assert found == {step: rate for step, rate in expected.items() if step > 10}
+    assert {group['weight_decay'] for group in
+            read_checkpoint(tmp_path / 'restarted/epoch_6.pth')['optimizer']['param_groups']} == {0.01, 0.}
+    assert (tmp_path / 'restarted/epoch_6.pth').is_file()
+
+
+def test_restarting_the_same_schedule_changes_nothing(whole, place, tmp_path):
+    assert call('train.py', 'draws.py', '--work-dir', tmp_path, '--resume', whole / 'epoch_1.pth',
+                '--restart-schedule', cwd=place) == 0
+    assert_same(whole, tmp_path, 'epoch_3.pth')

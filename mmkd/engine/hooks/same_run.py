@@ -47,7 +47,7 @@ class SameRunHook(Hook):
         """
         if not runner._resume:
             return
-        check_complete(runner, checkpoint)
+        check_complete(runner, checkpoint, self.restart)
         check_ahead(runner, checkpoint)
         before = facts_in(checkpoint)
         differing = differences(runner, checkpoint, self._draws)
