@@ -67,6 +67,19 @@ def go_on(loop: BaseLoop, batches: NumberedBatches | None) -> None:
     loop.run_epoch = lambda: _rest_of_epoch(loop, done)
 
 
+def rewind(loop: IterBasedTrainLoop, batches: NumberedBatches) -> None:
+    """Lets an iteration-based loop begin with the first batch, though other hooks have read of an endless sampler.
+
+    Args:
+        loop: The loop, before its first iteration.
+        batches: The loader's batch sampler.
+    """
+    sampler = getattr(batches.batches, 'sampler', None)
+    if batches.number and hasattr(sampler, '_indices_of_rank'):
+        sampler.indices, batches.number = sampler._indices_of_rank(), 0
+        loop.dataloader_iterator._iterator = iter(loop.dataloader)
+
+
 def _rest_of_epoch(loop: EpochBasedTrainLoop, done: int) -> None:
     """An epoch as MMEngine runs it, without the first batches."""
     del loop.run_epoch  # the epochs that follow are whole

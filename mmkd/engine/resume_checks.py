@@ -47,7 +47,8 @@ def _scheduler_states(checkpoint: Mapping) -> list[Mapping]:
     states = checkpoint.get('param_schedulers') or []
     found = list(flat(states)) if isinstance(states, (Mapping, Sequence)) else [None]
     if not all(isinstance(state, Mapping) for state in found):
-        raise UserError(f'--resume expects the states of schedulers in the checkpoint, got something else. {OTHER_START}')
+        raise UserError('--resume expects the states of schedulers in the checkpoint, got something else. '
+                        f'{OTHER_START}')
     return found
 
 
@@ -69,8 +70,8 @@ def _check_optimizer(optimizer: Optimizer, state: Mapping) -> None:
     kind, groups = type(optimizer).__name__, state.get('param_groups')
     sizes = [len(group['params']) for group in optimizer.param_groups]
     if not isinstance(groups, list) or [_size(group) for group in groups] != sizes:
-        raise UserError(f'--resume expects the {kind} state of {len(sizes)} parameter groups with {sum(sizes)} tensors, '
-                        'got another. Resume with the optimizer and the paramwise_cfg of the interrupted run. '
+        raise UserError(f'--resume expects the {kind} state of {len(sizes)} parameter groups with {sum(sizes)} '
+                        'tensors, got another. Resume with the optimizer and the paramwise_cfg of the interrupted run. '
                         f'{OTHER_START}')
     found = [{key for key in KINDS if key in group} for group in (optimizer.param_groups[0], groups[0])]
     parameters = [parameter for group in optimizer.param_groups for parameter in group['params']]
@@ -110,10 +111,9 @@ def differences(runner: Runner, checkpoint: Mapping, draws: str) -> list[str]:
             raise UserError(f'--resume expects the {"loop" if name == "unit" else name} of the interrupted run, got '
                             f'{now[name]} instead of {value}. {OTHER_START}')
     found = differing_facts(before, now)
-    if now['unit'] == 'epoch' and 'epoch_length' not in before and not (
-            0 <= iteration - epoch * now['epoch_length'] <= now['epoch_length']):
-        found.append(f'{now["epoch_length"]} iterations an epoch, which do not fit {iteration} iterations in {epoch} '
-                     'epochs')
+    length = before.get('epoch_length', now['epoch_length'])
+    if now['unit'] == 'epoch' and not 0 <= iteration - epoch * length <= length:
+        found.append(f'{length} iterations an epoch, which do not fit {iteration} iterations in {epoch} epochs')
     for optimizer, state in _optimizer_states(runner, checkpoint):
         found += differing_groups(optimizer, state)
     schedulers, states = schedulers_of(runner), _scheduler_states(checkpoint)
@@ -166,7 +166,6 @@ def restart_schedule(runner: Runner, checkpoint: dict) -> None:
     checkpoint['param_schedulers'] = (
         {name: [each.state_dict() for each in group] for name, group in runner.param_schedulers.items()}
         if isinstance(runner.param_schedulers, dict) else [each.state_dict() for each in schedulers])
-    checkpoint.pop('gradients', None)
 
 
 def _step(schedulers: list, epochs: bool) -> None:

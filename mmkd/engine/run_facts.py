@@ -13,6 +13,7 @@ KEY = 'run'  # of the checkpoint's meta
 # PyTorch's choice of code, and what an optimizer constructor notes: nothing that decides a result.
 TECHNICAL = {'params', 'foreach', 'fused', 'capturable', 'differentiable', 'decoupled_weight_decay'}
 MOVING = {'last_step', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter', 'base_values'}
+WORDS = {'unit', 'optimizer', 'draws'}  # the facts that are no numbers
 NAMES = dict(end='{unit}s', epoch_length='iterations an epoch', images='images an update', optimizer='optimizer',
              unit='loop')
 
@@ -59,7 +60,8 @@ def facts_in(checkpoint: Mapping) -> dict[str, int | str]:
     meta = checkpoint['meta']
     facts = meta.get(KEY)
     if isinstance(facts, Mapping):
-        return {name: value for name, value in facts.items() if type(value) in (int, str)}
+        return {name: value for name, value in facts.items()
+                if (isinstance(value, str) if name in WORDS else type(value) is int and value > 0)}
     epoch, iteration = meta['epoch'], meta['iter']
     return dict(epoch_length=iteration // epoch) if epoch and iteration % epoch == 0 else {}
 

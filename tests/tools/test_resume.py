@@ -13,7 +13,7 @@ from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.configs import config_root
 
 from .conftest import TOOLS, call, environment
-from .test_train import flat
+from .test_train import flat, free_port
 
 # A student with all kinds of draws: crops and colours in the data, mixup, dropped paths; ten iterations an epoch.
 DRAWS = f"""
@@ -38,6 +38,10 @@ EMA = """
 _base_ = './draws.py'
 custom_hooks = [dict(type='mmkd.EpochSeedHook'), dict(type='EMAHook', momentum=0.05, priority='ABOVE_NORMAL')]
 """
+SPARSE = """
+_base_ = './iterations.py'
+custom_hooks = [dict(type='mmkd.DynamicSparsityHook', sparsity=0.4, init='snip', interval=5)]
+"""
 INSIDE = ['default_hooks.checkpoint.by_epoch=False', 'default_hooks.checkpoint.interval=7']
 WORKERS = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True', 'custom_hooks=[]']
 ENDLESS_PASSES = ['train_dataloader.sampler.type=DefaultSampler', 'train_dataloader.sampler.shuffle=True']
@@ -47,6 +51,7 @@ ENDLESS_PASSES = ['train_dataloader.sampler.type=DefaultSampler', 'train_dataloa
 def place(home) -> Path:
     (home / 'draws.py').write_text(DRAWS)
     (home / 'average.py').write_text(EMA)
+    (home / 'sparse.py').write_text(SPARSE)
     (home / 'iterations.py').write_text(ITERATIONS)
     return home
 
@@ -105,6 +110,7 @@ CASES = {
     'iterations': ('iterations.py', ['optim_wrapper.accumulative_counts=4'], 'iter_7.pth', 'iter_26.pth'),
     'iterations with workers': ('iterations.py', WORKERS[:2], 'iter_14.pth', 'iter_26.pth'),
     'iterations in passes': ('iterations.py', ENDLESS_PASSES, 'iter_14.pth', 'iter_26.pth'),
+    'a batch taken before the first iteration': ('sparse.py', [], 'iter_14.pth', 'iter_26.pth'),
     'no seed': ('draws.py', ['randomness.seed=None', 'custom_hooks=[]', *INSIDE], 'iter_14.pth', 'iter_30.pth'),
 }
 
@@ -117,6 +123,22 @@ def test_a_resumed_run_is_the_same_run(case, place, tmp_path):
     assert call('train.py', config, '--work-dir', tmp_path / 'resumed', '--resume', tmp_path / 'whole' / middle,
                 *options, cwd=place) == 0
     assert_same(tmp_path / 'whole', tmp_path / 'resumed', last)
+
+
+def test_two_processes_between_two_updates(place, tmp_path):
+    """Five iterations an epoch, an update every three: the gradients of both processes are in the checkpoint."""
+
+    def train(name: str, *flags: str) -> None:
+        command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', f'--master_port={free_port()}',
+                   str(TOOLS / 'train.py'), 'draws.py', '--launcher', 'pytorch', '--work-dir', str(tmp_path / name),
+                   *flags, '--cfg-options', 'optim_wrapper.accumulative_counts=3', 'custom_hooks=[]']
+        result = subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True)
+        assert result.returncode == 0 and 'are lost' not in result.stdout, result.stderr
+
+    train('whole')
+    train('resumed', '--resume', str(tmp_path / 'whole/epoch_1.pth'))
+    assert read_checkpoint(tmp_path / 'whole/epoch_1.pth')['meta']['iter'] == 5
+    assert_same(tmp_path / 'whole', tmp_path / 'resumed', 'epoch_3.pth')
 
 
 KILLER = """

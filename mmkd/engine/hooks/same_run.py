@@ -1,19 +1,17 @@
 """A resumed run that is the run that was interrupted, or says why not."""
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmkd.engine.position import by_epoch, go_on
+from mmkd.engine import pending_gradients
+from mmkd.engine.position import by_epoch, go_on, rewind
 from mmkd.engine.replay import MODEL, NumberedBatches, number_batches, seed_all
 from mmkd.engine.resume_checks import check_ahead, check_complete, differences, rates, restart_schedule
-from mmkd.engine.run_facts import KEY, facts_in, run_facts, wrappers_of
+from mmkd.engine.run_facts import KEY, facts_in, run_facts
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-
-GRADIENTS = 'gradients'  # of a checkpoint that was written between two updates
 
 
 @HOOKS.register_module()
@@ -61,7 +59,7 @@ class SameRunHook(Hook):
             self.every_step = before['draws'] == 'step'
         if self.restart:
             self._restart(runner, checkpoint, differing)
-        self._gradients = checkpoint.get(GRADIENTS) or {}
+        self._gradients = checkpoint.get(pending_gradients.KEY) or {}
         self._resumed = True
 
     def before_train(self, runner: Runner) -> None:
@@ -74,39 +72,39 @@ class SameRunHook(Hook):
             self._restore_gradients(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Numbers the batches of an epoch."""
+        """Numbers the batches of an epoch, whatever other hooks have read of the data."""
         if self._batches is not None and by_epoch(runner.train_loop):
             self._batches.number = runner.iter
+        elif self._batches is not None and not self._resumed:
+            rewind(runner.train_loop, self._batches)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Seeds what the model draws."""
         if self.every_step:
             seed_all(runner.seed, runner.iter, get_rank(), MODEL)
 
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        """Collects the gradients of an update that is not complete, if a checkpoint follows."""
+        self._gradients = {}
+        if pending_gradients.are_pending(runner) and pending_gradients.are_saved_now(runner, batch_idx):
+            self._gradients = pending_gradients.collect(runner)
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Adds the record of the run, and the gradients of an update that is not complete."""
+        """Adds the record of the run, and the gradients."""
         checkpoint['meta'][KEY] = run_facts(runner, self._draws)
-        complete = all(wrapper.should_update() for wrapper in wrappers_of(runner))
-        if 'optimizer' in checkpoint and not complete and get_world_size() == 1:
-            checkpoint[GRADIENTS] = {name: parameter.grad.cpu() for name, parameter in _model(runner).named_parameters()
-                                     if parameter.grad is not None}
+        if 'optimizer' in checkpoint and self._gradients:
+            checkpoint[pending_gradients.KEY] = self._gradients
 
     @property
     def _draws(self) -> str:
         return 'step' if self.every_step else 'epoch'
 
     def _restore_gradients(self, runner: Runner) -> None:
-        parameters = dict(_model(runner).named_parameters())
-        for name, gradient in self._gradients.items():
-            if name in parameters and parameters[name].shape == gradient.shape:
-                parameters[name].grad = gradient.to(parameters[name])
-        lost = not self._gradients and max(wrapper.inner_count % wrapper._accumulative_counts
-                                           for wrapper in wrappers_of(runner))
-        if lost and runner.iter < runner.max_iters:
-            print_log(f'The gradients of the last {lost} iterations before the checkpoint are lost: it was written '
-                      'between two updates, and gradients are kept by one process only. To avoid it, let '
-                      'accumulative_counts divide the interval between checkpoints.', 'current', level='WARNING')
-        self._gradients = {}
+        lost = pending_gradients.restore(runner, self._gradients)
+        if lost:
+            print_log(f'The gradients of the last {lost} iterations before the checkpoint are lost: it holds none, or '
+                      'those of another number of processes.', 'current', level='WARNING')
 
     def _tell(self, runner: Runner, before: dict) -> None:
         """Says what is another way to the same lengths."""
@@ -126,11 +124,9 @@ class SameRunHook(Hook):
         groups = [wrapper] if 'param_groups' in wrapper else list(wrapper.values())
         old = rates(groups[0]['param_groups'])
         restart_schedule(runner, checkpoint)
+        if differing:
+            checkpoint.pop(pending_gradients.KEY, None)
         new, meta = rates(groups[0]['param_groups']), checkpoint['meta']
         print_log(f'--restart-schedule: goes on after epoch {meta["epoch"]}, iteration {meta["iter"]} of '
                   f'{runner.max_iters}, with {", ".join(differing) or "the same settings"}; the learning rate is '
                   f'{new:.4g} (it was {old:.4g}).', 'current', level='WARNING')
-
-
-def _model(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
