@@ -1,8 +1,7 @@
 """Makes any run one that can be interrupted and resumed."""
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import LOOPS
-from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
-from mmengine.runner.checkpoint import _load_checkpoint
+from mmengine.runner import CheckpointLoader, IterBasedTrainLoop, Runner, find_latest_checkpoint
 from torch.utils.data import DataLoader
 
 from .hooks import EpochSeedHook, MissedValidationHook, SameRunHook, StrictResumeHook
@@ -44,7 +43,7 @@ def _resumed_position(runner: Runner) -> tuple[int, int] | None:
     path = runner._load_from or find_latest_checkpoint(runner.work_dir)
     if path is None:
         return None
-    checkpoint = _load_checkpoint(path, map_location='cpu')
+    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     position, seed = position_of(checkpoint), checkpoint['meta'].get('seed')
     if type(seed) is int and seed != runner.seed:
         if runner._randomness_cfg.get('seed') is not None:

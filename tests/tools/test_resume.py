@@ -1,6 +1,7 @@
 """Resuming through tools/train.py: the same run to the last bit, or one line that says why not."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,9 +73,13 @@ def records(work_dir: Path) -> dict[int, dict]:
 
 
 def validations(work_dir: Path) -> dict[int, float]:
+    return dict(validation_lines(work_dir))
+
+
+def validation_lines(work_dir: Path) -> list[tuple[int, float]]:
     lines = [json.loads(line) for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
              for line in path.read_text().splitlines()]
-    return {line['step']: line['accuracy/top1'] for line in lines if 'accuracy/top1' in line}
+    return [(line['step'], line['accuracy/top1']) for line in lines if 'accuracy/top1' in line]
 
 
 def state(path: Path) -> dict[str, torch.Tensor]:
@@ -125,7 +130,7 @@ def test_a_resumed_run_is_the_same_run(case, place, tmp_path):
     assert_same(tmp_path / 'whole', tmp_path / 'resumed', last)
 
 
-def test_two_processes_between_two_updates(place, tmp_path):
+def test_two_processes_between_two_updates(place, tmp_path, capfd):
     """Five iterations an epoch, an update every three: the gradients of both processes are in the checkpoint."""
 
     def train(name: str, *flags: str) -> None:
@@ -139,6 +144,19 @@ def test_two_processes_between_two_updates(place, tmp_path):
     train('resumed', '--resume', str(tmp_path / 'whole/epoch_1.pth'))
     assert read_checkpoint(tmp_path / 'whole/epoch_1.pth')['meta']['iter'] == 5
     assert_same(tmp_path / 'whole', tmp_path / 'resumed', 'epoch_3.pth')
+
+    def alone(batch_size: int) -> tuple[int, str]:
+        capfd.readouterr()
+        status = call('train.py', 'draws.py', '--work-dir', tmp_path / 'alone', '--resume',
+                      tmp_path / 'whole/epoch_1.pth', '--cfg-options', 'optim_wrapper.accumulative_counts=3',
+                      f'train_dataloader.batch_size={batch_size}', cwd=place)
+        return status, ''.join(capfd.readouterr())
+
+    status, output = alone(20)
+    assert status == 0 and 'Resumed with batch_size 20 instead of 10, processes 1 instead of 2' in output
+    assert 'The gradients of the last 2 iterations before the checkpoint are lost' in output
+    status, output = alone(10)
+    assert status == 2 and 'iterations an epoch 10 instead of 5, images an update 30 instead of 60' in output
 
 
 KILLER = """
@@ -157,22 +175,42 @@ class Killer(Hook):
 """
 
 
-@pytest.mark.parametrize('epoch', [2, 3])
-def test_a_validation_that_was_cut_off_is_made_up_for(epoch, whole, place, tmp_path):
-    """Killed while it validates; the last epoch ends the run, and the best checkpoint may be any."""
+def test_a_last_validation_that_was_cut_off_is_made_up_for(whole, place, tmp_path):
+    """Killed while it validates for the last time."""
     (place / 'killer.py').write_text(KILLER)
     (place / 'killed.py').write_text("_base_ = './draws.py'\ncustom_imports = dict(imports=['killer'])\n"
                                      "custom_hooks = [dict(type='mmkd.EpochSeedHook'), dict(type='Killer')]\n")
     command = [sys.executable, str(TOOLS / 'train.py'), 'killed.py', '--work-dir', str(tmp_path)]
-    variables = environment(KILL_AT=str(epoch), PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)]))
+    variables = environment(KILL_AT='3', PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)]))
     assert subprocess.run(command, cwd=place, env=variables, capture_output=True).returncode == -signal.SIGKILL
-    assert validations(tmp_path).keys() == set(range(1, epoch))
+    assert validations(tmp_path).keys() == {1, 2}
     result = subprocess.run([*command, '--resume'], cwd=place, env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert f'interrupted before its validation at epoch {epoch}, iteration {10 * epoch}' in result.stdout
+    assert 'interrupted before its validation at epoch 3, iteration 30' in result.stdout
     assert validations(tmp_path) == validations(whole)
-    again = subprocess.run([*command, '--resume'], cwd=place, env=variables, capture_output=True, text=True)
-    assert again.returncode == 0 and 'interrupted before' not in again.stdout  # all is there
+
+
+@pytest.mark.parametrize('epoch', [2, 3])
+def test_only_a_validation_that_is_missing_is_made_up_for(epoch, whole, place, tmp_path):
+    """What is left if a run ends between a checkpoint and its validation; or right after it."""
+    shutil.copy(whole / f'epoch_{epoch}.pth', tmp_path)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / f'epoch_{epoch}.pth'))
+    arguments = ['draws.py', '--work-dir', tmp_path, '--resume']
+    marks = [(dict(epoch=epoch - 1, iter=10 * epoch - 10), True), (dict(epoch=epoch, iter=10 * epoch), False)]
+    for mark, repeated in marks:
+        (tmp_path / 'last_checkpoint').write_text(str(tmp_path / f'epoch_{epoch}.pth'))
+        (tmp_path / 'last_validation.json').write_text(json.dumps(mark))
+        before = len(validation_lines(tmp_path))
+        assert call('train.py', *arguments, cwd=place) == 0
+        assert len(validation_lines(tmp_path)) - before == 3 - epoch + repeated
+        assert validations(tmp_path).items() <= validations(whole).items()
+
+
+def test_a_new_run_forgets_the_validations_of_an_old_one(place, tmp_path):
+    (tmp_path / 'last_validation.json').write_text(json.dumps(dict(epoch=1, iter=10)))
+    assert call('train.py', 'draws.py', '--work-dir', tmp_path, '--no-validate', '--cfg-options',
+                'train_cfg.max_epochs=1', 'param_scheduler=[]', cwd=place) == 0
+    assert not (tmp_path / 'last_validation.json').exists()
 
 
 def refusal(place: Path, capsys: pytest.CaptureFixture, checkpoint: Path, *options: str) -> str:
@@ -211,9 +249,7 @@ def test_another_kind_of_run_is_refused(options, message, whole, place, capsys):
 
 
 def test_epochs_are_not_resumed_as_iterations(whole, place, capsys):
-    (place / 'draws_by_iterations.py').write_text(
-        "_base_ = './draws.py'\ntrain_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=60)\n")
-    assert call('train.py', 'draws_by_iterations.py', '--work-dir', place / 'refused', '--resume',
+    assert call('train.py', 'iterations.py', '--work-dir', place / 'refused', '--resume',
                 whole / 'epoch_3.pth', cwd=place) == 2
     assert 'the loop of the interrupted run, got iteration instead of epoch' in capsys.readouterr().err
 
@@ -235,7 +271,10 @@ def test_checkpoints_that_cannot_be_resumed(whole, place, capsys):
             (dict(meta={}), 'epoch None and iter None'),
             (dict(meta=dict(meta, epoch='1')), "got epoch '1'"),
             (dict(meta=dict(meta, epoch=-1)), 'got epoch -1'),
-            (dict(meta=dict(meta, iter=25, run=None)), 'which do not fit 25 iterations in 1 epochs'),
+            (dict(meta=dict(meta, iter=25)), '10 iterations an epoch, which do not fit 25 iterations in 1 epochs'),
+            (dict(meta=dict(meta, iter=25, run='text')), 'iterations an epoch 10 instead of 25'),
+            (dict(meta=dict(meta, epoch=0, iter=25, run={})), 'do not fit 25 iterations in 0 epochs'),
+            (dict(meta=dict(meta, run=dict(unit=3, epoch_length='x', end=2))), 'got epochs 3 instead of 2'),
             (dict(message_hub=None), 'message_hub')]:
         content = {name: value for name, value in (complete | change).items() if value is not None}
         torch.save(content, place / 'changed.pth')

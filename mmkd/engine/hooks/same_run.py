@@ -1,4 +1,6 @@
 """A resumed run that is the run that was interrupted, or says why not."""
+import logging
+
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -104,7 +106,7 @@ class SameRunHook(Hook):
         lost = pending_gradients.restore(runner, self._gradients)
         if lost:
             print_log(f'The gradients of the last {lost} iterations before the checkpoint are lost: it holds none, or '
-                      'those of another number of processes.', 'current', level='WARNING')
+                      'those of another number of processes.', 'current', level=logging.WARNING)
 
     def _tell(self, runner: Runner, before: dict) -> None:
         """Says what is another way to the same lengths."""
@@ -114,10 +116,10 @@ class SameRunHook(Hook):
                    if before.get(name, now[name]) != now[name]]
         if changed and not self.restart:
             print_log(f'Resumed with {", ".join(changed)}: the learning rates stay, but the images of a step and '
-                      'their draws are others than without the interruption.', 'current', level='WARNING')
+                      'their draws are others than without the interruption.', 'current', level=logging.WARNING)
         if 'draws' not in before:
             print_log('The checkpoint has no record of its run: what can be compared is the same, but random draws may '
-                      'differ from those of an uninterrupted run.', 'current', level='WARNING')
+                      'differ from those of an uninterrupted run.', 'current', level=logging.WARNING)
 
     def _restart(self, runner: Runner, checkpoint: dict, differing: list[str]) -> None:
         wrapper = checkpoint['optimizer']
@@ -129,4 +131,4 @@ class SameRunHook(Hook):
         new, meta = rates(groups[0]['param_groups']), checkpoint['meta']
         print_log(f'--restart-schedule: goes on after epoch {meta["epoch"]}, iteration {meta["iter"]} of '
                   f'{runner.max_iters}, with {", ".join(differing) or "the same settings"}; the learning rate is '
-                  f'{new:.4g} (it was {old:.4g}).', 'current', level='WARNING')
+                  f'{new:.4g} (it was {old:.4g}).', 'current', level=logging.WARNING)
