@@ -48,9 +48,9 @@ class SameRunHook(Hook):
         if not runner._resume:
             return
         check_complete(runner, checkpoint, self.restart)
-        check_ahead(runner, checkpoint)
         before = facts_in(checkpoint)
         differing = differences(runner, checkpoint, self._draws)
+        check_ahead(runner, checkpoint)
         if differing and not self.restart:
             raise UserError(
                 f'--resume expects the settings of the interrupted run, got {", ".join(differing)}. Its learning '
