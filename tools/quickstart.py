@@ -116,7 +116,7 @@ def run(args: argparse.Namespace, lock: int) -> None:
         watch.running = not all(job.done() for job in jobs)
         if not any(job.done() or job.begun() for job in jobs):
             watch.before = 0.0
-        run_jobs(jobs, args.jobs, ROOT, lock)
+        run_jobs(jobs, args.jobs, ROOT, lock, watch.save)  # a kill leaves no time to write the clock
         report(plan, watch)
     finally:
         watch.save()

@@ -10,7 +10,8 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, StrictResumeHook
+from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook
+from mmkd.engine.resuming import make_resumable
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
@@ -28,6 +29,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/CONFIG_NAME)')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='go on from CHECKPOINT, or from the last one in the work dir')
+    parser.add_argument('--restart-schedule', action='store_true',
+                        help='with --resume: go on with the batch size, lengths and learning rates of this config, '
+                        'where they are not those of the interrupted run')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs an accelerator)')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate with the actual batch size over auto_scale_lr.base_batch_size')
@@ -40,6 +44,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='unpickle checkpoints that hold Python objects; may run code of their author')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
+    if args.restart_schedule and not args.resume:
+        parser.error('--restart-schedule expects --resume as well.')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 
@@ -89,11 +95,10 @@ def main() -> None:
     watch_distillation(config)
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
-    if config.get('resume'):
-        runner.register_hook(StrictResumeHook())
     for kind in (DataFitHook, FiniteTrainingHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())
+    make_resumable(runner, args.restart_schedule)
     runner.train()
 
 

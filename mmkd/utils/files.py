@@ -2,7 +2,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import UserError
@@ -63,3 +63,40 @@ def lock_folder(folder: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Lets one process go on while others wait, where the system and the disk can lock a folder; leaves no file.
+
+    Args:
+        folder: The folder that all of them change.
+    """
+    descriptor = None
+    with suppress(ImportError, OSError):
+        import fcntl
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def put_in_place(new: Path, target: Path, old: Path | None) -> None:
+    """Renames a finished folder; if that fails, all is as before.
+
+    Args:
+        new: The folder.
+        target: Its new name.
+        old: Where to put the folder that has this name; None if none has.
+    """
+    if old:
+        target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        if old:
+            old.rename(target)
+        raise

@@ -14,7 +14,19 @@ TAIL_LINES = 30
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def run_jobs(jobs: list[Job], slots: int, root: Path, lock: int) -> None:
+class _ObservedProgress(Progress):
+    """Progress that calls a function now and then."""
+
+    def __init__(self, jobs: list[Job], slots: int, on_tick: Callable[[], None]) -> None:
+        super().__init__(jobs, slots)
+        self._on_tick = on_tick
+
+    def tick(self, running: list[Job]) -> None:
+        super().tick(running)
+        self._on_tick()
+
+
+def run_jobs(jobs: list[Job], slots: int, root: Path, lock: int, on_tick: Callable[[], None] = lambda: None) -> None:
     """Runs jobs to the end, with a progress bar.
 
     Args:
@@ -22,13 +34,14 @@ def run_jobs(jobs: list[Job], slots: int, root: Path, lock: int) -> None:
         slots: How many run side by side.
         root: The checkout, whose ``mmkd`` the jobs import.
         lock: The open lock file of the work dir, which the children inherit.
+        on_tick: Is called about once a second.
 
     Raises:
         JobError: A job failed; the others were stopped.
     """
     search = os.pathsep.join(filter(None, [str(root), os.environ.get('PYTHONPATH')]))
     env = os.environ | dict(PYTHONPATH=search, MPLBACKEND='Agg')
-    progress = Progress(jobs, slots)
+    progress = _ObservedProgress(jobs, slots, on_tick)
     try:
         Scheduler(jobs, slots, progress, env, pass_fds=(lock, )).run()
     finally:

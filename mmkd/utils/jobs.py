@@ -55,6 +55,8 @@ class Job:
     cost: float = 1.0
     threads: int = 1
     seconds: float = field(default=0.0, init=False)
+    kept: float = field(default=0.0, init=False)  # seconds of its interrupted parts that it goes on from
+    started: float = field(default=0.0, init=False)  # clock time of its present part
 
     def command(self, resume: bool) -> list[str]:
         """The command, once the jobs that it needs are done.
@@ -76,6 +78,10 @@ class Job:
         """Whether an interrupted run can go on from what its folder holds."""
         return False
 
+    def saved_at(self) -> float | None:
+        """The clock time at which was written what an interrupted run goes on from; None if it is not known."""
+        return None
+
     def done(self) -> dict | None:
         """Reads ``done.json``; None if the job is not done, or was done with another key."""
         content = read_json(self.folder / DONE)
@@ -93,21 +99,32 @@ class Job:
             Whether an interrupted run is there to go on with.
         """
         begun = self.begun()
-        self.seconds = begun['seconds'] if begun else 0.0
         resume = begun is not None and self.can_resume()
+        self.seconds = self.kept = self._kept_seconds(begun) if resume else 0.0
         if not resume and not remove_job_folder(self.folder):
             move_aside(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         return resume
 
+    def _kept_seconds(self, begun: dict) -> float:
+        """The seconds of interrupted parts, without those after the state that the run goes on from."""
+        saved = self.saved_at()
+        if saved is None or 'started' not in begun or self.collect() is not None:
+            return begun['seconds']
+        return begun['kept'] + max(0.0, saved - begun['started'])
+
+    def note(self) -> None:
+        """Writes ``run.json``."""
+        self.save(UNFINISHED, kept=round(self.kept, 1), started=round(self.started, 1))
+
     def save(self, name: str, **content: object) -> None:
-        """Writes ``run.json`` or ``done.json``."""
+        """Writes one of the job's two files, with the key and the seconds."""
         write_json(self.folder / name, dict(key=self.key, seconds=round(self.seconds, 1), **content))
 
 
 @dataclass
 class _Running:
-    """A job whose command runs; ``start`` is set back by the seconds of its interrupted parts."""
+    """A job whose command runs; ``start`` is set back by the kept seconds of its interrupted parts."""
     job: Job
     command: list[str]
     process: subprocess.Popen
@@ -175,8 +192,8 @@ class Scheduler:
         if metrics is not None:  # all but the marker was there
             self._finish(job, metrics, job.command(resume))
             return
-        command = job.command(resume)
-        job.save(UNFINISHED)
+        command, job.started = job.command(resume), time.time()
+        job.note()
         env = self.env | dict(OMP_NUM_THREADS=str(job.threads), MKL_NUM_THREADS=str(job.threads))
         with open(job.folder / OUTPUT, 'ab') as output:
             # In a session of its own, Ctrl-C reaches the child through _stop only.
@@ -190,7 +207,7 @@ class Scheduler:
             self._next_tick = time.monotonic() + TICK_SECONDS
             jobs = [running.job for running in self._running]
             for job in jobs:
-                job.save(UNFINISHED)
+                job.note()
             self.observer.tick(jobs)
 
     def _reap(self) -> None:

@@ -16,7 +16,7 @@ from .configs import find_config
 from .errors import UserError
 from .files import read_json
 from .jobs import Job
-from .run_logs import count_iterations, epoch_of, last_checkpoint, last_iteration, read_scalars
+from .run_logs import count_iterations, last_checkpoint, last_iteration, read_scalars
 from .tool_paths import tool_path
 from .versions import installed_versions
 
@@ -55,9 +55,13 @@ class TrainJob(Job):
                             if name not in ('step', 'time', 'data_time')}
 
     def can_resume(self) -> bool:
-        """A run that ended before its last validation cannot: MMEngine would not validate any more."""
+        """A run with a checkpoint can; one that lacks only its last validation makes up for it."""
+        return self._checkpoint() is not None
+
+    def saved_at(self) -> float | None:
+        """When its last checkpoint was written."""
         checkpoint = self._checkpoint()
-        return checkpoint is not None and (epoch_of(checkpoint) < self.end or self.collect() is not None)
+        return checkpoint.stat().st_mtime if checkpoint else None
 
     def done(self) -> dict | None:
         """See :class:`Job`; others need the checkpoint."""

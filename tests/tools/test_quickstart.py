@@ -210,6 +210,22 @@ def test_interrupt(stubbed, tmp_path):
     assert 'no space left\nerror: teacher failed with exit status 1.' in result.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='finds child processes in /proc')
+def test_a_killed_quick_start_keeps_its_clock(stubbed, tmp_path):
+    (stubbed.parent / 'train.py').write_text(STUB.format(sleep=True))
+    process = subprocess.Popen([sys.executable, str(stubbed), '--check', '--jobs', '1'], cwd='/',
+                               env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    clock, deadline = tmp_path / 'work_dirs/quickstart-check/clock.json', time.monotonic() + 120
+    while quickstart.read_json(clock).get('seconds', 0) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.1)
+    children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+    for pid in [process.pid, *map(int, children)]:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    assert quickstart.Stopwatch(clock).seconds() >= 2
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_end_to_end(tmp_path):

@@ -1,4 +1,6 @@
 import json
+import os
+import time
 
 import pytest
 import torch
@@ -38,9 +40,29 @@ def test_goes_on_after_an_epoch(job):
     assert job.progress() == (20, 40)
 
 
-def test_starts_over_without_its_last_validation(job):
+def test_makes_up_for_its_last_validation(job):
     leave(job, 2, [1], 40)
-    assert not job.can_resume()
+    assert job.can_resume() and job.collect() is None
+
+
+def test_seconds_are_those_of_what_was_kept(job):
+    """Killed 30 s after it began, 10 s after its last checkpoint; and again before the next one."""
+    leave(job, 1, [1], 20)
+    now = time.time()
+    os.utime(job.folder / 'epoch_1.pth', (now - 10, now - 10))
+    job.seconds, job.started = 30., now - 30
+    job.note()
+    assert job.prepare() and job.seconds == pytest.approx(20, abs=0.2)
+    job.started, job.seconds = now, job.seconds + 5
+    job.note()
+    assert job.prepare() and job.seconds == pytest.approx(20, abs=0.2)
+
+
+def test_seconds_of_a_lost_run_do_not_count(job):
+    job.folder.mkdir()
+    job.seconds, job.started = 30., time.time() - 30
+    job.note()
+    assert not job.prepare() and job.seconds == 0
 
 
 def test_collects_the_last_validation(job):

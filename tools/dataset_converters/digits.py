@@ -32,6 +32,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from mmkd.utils import UserError
+from mmkd.utils.files import one_at_a_time, put_in_place
 
 FORMAT = 1  # raised whenever the same settings give other files
 VAL_PER_CLASS = 50
@@ -232,14 +233,13 @@ def convert(out: Path, settings: Settings, force: bool = False) -> bool:
         new, old = Path(folder, 'new'), Path(folder, 'old')
         write_all(new, settings)
         (new / 'digits.json').write_text(json.dumps(wanted, indent=2))
-        if stamp:
-            out.rename(old)
-        try:
-            new.rename(out)
-        except BaseException:
-            if stamp:
-                old.rename(out)
-            raise
+        with one_at_a_time(out.parent):
+            now = read_stamp(out)
+            if now == wanted and now != stamp:  # another process made them meanwhile
+                return False
+            if now and not force:
+                raise UserError(f'{out} was made with other settings meanwhile. Name another --out.')
+            put_in_place(new, out, old if now else None)
     return True
 
 

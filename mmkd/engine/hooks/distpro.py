@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmkd.engine.meta_gradient import meta_gradient
+from mmkd.engine.position import batches_of_epoch, by_epoch
 from mmkd.losses.feature.distpro import DistProLoss
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
@@ -100,6 +101,9 @@ class DistProSearchHook(Hook):
         if hasattr(self._held_out_loader.sampler, 'set_epoch'):
             self._held_out_loader.sampler.set_epoch(runner.epoch)
         self._held_out = _endless(self._held_out_loader)
+        begin = runner.iter - batches_of_epoch(runner.train_loop) if by_epoch(runner.train_loop) else 0
+        for _ in range(-(-runner.iter // self.interval) - -(-begin // self.interval)):  # interrupted inside the epoch
+            next(self._held_out)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Takes a search step."""

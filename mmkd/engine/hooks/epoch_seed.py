@@ -1,12 +1,9 @@
 """Random numbers that do not depend on whether a run was interrupted."""
-import random
-
-import numpy as np
-import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmkd.engine.replay import seed_all
 from mmkd.registry import HOOKS
 
 
@@ -30,8 +27,4 @@ class EpochSeedHook(Hook):
         Args:
             runner: The runner.
         """
-        words = np.random.SeedSequence([runner.seed, runner.epoch, get_rank()]).generate_state(1)
-        seed = int(words[0])
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        seed_all(runner.seed, runner.epoch, get_rank())

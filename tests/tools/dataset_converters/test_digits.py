@@ -217,6 +217,47 @@ def test_failed_replacement_keeps_the_old_data(quick, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ['a']
 
 
+@pytest.mark.parametrize('force', [False, True])
+def test_two_at_once_both_succeed(quick, tmp_path, monkeypatch, force):
+    """A second run that starts while the first writes, and ends after it."""
+    out, write, others = tmp_path / 'a', digits.write_all, []
+    if force:
+        digits.convert(out, digits.Settings(seed=1))
+
+    def write_slowly(folder, settings):
+        monkeypatch.setattr(digits, 'write_all', write)
+        others.append(digits.convert(out, SETTINGS, force))
+        write(folder, settings)
+
+    monkeypatch.setattr(digits, 'write_all', write_slowly)
+    assert not digits.convert(out, SETTINGS, force) and others == [True]
+    assert digits.read_stamp(out)['seed'] == SETTINGS.seed
+    assert [path.name for path in tmp_path.iterdir()] == ['a']
+
+
+def test_two_processes_at_once_both_succeed(tmp_path):
+    pytest.importorskip('sklearn')
+    command = [sys.executable, str(SCRIPT), '--out', 'here', '--scenes-train', '1', '--scenes-val', '1']
+    processes = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = sorted(process.communicate()[0] for process in processes)
+    assert [process.returncode for process in processes] == [0, 0]
+    assert outputs == ['here: already there.\n', 'here: written.\n']
+
+
+def test_another_kind_made_meanwhile_is_kept(quick, tmp_path, monkeypatch):
+    write = digits.write_all
+
+    def write_slowly(folder, settings):
+        monkeypatch.setattr(digits, 'write_all', write)
+        digits.convert(tmp_path / 'a', digits.Settings(seed=7))
+        write(folder, settings)
+
+    monkeypatch.setattr(digits, 'write_all', write_slowly)
+    with pytest.raises(digits.UserError, match='meanwhile'):
+        digits.convert(tmp_path / 'a', SETTINGS)
+    assert digits.read_stamp(tmp_path / 'a')['seed'] == 7
+
+
 @pytest.mark.parametrize('error', [KeyboardInterrupt, OSError])
 def test_interrupted_run_leaves_nothing(tmp_path, monkeypatch, error):
     saved, save = [], digits.save_image
