@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmkd.engine.hooks import StrictResumeHook
 from mmkd.utils import UserError
+from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
@@ -30,7 +31,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='go on from CHECKPOINT, or from the last one in the work dir')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs an accelerator)')
     parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate with the actual batch size over auto_scale_lr.base_batch_size')
+                        help='scale the learning rate with the actual batch size (GPUs and accumulation counted) over '
+                        'auto_scale_lr.base_batch_size')
     parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override config entries: optim_wrapper.optimizer.lr=1e-3 model.task_weight=0.5')
@@ -89,6 +91,7 @@ def main() -> None:
     watch_distillation(config)
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    count_accumulation(runner)
     if config.get('resume'):
         runner.register_hook(StrictResumeHook())
     runner.train()

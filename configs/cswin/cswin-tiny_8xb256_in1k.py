@@ -21,5 +21,5 @@ val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
-custom_hooks = [dict(type='EMAHook', momentum=1.6e-4, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EMAHook', momentum=1.6e-4, priority='ABOVE_NORMAL')]
 auto_scale_lr = dict(base_batch_size=2048)

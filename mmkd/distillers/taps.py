@@ -5,18 +5,31 @@ from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from mmkd.utils import UserError, nearest
 
 from .locations import Location, named_locations
 
-Tapped = dict[str, Tensor | list[Tensor]]
+
+class Tapped(dict[str, Tensor | list[Tensor]]):
+    """Tap name to what it has read. To ask for one that the forward pass did not reach is an error."""
+
+    def __missing__(self, name: str) -> None:
+        """Names the tap.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f'the tap {name!r} expects its module to run in every forward pass, but it did not run in this '
+                        'one. Tap a module that the model always calls.')
 
 
 class Taps:
     """Reads named tensors from the forward passes of one model.
 
-    The names are resolved once. A name is one of :func:`named_locations` or a dotted module path, which reads the
+    The names are resolved once, and their modules anew where others have taken their places (norms that are converted
+    to synchronised ones, say). A name is one of :func:`named_locations` or a dotted module path, which reads the
     module's output as it is. ``@input`` after it reads the module's input instead, and ``@all`` the list of all its
     runs in the forward pass, in their order, instead of the last one. A copy of the model (an EMA, say) gets
     taps of its own with ``deepcopy`` of the object that holds both.
@@ -32,19 +45,30 @@ class Taps:
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
         self.names = list(dict.fromkeys(names))
         self.locations = {name: locate(model, name) for name in self.names}
-        self._tensors: Tapped = {}
+        self._tensors = Tapped()
         self._recording = False
         self._stop_early = False
         self._image_size = (1, 1)
-        modules = dict(model.named_modules())
+        self._model = model
+        self._attached: dict[str, tuple[nn.Module, RemovableHandle]] = {}
+        self._attach()
+
+    def _attach(self) -> None:
+        """Hooks the recorders to the modules that are at the taps' places now."""
         for name, location in self.locations.items():
-            module, recorder = modules[location.module], _Recorder(self, name, location)
+            module, (old, handle) = _module_at(self._model, name, location), self._attached.get(name, (None, None))
+            if module is old:
+                continue
+            if handle is not None:
+                handle.remove()
+            recorder = _Recorder(self, name, location)
             if location.reads_input:
                 if getattr(module, 'inplace', False):
                     module.inplace = False  # it would overwrite what was read
-                module.register_forward_pre_hook(recorder)
+                handle = module.register_forward_pre_hook(recorder)
             else:
-                module.register_forward_hook(recorder)
+                handle = module.register_forward_hook(recorder)
+            self._attached[name] = module, handle
 
     def read(self, forward: Callable[..., Any], inputs: Tensor, *args: Any, stop_early: bool = False,
              **kwargs: Any) -> tuple[Any, Tapped]:
@@ -60,8 +84,12 @@ class Taps:
         Returns:
             What ``forward`` returned (None where it was ended early), and tap name to tensor or list of tensors.
             A tap that the pass did not reach is missing.
+
+        Raises:
+            UserError: A tap's module has been taken out of the model.
         """
-        self._tensors, self._recording = {}, True
+        self._attach()
+        self._tensors, self._recording = Tapped(), True
         self._image_size = tuple(inputs.shape[-2:])
         self._stop_early = stop_early and not any(location.every_run for location in self.locations.values())
         try:
@@ -69,7 +97,7 @@ class Taps:
         except _EverythingReadError:
             outputs = None
         finally:
-            tensors, self._tensors, self._recording = self._tensors, {}, False
+            tensors, self._tensors, self._recording = self._tensors, Tapped(), False
         return outputs, tensors
 
     def record(self, name: str, location: Location, value: object) -> None:
@@ -101,6 +129,14 @@ class _Recorder:
 
     def __call__(self, module: nn.Module, *inputs_and_output: object) -> None:
         self.taps.record(self.name, self.location, inputs_and_output[-1])
+
+
+def _module_at(model: nn.Module, name: str, location: Location) -> nn.Module:
+    try:
+        return model.get_submodule(location.module)
+    except AttributeError as error:
+        raise UserError(f'the tap {name!r} expects the {type(model).__name__} to keep its module {location.module}, but '
+                        f'it is gone ({error}). Build the model anew after changing its modules.') from error
 
 
 def locate(model: nn.Module, name: str) -> Location:

@@ -47,16 +47,20 @@ def resolve_arch(arch: str | Mapping, settings: Mapping[str, Mapping], what: str
 
 @contextmanager
 def statistics_kept(module: nn.Module) -> Iterator[None]:
-    """Lets batch norms normalise as before without counting the same batch into their statistics again."""
-    norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
-    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    """Lets norms normalise as before without counting the same batch into their statistics again.
+
+    Of whatever kind they are: batch and instance norms, PyTorch's synchronised ones, and mmcv's, which heed the
+    momentum alone.
+    """
+    norms = [norm for norm in module.modules() if norm.training and getattr(norm, 'track_running_stats', False)]
+    kept = [(norm.momentum, norm.track_running_stats) for norm in norms]
     for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0., None
+        norm.momentum, norm.track_running_stats = 0., False
     try:
         yield
     finally:
-        for norm, (momentum, count) in zip(norms, kept):
-            norm.momentum, norm.num_batches_tracked = momentum, count
+        for norm, (momentum, tracking) in zip(norms, kept):
+            norm.momentum, norm.track_running_stats = momentum, tracking
 
 
 class ConvNetBlock(nn.Module):
