@@ -135,8 +135,8 @@ def _module_at(model: nn.Module, name: str, location: Location) -> nn.Module:
     try:
         return model.get_submodule(location.module)
     except AttributeError as error:
-        raise UserError(f'the tap {name!r} expects the {type(model).__name__} to keep its module {location.module}, but '
-                        f'it is gone ({error}). Build the model anew after changing its modules.') from error
+        raise UserError(f'the tap {name!r} expects the {type(model).__name__} to keep its module {location.module}, '
+                        f'but it is gone ({error}). Build the model anew after changing its modules.') from error
 
 
 def locate(model: nn.Module, name: str) -> Location:

@@ -47,20 +47,22 @@ def resolve_arch(arch: str | Mapping, settings: Mapping[str, Mapping], what: str
 
 @contextmanager
 def statistics_kept(module: nn.Module) -> Iterator[None]:
-    """Lets norms normalise as before without counting the same batch into their statistics again.
+    """Lets norms compute as before without counting the same batch into their statistics again.
 
-    Of whatever kind they are: batch and instance norms, PyTorch's synchronised ones, and mmcv's, which heed the
-    momentum alone.
+    Of whatever kind they are: batch and instance norms, PyTorch's synchronised ones and mmcv's. All of them heed a
+    momentum of 0, and may count batches in a copy; without their buffers they would save other tensors for the
+    backward pass, or refuse.
     """
-    norms = [norm for norm in module.modules() if norm.training and getattr(norm, 'track_running_stats', False)]
-    kept = [(norm.momentum, norm.track_running_stats) for norm in norms]
-    for norm in norms:
-        norm.momentum, norm.track_running_stats = 0., False
+    norms = [norm for norm in module.modules() if getattr(norm, 'running_mean', None) is not None
+             and hasattr(norm, 'momentum') and hasattr(norm, 'num_batches_tracked')]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm, (_, count) in zip(norms, kept):
+        norm.momentum, norm.num_batches_tracked = 0., None if count is None else count.clone()
     try:
         yield
     finally:
-        for norm, (momentum, tracking) in zip(norms, kept):
-            norm.momentum, norm.track_running_stats = momentum, tracking
+        for norm, (momentum, count) in zip(norms, kept):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 class ConvNetBlock(nn.Module):

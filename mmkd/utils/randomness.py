@@ -25,5 +25,6 @@ def unchanged_generators() -> Iterator[None]:
 
 def generator_of(*numbers: int) -> torch.Generator:
     """A generator on the CPU whose draws follow from some whole numbers, which are not negative, and their order."""
-    words = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    # Without the key, zeros at the end would not count.
+    words = np.random.SeedSequence(numbers, spawn_key=(len(numbers),)).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(words[0]) % 2**63)

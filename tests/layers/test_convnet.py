@@ -4,9 +4,10 @@ import copy
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
 
 from mmkd.layers import HierarchicalConvNet, LayerNorm2d, resolve_arch
-from mmkd.layers.convnet import statistics_kept
+from mmkd.layers.convnet import ConvNetBlock, statistics_kept
 from mmkd.utils import UserError
 
 
@@ -123,7 +124,7 @@ def test_wrong_archs(arch, words):
 
 
 class MMCVNorm(nn.Module):
-    """Heeds what mmcv's synchronised norm heeds: its momentum, and in eval mode ``track_running_stats``."""
+    """A norm that heeds what mmcv's synchronised one does, which needs a GPU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -144,7 +145,7 @@ class MMCVNorm(nn.Module):
 @pytest.mark.parametrize('norm', [
     nn.BatchNorm2d(3), nn.BatchNorm2d(3, momentum=None), nn.BatchNorm2d(3, track_running_stats=False),
     nn.SyncBatchNorm(3), nn.SyncBatchNorm(3, momentum=None), nn.InstanceNorm2d(3, track_running_stats=True),
-    nn.InstanceNorm2d(3), MMCVNorm(3)], ids=repr)
+    nn.InstanceNorm2d(3), MMCVNorm(3), FrozenBatchNorm2d(3)], ids=repr)
 def test_norms_compute_the_same_without_counting(norm, training):
     torch.manual_seed(0)
     model = nn.Sequential(copy.deepcopy(norm), nn.Conv2d(3, 3, 1))
@@ -158,3 +159,17 @@ def test_norms_compute_the_same_without_counting(norm, training):
     assert torch.equal(kept, model(x)) and repr(model) == settings
     changed = any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert changed == (training and getattr(norm, 'track_running_stats', False))
+
+
+@pytest.mark.parametrize('norm', [
+    nn.BatchNorm2d(3), nn.SyncBatchNorm(3), nn.InstanceNorm2d(3, track_running_stats=True)], ids=repr)
+def test_checkpointing_saves_the_same_tensors_twice(norm):
+    """PyTorch refuses a block that saves fewer when it is computed again."""
+    block, x = ConvNetBlock(with_cp=True), torch.randn(4, 3, 5, 5, requires_grad=True)
+    block.norm = copy.deepcopy(norm)
+    block._forward = block.norm
+    block(x).square().sum().backward()
+    assert x.grad.isfinite().all()
+    plain = copy.deepcopy(norm)
+    plain(x)
+    assert all(torch.equal(a, b) for a, b in zip(block.norm.state_dict().values(), plain.state_dict().values()))

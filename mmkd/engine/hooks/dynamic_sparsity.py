@@ -196,7 +196,7 @@ class DynamicSparsityHook(Hook):
 
 
 def _loss_of_first_batch(runner: Runner, model: nn.Module) -> Tensor:
-    """The loss that the run would take on a first batch, which the run will see again; see :func:`snip` for the rest."""
+    """The loss on the run's first batch, which the run will see again; :func:`snip` sees to the model."""
     own = runner.train_dataloader
     samplers = [sampler for sampler in (own.sampler, own.batch_sampler) if hasattr(sampler, '__dict__')]
     with unchanged_randomness(own) as loader, unchanged_state(*samplers):

@@ -46,8 +46,8 @@ class EMAHook(IterationEMAHook):
         wrappers = list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
         if not self._steps.concerns(getattr(item, 'optimizer', None) for item in wrappers):
             names = ', '.join(type(item).__name__ for item in wrappers)
-            raise UserError("mmkd.EMAHook expects a PyTorch optimizer that holds the model's parameters, whose steps it "
-                            f"counts, got none in {names}. Take MMEngine's EMAHook, which counts batches.")
+            raise UserError("mmkd.EMAHook expects a PyTorch optimizer that holds the model's parameters, to count its "
+                            f"steps, got none in {names}. Take MMEngine's EMAHook, which counts batches.")
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:

@@ -176,8 +176,8 @@ def test_the_trial_pass_leaves_no_trace(tmp_path, sampler):
             tmp_path / f'{sparse}', model=model, custom_hooks=[*traces, *hooks[not sparse:]],
             train_cfg=dict(type='IterBasedTrainLoop', max_iters=4) if sampler.startswith('Inf') else dict(
                 by_epoch=True, max_epochs=4),
-            train_dataloader=dict(batch_size=4, num_workers=0, dataset=Images(), sampler=dict(type=sampler, shuffle=True),
-                                  collate_fn=dict(type='pseudo_collate')),
+            train_dataloader=dict(batch_size=4, num_workers=0, dataset=Images(),
+                                  sampler=dict(type=sampler, shuffle=True), collate_fn=dict(type='pseudo_collate')),
             default_hooks=dict(checkpoint=None))
         with pytest.raises(KeyboardInterrupt):
             runner.train()
@@ -254,7 +254,7 @@ def test_large_kernels_only_and_a_module(tmp_path):
     runner.train()
     assert list(sparsity_hook(runner).masks.weights) == ['mix.vertical.conv.weight', 'mix.horizontal.conv.weight']
     other = make_runner(tmp_path / 'head', dict(module='head', init='erk'))
-    other.register_hook(dict(type='EMAHook'))
+    other.register_hook(dict(type='mmkd.EMAHook'))
     other.train()
     assert list(sparsity_hook(other).masks.weights) == ['weight']
 

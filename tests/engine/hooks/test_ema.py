@@ -44,7 +44,8 @@ class Steps(Hook):
 
 def train(folder: Path, steps: Steps, accumulate: int = 4, model: Net | None = None, **kwargs: object) -> Runner:
     """Four epochs of four batches."""
-    hook = {key: kwargs.pop(key) for key in ('update_buffers', 'interval', 'begin_iter', 'begin_epoch') if key in kwargs}
+    arguments = ('update_buffers', 'interval', 'begin_iter', 'begin_epoch')
+    hook = {key: kwargs.pop(key) for key in arguments if key in kwargs}
     settings = dict(model=model or Net(), optim_wrapper=dict(
         optimizer=dict(type='SGD', lr=.5, momentum=.9), accumulative_counts=accumulate))
     runner = make_runner(folder, **settings | kwargs)
@@ -98,7 +99,8 @@ def test_a_checkpoint_is_as_mmengines(tmp_path):
     saved = torch.load(tmp_path / 'epoch_4.pth', weights_only=False)
     assert all(torch.equal(value, found[name]) for name, value in saved['state_dict'].items())
     raw = {name.removeprefix('module.'): value for name, value in saved['ema_state_dict'].items() if name != 'steps'}
-    assert raw.keys() == found.keys() and all(torch.equal(value, steps.weights[-1][name]) for name, value in raw.items())
+    assert raw.keys() == found.keys()
+    assert all(torch.equal(value, steps.weights[-1][name]) for name, value in raw.items())
     assert saved['ema_state_dict']['steps'] == 4
 
 
