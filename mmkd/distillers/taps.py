@@ -57,7 +57,7 @@ class Taps:
         """Hooks the recorders to the modules that are at the taps' places now."""
         for name, location in self.locations.items():
             module, (old, handle) = _module_at(self._model, name, location), self._attached.get(name, (None, None))
-            if module is old:
+            if module is old and handle.id in (handle.hooks_dict_ref() or ()):
                 continue
             if handle is not None:
                 handle.remove()

@@ -9,6 +9,7 @@ from mmkd.distillers import Taps
 from mmkd.distillers.locations import named_locations
 from mmkd.distillers.taps import token_grid
 from mmkd.utils import UserError
+from mmkd.utils.kept_state import unchanged_state
 
 from .conftest import classifier
 
@@ -193,6 +194,8 @@ def test_taps_follow_norms_that_are_converted(copied):
     both = copy.deepcopy(both) if copied else both
     model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(both['model'])
     for _ in range(2):
+        with unchanged_state(model):  # which takes away what is hooked to it meanwhile
+            both.taps.read(model, image)
         _, after = both.taps.read(model, image)
         assert all(torch.equal(after[name], before[name]) for name in names)
 

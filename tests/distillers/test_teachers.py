@@ -85,8 +85,9 @@ def record_steps(distiller, batch, wrapper, passes: int) -> list[dict[str, torch
 def averaging(build, accumulate: int):
     torch.manual_seed(0)
     student = classifier(8)
-    student.update(backbone=dict(type='mmpretrain.ResNet', depth=18), neck=dict(type='mmpretrain.GlobalAveragePooling'))
-    student['head'].update(in_channels=512)
+    student.update(backbone=dict(type='mmpretrain.ResNet', depth=18, stem_channels=4, base_channels=4),
+                   neck=dict(type='mmpretrain.GlobalAveragePooling'))
+    student['head'].update(in_channels=32)
     distiller = build(student=student, teacher=dict(ema=dict(momentum=0.1)),
                       terms=dict(kd=dict(TERMS['kd'], teacher='logits')))
     distiller = distiller.double().train()  # other storages than at the build, as on another device
