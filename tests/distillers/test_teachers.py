@@ -115,14 +115,14 @@ def test_the_average_counts_optimizer_steps(build, batch, accumulate):
 
 def test_a_resumed_average_is_that_of_an_uninterrupted_run(build, batch):
     batch['inputs'] = [image.double() for image in batch['inputs']]
-    whole, wrapper = averaging(build, 4)
-    record_steps(whole, batch, wrapper, 8)
+    whole, wrapper = averaging(build, 2)
+    record_steps(whole, batch, wrapper, 4)
     saved = copy.deepcopy(dict(model=whole.state_dict(), optimizer=wrapper.state_dict()))
-    resumed, other = averaging(build, 4)
+    resumed, other = averaging(build, 2)
     resumed.load_state_dict(saved['model'])
     other.load_state_dict(saved['optimizer'])
-    record_steps(whole, batch, wrapper, 8)
-    record_steps(resumed, batch, other, 8)
+    record_steps(whole, batch, wrapper, 4)
+    record_steps(resumed, batch, other, 4)
     assert whole.averages['average'].steps == 4
     for (name, value), other in zip(whole.state_dict().items(), resumed.state_dict().values()):
         assert torch.equal(value, other), name
