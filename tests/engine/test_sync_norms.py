@@ -29,7 +29,8 @@ class Images(Dataset):
 
 def slak(**backbone: object) -> dict:
     return dict(type='mmpretrain.ImageClassifier', backbone=dict(type='mmkd.SLaK', arch=SMALL, **backbone),
-                head=dict(type='mmpretrain.LinearClsHead', num_classes=4, in_channels=41),
+                head=dict(type='mmpretrain.LinearClsHead', num_classes=4, in_channels=41,
+                          loss=dict(type='mmpretrain.CrossEntropyLoss')),
                 data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', mean=[120.] * 3, std=[60.] * 3))
 
 
