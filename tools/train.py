@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook
 from mmkd.engine.resuming import make_resumable
 from mmkd.utils import UserError
+from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
@@ -34,7 +35,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         'where they are not those of the interrupted run')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision (needs an accelerator)')
     parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate with the actual batch size over auto_scale_lr.base_batch_size')
+                        help='scale the learning rate with the actual batch size (GPUs and accumulation counted) over '
+                        'auto_scale_lr.base_batch_size')
     parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override config entries: optim_wrapper.optimizer.lr=1e-3 model.task_weight=0.5')
@@ -95,6 +97,7 @@ def main() -> None:
     watch_distillation(config)
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    count_accumulation(runner)
     for kind in (DataFitHook, FiniteTrainingHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())

@@ -11,4 +11,4 @@ _base_ = [
 ]
 
 train_dataloader = dict(batch_size=32)
-custom_hooks = [dict(type='EMAHook', momentum=1e-4, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EMAHook', momentum=1e-4, priority='ABOVE_NORMAL')]

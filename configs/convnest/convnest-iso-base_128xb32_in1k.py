@@ -12,4 +12,4 @@ _base_ = [
 
 model = dict(backbone=dict(structure='isotropic', drop_path_rate=0.4), head=dict(in_channels=384))
 train_dataloader = dict(batch_size=32)
-custom_hooks = [dict(type='EMAHook', momentum=1e-4, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EMAHook', momentum=1e-4, priority='ABOVE_NORMAL')]

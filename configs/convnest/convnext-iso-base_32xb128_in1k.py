@@ -12,4 +12,4 @@ _base_ = [
 ]
 
 model = dict(backbone=dict(drop_path_rate=0.2))
-custom_hooks = [dict(type='EMAHook', momentum=1e-4, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EMAHook', momentum=1e-4, priority='ABOVE_NORMAL')]

@@ -11,4 +11,4 @@ _base_ = [
     'mmpretrain::_base_/default_runtime.py',
 ]
 
-custom_hooks = [dict(type='EMAHook', momentum=1e-4, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EMAHook', momentum=1e-4, priority='ABOVE_NORMAL')]

@@ -11,5 +11,5 @@ model = dict(
 
 train_dataloader = dict(batch_size=128)
 optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=0.1))
-custom_hooks = [dict(type='EMAHook', momentum=8e-5, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EMAHook', momentum=8e-5, priority='ABOVE_NORMAL')]
 auto_scale_lr = dict(base_batch_size=1024)

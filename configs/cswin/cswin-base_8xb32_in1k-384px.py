@@ -21,6 +21,6 @@ optim_wrapper = dict(optimizer=dict(lr=5e-6, weight_decay=1e-8))
 # A cosine of 20 epochs, then 10 at its end; no warm-up.
 param_scheduler = [dict(type='CosineAnnealingLR', eta_min=5e-7, by_epoch=True, T_max=20, end=21)]
 train_cfg = dict(max_epochs=30)
-custom_hooks = [dict(type='EMAHook', momentum=2e-4, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EMAHook', momentum=2e-4, priority='ABOVE_NORMAL')]
 load_from = 'work_dirs/cswin-base_8xb128_in1k/epoch_310.pth'
 auto_scale_lr = dict(base_batch_size=256)

@@ -27,5 +27,5 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=20, T_max=280, end=301),
 ]
 train_cfg = dict(max_epochs=310)
-custom_hooks = [dict(type='EMAHook', momentum=1.6e-4, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EMAHook', momentum=1.6e-4, priority='ABOVE_NORMAL')]
 auto_scale_lr = dict(base_batch_size=2048)

@@ -4,6 +4,6 @@
 _base_ = './slak-mini_digits.py'
 custom_hooks = [
     dict(type='mmkd.EpochSeedHook'),
-    dict(type='EMAHook', momentum=0.02, priority='ABOVE_NORMAL'),
+    dict(type='mmkd.EMAHook', momentum=0.02, priority='ABOVE_NORMAL'),
     dict(type='mmkd.DynamicSparsityHook', sparsity=0.4, init='snip', interval=20, prune_rate=0.3),
 ]

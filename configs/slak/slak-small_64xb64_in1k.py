@@ -9,6 +9,6 @@ _base_ = './slak-tiny_32xb128_in1k.py'
 model = dict(backbone=dict(arch='small', drop_path_rate=0.4))
 train_dataloader = dict(batch_size=64)
 custom_hooks = [
-    dict(type='EMAHook', momentum=1e-4, priority='ABOVE_NORMAL'),
+    dict(type='mmkd.EMAHook', momentum=1e-4, priority='ABOVE_NORMAL'),
     dict(type='mmkd.DynamicSparsityHook', sparsity=0.4, init='snip', interval=100, prune_rate=0.3, growth='random'),
 ]

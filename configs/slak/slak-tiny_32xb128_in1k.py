@@ -20,7 +20,7 @@ param_scheduler = [
 ]
 sync_bn = 'torch'
 custom_hooks = [
-    dict(type='EMAHook', momentum=1e-4, priority='ABOVE_NORMAL'),
+    dict(type='mmkd.EMAHook', momentum=1e-4, priority='ABOVE_NORMAL'),
     dict(type='mmkd.DynamicSparsityHook', sparsity=0.4, init='snip', interval=2000, prune_rate=0.5, growth='random'),
 ]
 auto_scale_lr = dict(base_batch_size=4096)

@@ -104,7 +104,7 @@ def _check_pixels(image: ImageFile, deep: bool) -> Problem | None:
             highest = max(np.ravel(opened.getextrema()).tolist())
             limit = KEPT << 8 if opened.mode.startswith('I') else KEPT  # Pillow keeps the upper 8 bits of colours
             if highest < limit:
-                return Problem('too dark', image.path, f'has 16 bits a channel, but uses the lower 12 or fewer, and '
+                return Problem('too dark', image.path, 'has 16 bits a channel, but uses the lower 12 or fewer, and '
                                'loaders keep the upper 8. Scale the values up')
         if image.max_value is not None:
             extrema = opened.getextrema()

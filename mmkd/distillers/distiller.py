@@ -1,6 +1,7 @@
 """The distiller: a student that learns from its labels and from teachers."""
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.arguments import NON_NEGATIVE, check_arguments
+from mmkd.utils.running_average import OptimizerSteps
 
 from .detectors import fake_samples, forward_mode
 from .finite import tap_sums
@@ -39,8 +41,9 @@ class Distiller(BaseModel):
             each with an optional ``checkpoint``.
         teacher: The teacher, likewise; further keys: ``dtype`` (``'bf16'``, ``'fp16'``), ``compile``
             (bool or dict), and ``input_size`` (int or (height, width)) to which images are resized for it. Or
-            ``dict(ema=dict(momentum=0.0002))``: the running average of the student. Or several: a dict of
-            names to such dicts; the terms' teacher taps are then written ``'name:tap'``.
+            ``dict(ema=dict(momentum=0.0002))``: the running average of the student and its norms' statistics, moved
+            once an optimizer step. Or several: a dict of names to such dicts; the terms' teacher taps are then
+            written ``'name:tap'``.
         terms: Name of each term to its config; see :class:`Term`.
         task_weight: Factor of the student's own loss.
         input_size: Side (or height and width) of the fake images that check all shapes at build.
@@ -73,6 +76,7 @@ class Distiller(BaseModel):
         self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
         teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
         self._teachers, self.averages = build_teachers(teacher, teacher_taps, model)
+        self._updates = OptimizerSteps()
         self._student_taps = Taps(model, [tap for term in self.terms.values() for tap in term.student_taps])
         self.tapped_shapes = self._dry_run(as_size(input_size))
 
@@ -145,14 +149,27 @@ class Distiller(BaseModel):
     def _run_teachers(self, inputs: Tensor, data_samples: list | None, terms: dict[str, Term]) -> Tapped:
         """Runs those teachers of which the terms read something."""
         wanted = {split_tap(tap, self._teachers)[0] for term in terms.values() for tap in term.teacher_taps}
-        return {(f'{name}:{tap}' if name else tap): tensor for name, teacher in self._teachers.items()
-                if name in wanted for tap, tensor in teacher(inputs, data_samples).items()}
+        return Tapped({(f'{name}:{tap}' if name else tap): tensor for name, teacher in self._teachers.items()
+                       if name in wanted for tap, tensor in teacher(inputs, data_samples).items()})
 
     def _follow_student(self) -> None:
-        """Lets the running averages take the student's weights in, those of the last update."""
-        if self.training:
+        """Lets the running averages take the student's weights in, if they are new and its own.
+
+        Those that ``torch.func.functional_call`` lends it are no parameters.
+        """
+        if self.training and self.averages and isinstance(next(self.student.parameters()), nn.Parameter):
+            self._updates.watch(self.student)
+            new = self._updates.taken()
+            for average in self.averages.values():
+                if new or average.steps == 0:
+                    average.update_parameters(self.student)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """What is saved: the running averages have taken the last optimizer step in."""
+        if self._updates.taken():
             for average in self.averages.values():
                 average.update_parameters(self.student)
+        return super().state_dict(*args, **kwargs)
 
     def _weighted(self, name: str, value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
         """Applies ``task_weight`` to what MMEngine will sum, and leaves accuracies alone."""

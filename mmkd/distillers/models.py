@@ -1,7 +1,6 @@
 """Building students and teachers from what a recipe says of them."""
 from dataclasses import dataclass
 
-import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
@@ -10,6 +9,7 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.configs import load_config
+from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
 
 FORMS = "a model dict (type=…), dict(config='…') or dict(timm='…')"
@@ -142,7 +142,7 @@ def _initialise_teacher(model: BaseModel, spec: ModelSpec) -> None:
     """A teacher without a checkpoint keeps timm's weights, or takes those of its config's init_cfg."""
     if spec.pretrained:
         return
-    with torch.random.fork_rng():
+    with unchanged_generators():
         model.init_weights()
     if not _has_pretrained_init(spec.cfg):
         print_log('The teacher has no checkpoint: it teaches from random weights. '

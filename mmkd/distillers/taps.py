@@ -6,19 +6,32 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from mmkd.utils import UserError, nearest
 
 from .locations import Location, named_locations
 from .readings import Reading
 
-Tapped = dict[str, Tensor | list[Tensor]]
+
+class Tapped(dict[str, Tensor | list[Tensor]]):
+    """Tap name to what it has read. To ask for one that the forward pass did not reach is an error."""
+
+    def __missing__(self, name: str) -> None:
+        """Names the tap.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f'the tap {name!r} expects its module to run in every forward pass, but it did not run in this '
+                        'one. Tap a module that the model always calls.')
 
 
 class Taps:
     """Reads named tensors from the forward passes of one model.
 
-    The names are resolved once. A name is one of :func:`named_locations` or a dotted module path, which reads the
+    The names are resolved once, and their modules anew where others have taken their places (norms that are converted
+    to synchronised ones, say). A name is one of :func:`named_locations` or a dotted module path, which reads the
     module's output as it is. ``@input`` after it reads the module's input instead, and ``@all`` the list of all its
     runs in the forward pass, in their order. Of a module that runs several times (the ReLU of a ResNet's block), a tap
     without it reads the last run, and so does ``@input``, in every model and however early the pass may end.
@@ -50,13 +63,23 @@ class Taps:
         self._runs: dict[Hashable, dict[str, int]] = {}
         self._changed: tuple[str, ...] = ()
         self._image_size = (1, 1)
-        modules = dict(model.named_modules())
+        self._attached: dict[str, tuple[nn.Module, RemovableHandle]] = {}
+        self._attach()
+
+    def _attach(self) -> None:
+        """Hooks the recorders to the modules that are at the taps' places now."""
         for name, location in self.locations.items():
-            module, recorder = modules[location.module], _Recorder(self, name, location)
+            module, (old, handle) = _module_at(self._model, name, location), self._attached.get(name, (None, None))
+            if module is old and handle.id in (handle.hooks_dict_ref() or ()):
+                continue
+            if handle is not None:
+                handle.remove()
+            recorder = _Recorder(self, name, location)
             if location.reads_input:
-                module.register_forward_pre_hook(recorder)
+                handle = module.register_forward_pre_hook(recorder)
             else:
-                module.register_forward_hook(recorder)
+                handle = module.register_forward_hook(recorder)
+            self._attached[name] = module, handle
 
     def read(self, forward: Callable[..., Any], inputs: Tensor, *args: Any, stop_early: bool = False,
              compiled: bool = False, **kwargs: Any) -> tuple[Any, Tapped]:
@@ -75,8 +98,10 @@ class Taps:
             A tap that the pass did not reach is missing.
 
         Raises:
-            UserError: The model changes a tensor in place that it has left alone in a pass of the same kind.
+            UserError: A tap's module has been taken out of the model, or the model changes a tensor in place that it
+                has left alone in a pass of the same kind.
         """
+        self._attach()
         kind = self._model.training, *_kind(inputs, args, kwargs)
         known, compiled = self._runs.get(kind), compiled or torch.compiler.is_compiling()
         whole = not stop_early or known is None or len(known) < len(self.names)
@@ -95,7 +120,7 @@ class Taps:
         finally:
             self._reading = None
         self._learn(kind, reading, compiled)
-        return outputs, reading.tensors
+        return outputs, Tapped(reading.tensors)
 
     def _learn(self, kind: Hashable, reading: Reading, compiled: bool) -> None:
         """Remembers what the first pass of a kind has shown, and checks that the later ones are like it."""
@@ -146,6 +171,14 @@ class _Recorder:
 
     def __call__(self, module: nn.Module, *inputs_and_output: object) -> None:
         self.taps.record(self.name, self.location, inputs_and_output[-1])
+
+
+def _module_at(model: nn.Module, name: str, location: Location) -> nn.Module:
+    try:
+        return model.get_submodule(location.module)
+    except AttributeError as error:
+        raise UserError(f'the tap {name!r} expects the {type(model).__name__} to keep its module {location.module}, '
+                        f'but it is gone ({error}). Build the model anew after changing its modules.') from error
 
 
 def locate(model: nn.Module, name: str) -> Location:

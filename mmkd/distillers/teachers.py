@@ -1,9 +1,10 @@
 """Building the teachers of a recipe: one, several by name, or the student's running average."""
 from mmengine.logging import print_log
-from mmengine.model import BaseModel, ExponentialMovingAverage
+from mmengine.model import BaseModel
 from torch import nn
 
 from mmkd.utils import UserError, nearest
+from mmkd.utils.running_average import RunningAverage
 
 from .image_form import as_size, fixed_input_size, teacher_normalisation
 from .inputs import InputAdapter, normalisation
@@ -74,13 +75,13 @@ def split_tap(tap: str, teachers: dict[str, object]) -> tuple[str, str]:
     return name, rest
 
 
-def _average(cfg: dict, student: BaseModel) -> ExponentialMovingAverage:
+def _average(cfg: dict, student: BaseModel) -> RunningAverage:
     options = cfg['ema']
     if set(cfg) != {'ema'} or not isinstance(options, dict) or not set(options) <= {'momentum', 'interval'}:
         raise UserError(f'teacher expects ema=dict(momentum=…) and nothing else beside it, got {cfg!r}.')
     if not 0 < options.get('momentum', 2e-4) < 1:
         raise UserError(f'teacher expects an ema with a momentum in (0, 1), got {options["momentum"]}.')
-    return ExponentialMovingAverage(student, update_buffers=True, **options)
+    return RunningAverage(student, **options)
 
 
 def _build(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teacher:

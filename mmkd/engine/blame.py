@@ -3,7 +3,6 @@ import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 

@@ -6,6 +6,8 @@ from mmengine.model import BaseModel
 from torch import Tensor
 from torch.func import functional_call
 
+from mmkd.utils.randomness import unchanged_generators
+
 
 def meta_gradient(model: BaseModel, alpha_name: str, training: dict, held_out: dict, lr: float,
                   radius: float = 1e-2) -> Tensor:
@@ -55,7 +57,7 @@ def _evaluate(model: BaseModel, tensors: dict[str, Tensor], data: dict) -> Tenso
     """The loss with some parameters and buffers replaced; whatever the model writes to goes to copies."""
     state = {name: p.detach() if p.requires_grad else p.detach().clone() for name, p in model.named_parameters()}
     state |= {name: buffer.clone() for name, buffer in model.named_buffers()}
-    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
+    with unchanged_generators():
         losses = functional_call(model, state | tensors, (), data | dict(mode='loss'))
     return model.parse_losses(losses)[0]
 

@@ -12,7 +12,14 @@ from mmkd.utils import UserError
 
 from .position import OTHER_START, by_epoch, position_of
 from .run_facts import (
-    differing_facts, differing_groups, differing_schedule, facts_in, flat, run_facts, schedulers_of, wrappers_of
+    differing_facts,
+    differing_groups,
+    differing_schedule,
+    facts_in,
+    flat,
+    run_facts,
+    schedulers_of,
+    wrappers_of,
 )
 
 KINDS = ('betas', 'momentum', 'alpha', 'rho', 'lr_decay', 'etas')  # by which optimizers differ

@@ -1,7 +1,6 @@
 """Validating a teacher as the student is validated, and comparing the two image by image."""
 import copy
 import math
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 
 from mmkd.distillers import Teacher
 from mmkd.utils.progress import clock
+from mmkd.utils.randomness import unchanged_generators
 
 LINE_SECONDS = 15.0
 TINY = torch.finfo(torch.float32).tiny  # a probability that underflows counts as this one
@@ -28,15 +28,11 @@ def unchanged_randomness(loader: DataLoader) -> Iterator[DataLoader]:
     What is lent is a shallow copy: persistent workers belong to it and end with it, since those of the loader itself
     would save it a draw from PyTorch's generator later on.
     """
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    states = random.getstate(), np.random.get_state()
     own = loader.generator.get_state() if loader.generator is not None else None
-    with torch.random.fork_rng(devices):
+    with unchanged_generators():
         try:
             yield copy.copy(loader)
         finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
             if own is not None:
                 loader.generator.set_state(own)
 

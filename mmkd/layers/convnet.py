@@ -1,6 +1,6 @@
 """What the hierarchical ConvNets share: stem, downsampling, stages, outputs, freezing, layer depth."""
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from mmengine.model import BaseModule
@@ -45,17 +45,31 @@ def resolve_arch(arch: str | Mapping, settings: Mapping[str, Mapping], what: str
     return arch
 
 
-@contextmanager
-def statistics_kept(module: nn.Module) -> Iterator[None]:
-    """Lets batch norms normalise as before without counting the same batch into their statistics again."""
-    norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
-    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0., None
-    try:
-        yield
-    finally:
-        for norm, (momentum, count) in zip(norms, kept):
+class StatisticsKept(AbstractContextManager):
+    """Lets norms compute as before without counting the same batch into their statistics again.
+
+    Of whatever kind they are: batch and instance norms, PyTorch's synchronised ones and mmcv's. All of them heed a
+    momentum of 0, and may count batches in a copy; without their buffers they would save other tensors for the
+    backward pass, or refuse. It can be entered again and again, as checkpointing does in each backward pass.
+
+    Args:
+        module: What holds the norms.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self._kept: list[list[tuple[nn.Module, float | None, Tensor | None]]] = []
+
+    def __enter__(self) -> None:
+        self._kept.append([
+            (norm, norm.momentum, norm.num_batches_tracked) for norm in self.module.modules()
+            if getattr(norm, 'running_mean', None) is not None and hasattr(norm, 'momentum')
+            and hasattr(norm, 'num_batches_tracked')])
+        for norm, _, count in self._kept[-1]:
+            norm.momentum, norm.num_batches_tracked = 0., None if count is None else count.clone()
+
+    def __exit__(self, *error: object) -> None:
+        for norm, momentum, count in self._kept.pop():
             norm.momentum, norm.num_batches_tracked = momentum, count
 
 
@@ -80,7 +94,7 @@ class ConvNetBlock(nn.Module):
         if not (self.with_cp and torch.is_grad_enabled()):
             return self._forward(x)
         return checkpoint(self._forward, x, use_reentrant=False,
-                          context_fn=lambda: (nullcontext(), statistics_kept(self)))
+                          context_fn=lambda: (nullcontext(), StatisticsKept(self)))
 
 
 class HierarchicalConvNet(BaseModule):

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.layers import LargeKernel
-from mmkd.layers.convnet import statistics_kept
 from mmkd.utils import UserError, nearest
+from mmkd.utils.kept_state import unchanged_state
+from mmkd.utils.randomness import unchanged_generators
 
 SCOPES = dict(all='weights of two or more dimensions', large_kernels='large kernels')
 
@@ -111,7 +112,8 @@ def snip(model: nn.Module, sparsity: float, compute_loss: Callable[[], Tensor],
     Differs from the authors' code: the scores are not divided by their sum, which changes no order.
 
     Args:
-        model: The model. It runs once in train mode, and is left as it is: parameters, gradients, modes, statistics.
+        model: The model. It runs once in train mode, and is left as it is: parameters, gradients, modes, statistics,
+            and whatever else its modules keep. So are the global random states.
         sparsity: Share of zeros among all prunable weights, in [0, 1).
         compute_loss: Runs the model on a batch and returns the loss, a scalar.
         weights: What is pruned. All of :func:`prunable_weights` if None.
@@ -125,28 +127,25 @@ def snip(model: nn.Module, sparsity: float, compute_loss: Callable[[], Tensor],
     _check_sparsity(sparsity)
     weights = prunable_weights(model) if weights is None else weights
     scores = _snip_scores(model, weights, compute_loss)
-    sizes = torch.tensor([score.numel() for score in scores.values()])
-    kept = round((1. - sparsity) * int(sizes.sum()))
+    sizes = [score.numel() for score in scores.values()]
+    kept = round((1. - sparsity) * sum(sizes))
     # The highest scores' places, rather than a threshold: the count is right even if scores are equal.
     places = torch.cat(list(scores.values())).topk(kept, sorted=False).indices.cpu()
-    layers = torch.bucketize(places, sizes.cumsum(0), right=True)
-    counts = torch.bincount(layers, minlength=len(sizes))
-    return dict(zip(scores, (counts / sizes).tolist()))
+    layers = torch.bucketize(places, torch.tensor(sizes).cumsum(0), right=True)
+    counts = torch.bincount(layers, minlength=len(sizes)).tolist()
+    return {name: count / size for name, count, size in zip(scores, counts, sizes)}
 
 
 def _snip_scores(model: nn.Module, weights: Mapping[str, nn.Parameter],
                  compute_loss: Callable[[], Tensor]) -> dict[str, Tensor]:
-    modes = [(module, module.training) for module in model.modules()]
     trained = [weight.requires_grad for weight in weights.values()]
-    model.train()
-    for weight in weights.values():
-        weight.requires_grad_(True)  # frozen stages count too
     try:
-        with statistics_kept(model):
+        with unchanged_state(model), unchanged_generators():
+            model.train()
+            for weight in weights.values():
+                weight.requires_grad_(True)  # frozen stages count too
             grads = torch.autograd.grad(compute_loss(), list(weights.values()), allow_unused=True)
     finally:
-        for module, mode in modes:
-            module.training = mode
         for weight, flag in zip(weights.values(), trained):
             weight.requires_grad_(flag)
     return {name: torch.zeros(weight.numel(), device=weight.device) if grad is None else

@@ -137,10 +137,10 @@ def change_schedule(config: Config, name: str) -> None:
 def change_average(config: Config) -> None:
     """The momentum of the weights' running average, or one where there must be none."""
     for hook in config.get('custom_hooks') or []:
-        if hook['type'] == 'EMAHook':
+        if hook['type'] == 'mmkd.EMAHook':
             hook['momentum'] = another(hook['momentum'])
             return
-    config.custom_hooks = [ConfigDict(type='EMAHook', momentum=1e-4)]
+    config.custom_hooks = [ConfigDict(type='mmkd.EMAHook', momentum=1e-4)]
 
 
 def change_pipeline(config: Config, name: str) -> None:

@@ -26,11 +26,13 @@ def representatives() -> list[str]:
 def ingredients(name: str, config: Config) -> Iterator[tuple[str, str]]:
     """What a training is made of: kinds and arguments of its parts, but not their numbers.
 
-    That is its folder and task; the bases of its folder; data, pipeline and sampler; optimizer and schedule; hooks;
+    That is its folder, task and synchronised norms; the bases of its folder; data, pipeline and sampler; optimizer and
+    schedule; hooks;
     the backbones of student and teacher; the student's loss and batch augmentation; and each term.
     """
     folder = name.split('/')[0]
     yield 'task', f'{folder} {config.default_scope}'
+    yield 'norms', f'{folder} {config.get("sync_bn")}'
     yield from (('base', shown(path)) for path in bases(config) if shown(path).startswith(f'{folder}/_base_'))
     yield from ((part, structure(config.get(part))) for part in PARTS)
     model = config.model

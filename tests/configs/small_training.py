@@ -24,7 +24,7 @@ def small(config: Config, work_dir: Path, name: str) -> Config:
     """A config's training: two iterations an epoch, random weights, few blocks where there are many, no validation."""
     config = copy.deepcopy(config)
     model = copy.deepcopy(without_weights(config)[0])
-    config.model = on_the_cpu(with_few_samples(shallow(model)))
+    config.model = with_few_samples(shallow(model))
     config.pop('data_preprocessor', None)
     loader = config.train_dataloader
     loader.update(batch_size=BATCH, num_workers=0, persistent_workers=False, pin_memory=False)
@@ -97,14 +97,6 @@ def smaller_images(value: Any) -> None:
 def _divided(size: Any) -> Any:
     return type(size)(map(_divided, size)) if isinstance(size, list | tuple) else (
         size // SCENE_SCALE if size > SMALL else size)
-
-
-def on_the_cpu(value: Any) -> Any:
-    """Batch norm in place of that of several GPUs, which PyTorch has not for the CPU."""
-    for item in mappings(value):
-        if item.get('type') == 'SyncBN':
-            item['type'] = 'BN'
-    return value
 
 
 def mappings(value: Any) -> Iterator[dict]:

@@ -1,4 +1,6 @@
 """Resolving and reading taps."""
+import copy
+
 import pytest
 import torch
 from mmengine.registry import MODELS
@@ -7,6 +9,7 @@ from mmkd.distillers import Taps
 from mmkd.distillers.locations import named_locations
 from mmkd.distillers.taps import token_grid
 from mmkd.utils import UserError
+from mmkd.utils.kept_state import unchanged_state
 
 from .conftest import classifier, resnet
 
@@ -235,3 +238,47 @@ def test_unknown_taps_list_the_nearest():
         Taps(model, ['stage5'])
     with pytest.raises(UserError, match='backbone.stages.1.0, '):
         Taps(model, ['backbone.stages.1.00'])
+
+
+def normed() -> torch.nn.Module:
+    return MODELS.build(dict(
+        type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.ResNet', depth=18),
+        neck=dict(type='mmpretrain.GlobalAveragePooling'),
+        head=dict(type='mmpretrain.LinearClsHead', num_classes=7, in_channels=512))).eval()
+
+
+@pytest.mark.parametrize('copied', [False, True])
+def test_taps_follow_norms_that_are_converted(copied):
+    names = ['backbone.layer1.0.bn1', 'backbone.layer4.1.bn2@input', 'stage4']
+    both = torch.nn.ModuleDict(dict(model=normed()))
+    both.taps = Taps(both['model'], names)
+    image = torch.rand(1, 3, 64, 64)
+    _, before = both.taps.read(both['model'], image)
+    both = copy.deepcopy(both) if copied else both
+    model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(both['model'])
+    for _ in range(2):
+        with unchanged_state(model):  # which takes away what is hooked to it meanwhile
+            both.taps.read(model, image)
+        _, after = both.taps.read(model, image)
+        assert all(torch.equal(after[name], before[name]) for name in names)
+
+
+def test_a_module_that_is_wrapped_is_read_once():
+    model = normed()
+    taps = Taps(model, ['backbone.layer1@all'])
+    model.backbone.layer1 = torch.nn.Sequential(model.backbone.layer1, torch.nn.ReLU(), torch.nn.Hardtanh(0, .5))
+    _, read = taps.read(model, torch.rand(1, 3, 64, 64))
+    assert [value.max() <= .5 for value in read['backbone.layer1@all']] == [True]
+
+
+def test_a_module_that_is_gone_and_one_that_did_not_run_are_named():
+    model = normed()
+    taps = Taps(model, ['backbone.layer4', 'backbone.layer3'])
+    model.backbone.res_layers.remove('layer4')
+    _, read = taps.read(model.backbone, torch.rand(1, 3, 64, 64))
+    assert set(read) == {'backbone.layer3'}
+    with pytest.raises(UserError, match="the tap 'backbone.layer4' expects its module to run in every forward pass"):
+        read['backbone.layer4']
+    del model.backbone.layer4
+    with pytest.raises(UserError, match="'backbone.layer4' expects the ImageClassifier to keep its module"):
+        taps.read(model.backbone, torch.rand(1, 3, 64, 64))

@@ -1,6 +1,10 @@
 """Several teachers, and the student's running average as one."""
+import copy
+
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
+from torch.func import functional_call
 
 from mmkd.utils import UserError
 
@@ -66,23 +70,72 @@ def test_the_average_is_saved_and_not_trained(self_distilled, batch):
     assert torch.equal(distiller.averages['average'].steps, before)  # only training moves it
 
 
-def test_the_average_takes_in_the_statistics_of_batch_norms(build, batch):
-    student = dict(
-        type='mmpretrain.ImageClassifier', neck=dict(type='mmpretrain.GlobalAveragePooling'),
-        backbone=dict(type='mmpretrain.ResNet', depth=18, stem_channels=4, base_channels=4),
-        head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=32),
-        data_preprocessor=classifier(4)['data_preprocessor'])
+def record_steps(distiller, batch, wrapper, passes: int) -> list[dict[str, torch.Tensor]]:
+    """Trains, and returns the student's tensors after each optimizer step."""
+    steps, weights = [], []
+    handle = wrapper.optimizer.register_step_post_hook(lambda *_: steps.append(1))
+    for _ in range(passes):
+        distiller.train_step(batch, wrapper)
+        if len(steps) > len(weights):
+            weights.append({name: value.clone() for name, value in distiller.student.state_dict().items()})
+    handle.remove()
+    return weights
+
+
+def averaging(build, accumulate: int):
+    torch.manual_seed(0)
+    student = classifier(8)
+    student.update(backbone=dict(type='mmpretrain.ResNet', depth=18, stem_channels=4, base_channels=4),
+                   neck=dict(type='mmpretrain.GlobalAveragePooling'))
+    student['head'].update(in_channels=32)
     distiller = build(student=student, teacher=dict(ema=dict(momentum=0.1)),
                       terms=dict(kd=dict(TERMS['kd'], teacher='logits')))
-    distiller.init_weights()
-    distiller.train()
-    teacher, student = distiller.teachers[''].model, distiller.student
-    optimizer = optimizer_of(distiller)
-    distiller.train_step(batch, optimizer)
-    before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    now = {name: value.clone() for name, value in student.state_dict().items()}
-    distiller.train_step(batch, optimizer)
-    statistics = [name for name in now if name.endswith(('running_mean', 'running_var'))]
-    assert len(statistics) > 30 and not any(torch.equal(before[name], now[name]) for name in statistics)
-    for name in statistics:
-        torch.testing.assert_close(teacher.state_dict()[name], 0.9 * before[name] + 0.1 * now[name])
+    distiller = distiller.double().train()  # other storages than at the build, as on another device
+    optimizer = torch.optim.SGD([p for p in distiller.parameters() if p.requires_grad], lr=0.05)
+    return distiller, OptimWrapper(optimizer, accumulative_counts=accumulate)
+
+
+@pytest.mark.parametrize('accumulate', [1, 4])
+def test_the_average_counts_optimizer_steps(build, batch, accumulate):
+    batch['inputs'] = [image.double() for image in batch['inputs']]
+    distiller, wrapper = averaging(build, accumulate)
+    weights = [{name: value.clone() for name, value in distiller.student.state_dict().items()}]
+    weights += record_steps(distiller, batch, wrapper, 3 * accumulate)
+    average = distiller.averages['average']
+    for taken in (2, 3):  # the last step is taken in by the next pass, or when the state is saved
+        assert average.steps == taken + 1 and len(weights) == 4
+        for name, value in average.module.state_dict().items():
+            want = weights[taken][name]
+            if value.is_floating_point():
+                want = .9**taken * weights[0][name] + sum(
+                    .1 * .9**(taken - i) * weights[i][name] for i in range(1, taken + 1))
+            torch.testing.assert_close(value, want, msg=name)
+        distiller.state_dict()
+
+
+def test_a_resumed_average_is_that_of_an_uninterrupted_run(build, batch):
+    batch['inputs'] = [image.double() for image in batch['inputs']]
+    whole, wrapper = averaging(build, 2)
+    record_steps(whole, batch, wrapper, 4)
+    saved = copy.deepcopy(dict(model=whole.state_dict(), optimizer=wrapper.state_dict()))
+    resumed, other = averaging(build, 2)
+    resumed.load_state_dict(saved['model'])
+    other.load_state_dict(saved['optimizer'])
+    record_steps(whole, batch, wrapper, 4)
+    record_steps(resumed, batch, other, 4)
+    assert whole.averages['average'].steps == 4
+    for (name, value), other in zip(whole.state_dict().items(), resumed.state_dict().values()):
+        assert torch.equal(value, other), name
+
+
+def test_lent_weights_do_not_move_the_average(self_distilled, batch):
+    """As in DistPro's virtual steps."""
+    distiller = self_distilled.train()
+    distiller.train_step(batch, optimizer_of(distiller))
+    before = {name: value.clone() for name, value in distiller.averages.state_dict().items()}
+    lent = {name: torch.zeros_like(value) for name, value in distiller.named_parameters()}
+    buffers = {name: value.clone() for name, value in distiller.named_buffers()}
+    functional_call(distiller, lent | buffers, (), distiller.data_preprocessor(batch, True) | dict(mode='loss'))
+    assert all(torch.equal(value, before[name]) for name, value in distiller.averages.named_parameters())
+    distiller.train_step(batch, optimizer_of(distiller))
+    assert distiller.averages['average'].steps == 2  # the step before it was not lost

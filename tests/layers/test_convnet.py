@@ -1,9 +1,13 @@
 """What the hierarchical ConvNets share."""
+import copy
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
 
 from mmkd.layers import HierarchicalConvNet, LayerNorm2d, resolve_arch
+from mmkd.layers.convnet import ConvNetBlock, StatisticsKept
 from mmkd.utils import UserError
 
 
@@ -117,3 +121,60 @@ def test_stages_that_do_not_exist(kwargs, words):
 def test_wrong_archs(arch, words):
     with pytest.raises(UserError, match=words):
         resolve_arch(arch, {'tiny': {}, 'base': {}}, 'Net')
+
+
+class MMCVNorm(nn.Module):
+    """A norm that heeds what mmcv's synchronised one does, which needs a GPU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.momentum, self.track_running_stats = .1, True
+        self.register_buffer('running_mean', torch.zeros(channels))
+        self.register_buffer('num_batches_tracked', torch.tensor(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training or not self.track_running_stats):
+            return x - self.running_mean[:, None, None]
+        self.num_batches_tracked += int(self.track_running_stats)
+        mean = x.mean((0, 2, 3))
+        self.running_mean.lerp_(mean.detach(), self.momentum)
+        return x - mean[:, None, None]
+
+
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('norm', [
+    nn.BatchNorm2d(3), nn.BatchNorm2d(3, momentum=None), nn.BatchNorm2d(3, track_running_stats=False),
+    nn.SyncBatchNorm(3), nn.SyncBatchNorm(3, momentum=None), nn.InstanceNorm2d(3, track_running_stats=True),
+    nn.InstanceNorm2d(3), MMCVNorm(3), FrozenBatchNorm2d(3)], ids=repr)
+def test_norms_compute_the_same_without_counting(norm, training):
+    torch.manual_seed(0)
+    model = nn.Sequential(copy.deepcopy(norm), nn.Conv2d(3, 3, 1))
+    model(torch.randn(4, 3, 5, 5))
+    model.train(training)
+    x, settings = torch.randn(4, 3, 5, 5) + 1, repr(model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with StatisticsKept(model):
+        kept = model(x)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(kept, model(x)) and repr(model) == settings
+    changed = any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert changed == (training and getattr(norm, 'track_running_stats', False))
+
+
+@pytest.mark.parametrize('norm', [
+    nn.BatchNorm2d(3), nn.SyncBatchNorm(3), nn.InstanceNorm2d(3, track_running_stats=True)], ids=repr)
+def test_checkpointing_saves_the_same_tensors_twice(norm):
+    """PyTorch refuses a block that saves fewer when it is computed again."""
+    class Block(ConvNetBlock):
+        def _forward(self, x: Tensor) -> Tensor:
+            return self.norm(x)
+
+    block, x = Block(with_cp=True), torch.randn(4, 3, 5, 5, requires_grad=True)
+    block.norm = copy.deepcopy(norm)
+    loss = block(x).square().sum()
+    first, = torch.autograd.grad(loss, x, retain_graph=True)  # as when the losses' gradients are measured
+    loss.backward()
+    assert torch.equal(first, x.grad) and x.grad.isfinite().all()
+    plain = copy.deepcopy(norm)
+    plain(x)
+    assert all(torch.equal(a, b) for a, b in zip(block.norm.state_dict().values(), plain.state_dict().values()))

@@ -4,9 +4,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from mmkd.backbones import SLaK
 from mmkd.layers import LargeKernel
+from mmkd.losses import CRDLoss, OFDLoss
 from mmkd.sparsity import erk, prunable_weights, snip, uniform
 from mmkd.utils import UserError
+from mmkd.utils.running_average import RunningAverage
 
 
 @pytest.fixture()
@@ -103,3 +106,45 @@ def test_wrong_inputs(model):
                 rule(model, wrong)
     with pytest.raises(UserError, match='without any'):
         uniform(nn.BatchNorm2d(3), .5)
+
+
+def test_snip_leaves_whatever_a_model_keeps(model):
+    model.eval()
+    memory = CRDLoss(9, 200, 200, embedding=4, negatives=5)
+    margins = OFDLoss(200, margin_batches=2)
+    margins.bind([None])
+    model.losses = nn.ModuleList([memory, margins])
+    model.average = RunningAverage(model[0])
+    images, labels = torch.randn(4, 3, 9, 9), torch.arange(4)
+    before = repr((model.state_dict(), [vars(item) for item in model.losses.modules()]))
+
+    def loss() -> torch.Tensor:
+        features = nn.Sequential(*list(model)[:7])(images)
+        model.average.update_parameters(model[0])
+        return (F.cross_entropy(model[8](model[7](features)), labels) + memory(features, features, indices=labels)
+                + margins(features[..., None, None], features[..., None, None]))
+
+    drawn = [(torch.manual_seed(3), snip(model, .5, loss), torch.rand(1).item())[1:] for _ in range(2)]
+    torch.manual_seed(3)
+    assert drawn[0] == drawn[1] and drawn[0][1] == torch.rand(1).item()
+    assert repr((model.state_dict(), [vars(item) for item in model.losses.modules()])) == before
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_snip_with_synchronised_norms(with_cp):
+    torch.manual_seed(0)
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(
+        SLaK(arch=dict(depths=(1, 1), channels=(8, 16)), kernel_sizes=(7, 5), small_kernel=3, with_cp=with_cp))
+    before, images = {name: value.clone() for name, value in model.state_dict().items()}, torch.randn(2, 3, 32, 32)
+    densities = snip(model, .5, lambda: model(images)[0].square().mean())
+    assert overall(model, densities) == pytest.approx(.5, abs=1e-3)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_densities_of_large_layers_are_exact():
+    """fp32 tells whole numbers apart up to 2^24 only."""
+    model = nn.Linear(4097, 4096, bias=False)
+    x = torch.randn(1, 4097)
+    density = snip(model, .3, lambda: model(x).square().mean())['weight']
+    total = model.weight.numel()
+    assert round(density * total) == round(.7 * total) and abs(density * total - round(.7 * total)) < 1e-4

@@ -35,7 +35,7 @@ optim_wrapper = dict(optimizer=dict(lr=1e-3))
 """
 EMA = """
 _base_ = './recipe.py'
-custom_hooks = [dict(type='mmkd.EpochSeedHook'), dict(type='EMAHook', momentum=0.05, priority='ABOVE_NORMAL')]
+custom_hooks = [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.EMAHook', momentum=0.05, priority='ABOVE_NORMAL')]
 """
 
 

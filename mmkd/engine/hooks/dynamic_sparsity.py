@@ -15,6 +15,10 @@ from mmkd.registry import HOOKS
 from mmkd.sparsity import SparseMasks, erk, prunable_weights, snip, uniform
 from mmkd.sparsity.masks import GROWTHS
 from mmkd.utils import UserError, nearest
+from mmkd.utils.kept_state import unchanged_state
+from mmkd.utils.randomness import generator_of
+
+from ..teacher_validation import unchanged_randomness
 
 INITS = ('snip', 'erk', 'uniform', 'checkpoint')
 KEY = 'sparsity'  # in a training checkpoint
@@ -181,7 +185,7 @@ class DynamicSparsityHook(Hook):
 
     def _generator(self, runner: Runner) -> torch.Generator:
         """The same in all processes and after resuming, and another one at each exchange."""
-        return torch.Generator().manual_seed(hash((runner.seed or 0, self.updates)) % 2**63)
+        return generator_of(runner.seed or 0, self.updates)
 
     @staticmethod
     def _optimizer(wrapper: OptimWrapper) -> torch.optim.Optimizer:
@@ -192,9 +196,10 @@ class DynamicSparsityHook(Hook):
 
 
 def _loss_of_first_batch(runner: Runner, model: nn.Module) -> Tensor:
-    """The loss that the run would take on a first batch; torch's random states are left as they are."""
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices):
-        batch = model.data_preprocessor(next(iter(runner.train_dataloader)), training=True)
+    """The loss on the run's first batch, which the run will see again; :func:`snip` sees to the model."""
+    own = runner.train_dataloader
+    samplers = [sampler for sampler in (own.sampler, own.batch_sampler) if hasattr(sampler, '__dict__')]
+    with unchanged_randomness(own) as loader, unchanged_state(*samplers):
+        batch = model.data_preprocessor(next(iter(loader)), training=True)
         losses = model(**batch, mode='loss') if isinstance(batch, dict) else model(*batch, mode='loss')
     return model.parse_losses(losses)[0]

@@ -97,6 +97,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def _find_backbone(model: nn.Module) -> tuple[str, nn.Module]:
         named = {name: module for name, module in model.named_modules() if name.split('.')[-1] == 'backbone'}
         able = {name: module for name, module in named.items() if hasattr(module, 'get_layer_depth')}
+        if len(able) > 1:  # the running average of the student has one, too, which is not trained
+            able = {name: module for name, module in able.items() if any(p.requires_grad for p in module.parameters())}
         if len(able) != 1:
             found = ', '.join(f'{name} ({type(module).__name__})' for name, module in (able or named).items())
             raise UserError('layer decay expects one backbone with get_layer_depth, got '

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mmkd.connectors.cross_attention import CrossAttentionConnector
-from mmkd.layers.convnet import statistics_kept
+from mmkd.layers.convnet import StatisticsKept
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.arguments import COUNTS, FLAG, POSITIVE, SHARE, SIZE, check_arguments, each, either, one_of
@@ -146,7 +146,7 @@ class ScaleKDLoss(nn.Module):
         if not (self.with_cp and torch.is_grad_enabled()):
             return function(*args)
         return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False,
-                          context_fn=lambda: (nullcontext(), statistics_kept(self)))
+                          context_fn=lambda: (nullcontext(), StatisticsKept(self)))
 
     def _views(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Normalises a map for each view, the second without its direct component."""

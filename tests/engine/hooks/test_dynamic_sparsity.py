@@ -1,13 +1,16 @@
 """DynamicSparsityHook: sparsity holds at every step, with EMA, accumulation, after a resume, in two processes."""
 import math
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.dist import all_gather
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +22,7 @@ from mmkd.sparsity import prunable_weights
 from mmkd.utils import UserError
 
 from ...processes import run_ranks
+from ..test_sync_norms import Images, recipe
 
 
 class Noise(Dataset):
@@ -118,7 +122,7 @@ def test_masks_change_and_the_rate_decays(tmp_path):
 
 def test_average_stays_sparse(tmp_path):
     watch = Watch()
-    ema = dict(type='EMAHook', momentum=.1)
+    ema = dict(type='mmkd.EMAHook', momentum=.1)
     runner = make_runner(tmp_path, watch=watch)
     runner.register_hook(ema)
     runner.train()
@@ -135,6 +139,54 @@ def test_checkpoint_is_an_ordinary_one(tmp_path):
     saved = torch.load(tmp_path / 'epoch_4.pth', weights_only=False)
     assert saved['state_dict'].keys() == Net().state_dict().keys()
     Net().load_state_dict(saved['state_dict'])
+
+
+class Trace(Hook):
+    """Notes all that a trial pass could leave behind, and ends the run before its first step."""
+
+    def __init__(self, priority: str) -> None:
+        self.priority, self.seen = priority, None
+
+    def before_train(self, runner: Runner) -> None:
+        model, numbers = runner.model, (random.getstate(), np.random.get_state(), torch.get_rng_state().tolist())
+        attributes = [{key: value for key, value in vars(module).items() if isinstance(value, int | float | str | bool)}
+                      for module in model.modules()]
+        tensors = {name: value.clone() for name, value in [*model.named_buffers(), *model.averages.named_parameters()]}
+        self.seen = repr((numbers, attributes)), tensors
+        if self.priority == 'VERY_LOW':
+            self.batch = next(iter(runner.train_dataloader))
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize('sampler', ['DefaultSampler', 'InfiniteSampler'])
+def test_the_trial_pass_leaves_no_trace(tmp_path, sampler):
+    init_default_scope('mmpretrain')
+    batches = []
+    for sparse in (True, False):
+        model = recipe(terms=dict(
+            crd=dict(loss=dict(type='mmkd.CRDLoss', num_samples=16, negatives=8), student='pre_logits',
+                     teacher='big:pre_logits'),
+            ofd=dict(loss=dict(type='mmkd.OFDLoss', margin_batches=1), student='stage2', teacher='big:stage2',
+                     connector=dict(type='mmkd.ConvConnector', norm=True)),
+            mean=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='mean:logits')))
+        traces = Trace('HIGHEST'), Trace('VERY_LOW')
+        hooks = [dict(type='mmkd.DynamicSparsityHook', sparsity=.4, init='snip'), dict(type='mmkd.EMAHook')]
+        runner = make_runner(
+            tmp_path / f'{sparse}', model=model, custom_hooks=[*traces, *hooks[not sparse:]],
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=4) if sampler.startswith('Inf') else dict(
+                by_epoch=True, max_epochs=4),
+            train_dataloader=dict(batch_size=4, num_workers=0, dataset=Images(),
+                                  sampler=dict(type=sampler, shuffle=True), collate_fn=dict(type='pseudo_collate')),
+            default_hooks=dict(checkpoint=None))
+        with pytest.raises(KeyboardInterrupt):
+            runner.train()
+        (plain, before), (again, after) = traces[0].seen, traces[1].seen
+        assert plain == again and before.keys() == after.keys()
+        assert all(torch.equal(value, after[name]) for name, value in before.items() if 'weight' not in name)
+        batches.append(torch.stack(traces[1].batch['inputs']))
+        if sparse:
+            assert (model.student.backbone.stages[0][0].pwconv1.weight == 0).any()
+    assert torch.equal(*batches)
 
 
 @pytest.mark.parametrize('growth', ['random', 'gradient'])
@@ -222,7 +274,7 @@ def test_large_kernels_only_and_a_module(tmp_path):
     runner.train()
     assert list(sparsity_hook(runner).masks.weights) == ['mix.vertical.conv.weight', 'mix.horizontal.conv.weight']
     other = make_runner(tmp_path / 'head', dict(module='head', init='erk'))
-    other.register_hook(dict(type='EMAHook'))
+    other.register_hook(dict(type='mmkd.EMAHook'))
     other.train()
     assert list(sparsity_hook(other).masks.weights) == ['weight']
 

@@ -6,6 +6,7 @@ from torch import nn
 from mmkd.backbones import ConvNeSt, SLaK
 from mmkd.engine.optimizers import LayerDecayOptimWrapperConstructor
 from mmkd.utils import UserError
+from mmkd.utils.running_average import RunningAverage
 
 SMALL = dict(depths=(1, 1, 4, 1), channels=(4, 8, 8, 8))
 
@@ -89,3 +90,14 @@ def test_wrong_settings(cfg, words):
 def test_models_without_layers(model):
     with pytest.raises(UserError, match='expects one backbone with get_layer_depth'):
         groups(model, 'mmkd.LayerDecayOptimWrapperConstructor', decay_rate=.9)
+
+
+def test_a_running_average_as_teacher_is_no_second_backbone():
+    student = Model(ConvNeSt(SMALL))
+    alone = groups(Distiller(student), 'mmkd.LayerDecayOptimWrapperConstructor', decay_rate=.5)
+    model = Distiller(student)
+    model.averages = nn.ModuleDict(dict(average=RunningAverage(student)))
+    assert groups(model, 'mmkd.LayerDecayOptimWrapperConstructor', decay_rate=.5) == alone
+    model.other = Model(ConvNeSt(SMALL))
+    with pytest.raises(UserError, match='expects one backbone .*, got student.backbone .*, other.backbone'):
+        groups(model, 'mmkd.LayerDecayOptimWrapperConstructor', decay_rate=.5)
