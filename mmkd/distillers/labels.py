@@ -10,7 +10,7 @@ from mmkd.utils import UserError
 
 def has_labels(data_samples: Sequence | None) -> bool:
     """Whether the samples of a batch carry annotations of any kind."""
-    return bool(data_samples) and any(not key.startswith('pred') for key in data_samples[0].keys())
+    return bool(data_samples) and any(not key.startswith('pred') for key in data_samples[0].keys())  # noqa: SIM118  (no mapping)
 
 
 def check_labels(data_samples: Sequence | None, task_weight: float) -> None:

@@ -21,9 +21,9 @@ def are_pending(runner: Runner) -> bool:
 def are_saved_now(runner: Runner, batch_idx: int) -> bool:
     """Whether a checkpoint is written after the present iteration, or may be after the epoch that ends with it."""
     hooks = [hook for hook in runner._hooks if isinstance(hook, CheckpointHook)]
-    if any(hook.by_epoch for hook in hooks) and runner.train_loop.max_epochs > 1:
-        if batch_idx + 1 == len(runner.train_dataloader):
-            return True
+    if any(hook.by_epoch for hook in hooks) and runner.train_loop.max_epochs > 1 and (
+            batch_idx + 1 == len(runner.train_dataloader)):
+        return True
     return any(not hook.by_epoch and (hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
                                       or hook.is_last_train_iter(runner)) for hook in hooks)
 

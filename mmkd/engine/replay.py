@@ -97,6 +97,7 @@ class SeededFetch:
         self.dataset, self.many = dataset, getattr(dataset, '__getitems__', None)
 
     def __call__(self, indices: list[int]) -> list:
+        """Loads a batch's samples."""
         words = getattr(indices, 'words', ())
         if words:
             seed_all(*words)

@@ -50,7 +50,9 @@ def number(low: float = -math.inf, high: float = math.inf, above: float | None =
         below: It has to be less than this.
     """
     first = f'from {low:g}' if math.isfinite(low) else '' if above is None else f'above {above:g}'
-    last = f'{"to" if above is None else "up to"} {high:g}' if math.isfinite(high) else '' if below is None else f'to below {below:g}'
+    last = '' if below is None else f'to below {below:g}'
+    if math.isfinite(high):
+        last = f'{"to" if above is None else "up to"} {high:g}'
     limits = first.replace('from', 'of at least') if not last else f'{first} {last}'
 
     def holds(value: object) -> bool:

@@ -36,7 +36,7 @@ def overlap(train: Survey, other: Survey, split: str) -> Finding | None:
     count, total = float(same), len(other.keys)
     parts = [f'{same} coincide']
     if not by_pixels and same < MANY * total:
-        hits, read, counterparts, alike = _copies([key for key in train.keys],
+        hits, read, counterparts, alike = _copies(list(train.keys),
                                                   [key for key in other.keys if key not in known])
         parts.append(f'of {alike} others with the size of a training image, {read} were compared with {counterparts} '
                      f'by their contents: {hits} coincide' if read else 'no other has the size of a training image')

@@ -49,7 +49,8 @@ def test_a_part_that_takes_too_long_is_stopped_and_keeps_its_rows(monkeypatch):
 def test_a_part_that_fails_says_so():
     part = run_part(Part('no_such_part', 'Nothing', 60, 60), SMALL, 60)
     assert part['error'].startswith('ended with status 1')
-    assert '**Not complete: ended with status 1.**' in markdown(dict(command='x', facts=dict(device='d'), parts=dict(a=part)))
+    text = markdown(dict(command='x', facts=dict(device='d'), parts=dict(a=part)))
+    assert '**Not complete: ended with status 1.**' in text
 
 
 def test_no_gpu_is_one_line(tmp_path):

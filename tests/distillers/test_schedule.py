@@ -38,7 +38,8 @@ def test_stop_and_iterations():
 @pytest.mark.parametrize(('weight', 'message'), [
     (-1.0, 'finite number of at least 0, got -1.0'), (float('nan'), 'got nan'), ('1', "got '1'"),
     (dict(value=1, warm_up=3), "got 'warm_up'. Did you mean warmup"), (dict(decay='step'), 'linear, cosine'),
-    (dict(warmup=5, stop=5), 'warmup, decay_from < stop'), (dict(decay_from=-1), 'decay_from to be a whole number of at least 0, got -1'),
+    (dict(warmup=5, stop=5), 'warmup, decay_from < stop'),
+    (dict(decay_from=-1), 'decay_from to be a whole number of at least 0, got -1'),
     (dict(warmup=None), 'warmup .* got None'), (dict(stop=float('nan')), 'stop .* got nan'),
     (dict(by_epoch='no'), "by_epoch .* got 'no'"), (None, 'got None'), (True, 'got True')])
 def test_bad_weights(build, recipe, weight, message):

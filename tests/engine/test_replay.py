@@ -72,7 +72,7 @@ def test_what_is_not_numbered_stays_as_it_is():
     assert batches.batch_size == 4 and batches.sampler is loader.sampler and not batches.drop_last
     assert number_batches(loader, 0) is batches
     with pytest.raises(AttributeError):
-        batches.nothing
+        _ = batches.nothing
     copy = pickle.loads(pickle.dumps(NumberedBatch([1, 2], (3, 4))))
     assert copy == [1, 2] and copy.words == (3, 4)
     assert number_batches(DataLoader(Draws(), batch_size=None), 0) is None

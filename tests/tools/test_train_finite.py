@@ -1,4 +1,4 @@
-"""tools/train.py stops at NaN, infinity and divergence: what it names, its exit status, and which checkpoint is left."""
+"""tools/train.py stops at NaN, infinity and divergence: what it names, its exit status, which checkpoint is left."""
 import os
 import re
 import subprocess

@@ -18,7 +18,7 @@ def rows(settings: Settings) -> Iterator[dict]:
     batches, dtypes = ((64,), ('bf16',)) if settings.quick else ((64, 128), ('bf16', 'fp32'))
     for layer in layers(settings, batches, ('fp32',) if settings.small else dtypes):
         for training in (False, True):
-            yield from tried(layer.name, lambda: compare(layer, training, settings.device, bandwidth))
+            yield from tried(layer.name, compare, layer, training, settings.device, bandwidth)
 
 
 def copy_bandwidth(device: str, size: int) -> float:

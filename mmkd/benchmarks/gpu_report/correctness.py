@@ -17,9 +17,9 @@ ODD = (((3, 5, 20, 70), 31), ((2, 5, 57, 33), 51), ((1, 5, 100, 168), 51), ((5, 
 
 def cases(settings: Settings) -> list[Layer]:
     """SLaK-T's and SLaK-B's stages at batches of 1 and 128, and odd maps."""
-    shapes = [(name, (batch, channels, side, side), size) for name, stages in (('SLaK-T', SLAK_TINY),
-                                                                              ('SLaK-B', SLAK_BASE))
-              for channels, side, size in stages for batch in ((1,) if settings.quick and name != 'SLaK-T' else (1, 128))]
+    models = (('SLaK-T', SLAK_TINY, (1, 128)), ('SLaK-B', SLAK_BASE, (1,) if settings.quick else (1, 128)))
+    shapes = [(name, (batch, channels, side, side), size) for name, stages, batches in models
+              for channels, side, size in stages for batch in batches]
     shapes += [('odd', maps, size) for maps, size in ODD]
     if settings.small:
         shapes = list(dict.fromkeys((name, (2, 2, *maps[2:]), size) for name, maps, size in shapes
@@ -40,7 +40,7 @@ def rows(settings: Settings) -> Iterator[dict]:
 
 
 def _checked(task: tuple[Layer, str]) -> dict:
-    return next(tried(task[0].name, lambda: compare(*task)))
+    return next(tried(task[0].name, compare, *task))
 
 
 def compare(layer: Layer, device: str) -> dict:

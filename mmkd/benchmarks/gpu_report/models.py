@@ -30,7 +30,7 @@ def rows(settings: Settings) -> Iterator[dict]:
         for name in CONFIGS:
             if 'conv2d' in run and name == 'ConvNeXt-T':
                 continue
-            for row in tried(name, lambda: measure(name, batch, run, channels_last, settings)):
+            for row in tried(name, measure, name, batch, run, channels_last, settings):
                 if 'images / s' in row:
                     reference.setdefault((run.partition(',')[0], channels_last), row['images / s'])
                     row['of ConvNeXt-T'] = row['images / s'] / reference[run.partition(',')[0], channels_last]

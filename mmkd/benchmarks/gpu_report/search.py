@@ -19,14 +19,15 @@ def rows(settings: Settings) -> Iterator[dict]:
     if settings.device.startswith('cuda'):
         compile_all([(layer, kind, blocks) for layer, kind, several in work for blocks in several], settings.device)
     for layer, kind, several in work:
-        yield from tried(f'{layer.name}, {kind}', lambda: best(layer, kind, several, settings.device))
+        yield from tried(f'{layer.name}, {kind}', best, layer, kind, several, settings.device)
 
 
 def candidates(layer: Layer, kind: str) -> list[Blocks]:
     """The rule's cut, then those around it."""
     _, _, side, long, size = key = _key(layer, kind, (0, 0))
     first = rule(*key[1:])
-    sides = [max(side, SMALLEST)] if long else [block for block in (SMALLEST, 32, LARGEST) if block < 2 * max(side, SMALLEST)]
+    largest = max(side, SMALLEST)
+    sides = [largest] if long else [block for block in (SMALLEST, 32, LARGEST) if block <= largest]
     half, weights = size == 2, kind == 'weight_gradient'
     found = [Blocks(block, rows // block, warps, stages, tap, precision)
              for block, rows, warps, stages, tap, precision in product(
@@ -58,7 +59,7 @@ def compile_all(work: list[tuple[Layer, str, Blocks]], device: str) -> None:
 
 
 def _compile(task: tuple[Layer, str, Blocks, str]) -> dict:
-    return next(tried('', lambda: _ran(*task)))
+    return next(tried('', _ran, *task))
 
 
 def _ran(layer: Layer, kind: str, blocks: Blocks, device: str) -> dict:
@@ -67,12 +68,16 @@ def _ran(layer: Layer, kind: str, blocks: Blocks, device: str) -> dict:
     return {}
 
 
+def _timed(run: Callable[[], object], device: str) -> dict:
+    return dict(ms=milliseconds(run, device, 0.02))
+
+
 def best(layer: Layer, kind: str, several: list[Blocks], device: str) -> dict:
     """Times the candidates and names the fastest."""
     run, times, failed = caller(layer, kind, device), {}, 0
     for blocks in several:
         with use_blocks(**{kind: blocks}):
-            for row in tried('', lambda: dict(ms=milliseconds(run, device, 0.02))):
+            for row in tried('', _timed, run, device):
                 if 'ms' in row:
                     times[blocks] = row['ms']
                 failed += 'error' in row

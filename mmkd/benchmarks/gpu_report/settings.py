@@ -107,10 +107,10 @@ def peak_gigabytes(run: Callable[[], object], device: str) -> float | None:
     return torch.cuda.max_memory_allocated() / 2**30
 
 
-def tried(name: str, measure: Callable[[], dict]) -> Iterator[dict]:
-    """The row that ``measure`` makes, or one that says what went wrong, so that one failure costs one row."""
+def tried(name: str, measure: Callable[..., dict], *args: Any) -> Iterator[dict]:
+    """The row that ``measure`` makes of these arguments, or one that says what went wrong, so that one failure costs one row."""
     try:
-        yield measure()
+        yield measure(*args)
     except Exception as error:  # a report says what it met, whatever that is; nothing goes on from it
         yield dict(case=name, error=f'{type(error).__name__}: {" ".join(str(error).split())[:300]}')
         if torch.cuda.is_available():

@@ -30,10 +30,10 @@ def rows(settings: Settings) -> Iterator[dict]:
     """One row a recipe: milliseconds of the step and its parts, in bfloat16, and their ratio."""
     cases = CASES[:2] if settings.quick or settings.small else CASES
     for name, student, teacher, options in cases:
-        yield from tried(name, lambda: compare(name, kd_model(student, teacher, options, settings), settings))
+        yield from tried(name, compare, name, kd_model(student, teacher, options, settings), settings)
     if not settings.small and not settings.quick:
-        yield from tried('ScaleKD', lambda: compare(
-            'ResNet-50 ← Swin-L, ScaleKD', dict(without_weights(load_config(SCALEKD))[0]), settings, 64, timm=False))
+        yield from tried('ScaleKD', compare, 'ResNet-50 ← Swin-L, ScaleKD',
+                         dict(without_weights(load_config(SCALEKD))[0]), settings, 64, False)
 
 
 def kd_model(student: str, teacher: str, options: dict, settings: Settings) -> dict:

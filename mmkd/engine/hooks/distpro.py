@@ -208,7 +208,8 @@ def _length(loader: DataLoader) -> int | None:
 def _endless(loader: DataLoader) -> Iterator[dict]:
     while True:
         number = 0
-        for number, batch in enumerate(loader, 1):
+        for batch in loader:
+            number += 1
             yield batch
         if not number:
             raise UserError(NO_BATCH)

@@ -74,7 +74,8 @@ class DiffKDLoss(nn.Module):
         self.temperature = temperature
         self.diffusion_weight = diffusion_weight
         self.autoencoder_weight = autoencoder_weight
-        self._alphas = self._near_alphas = torch.cumprod(1 - torch.linspace(1e-4, 0.02, train_steps, dtype=torch.float64), dim=0)
+        betas = torch.linspace(1e-4, 0.02, train_steps, dtype=torch.float64)
+        self._alphas = self._near_alphas = torch.cumprod(1 - betas, dim=0)
         width = autoencoder_channels or teacher_channels
         self.encoder = _conv_norm(teacher_channels, width) if autoencoder_channels else None
         self.decoder = nn.Conv2d(width, teacher_channels, 1) if autoencoder_channels else None
