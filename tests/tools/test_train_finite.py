@@ -132,8 +132,8 @@ def test_a_teacher_that_only_a_loss_sees_which_hides_it(stopped, place):
         "_base_ = './faulty.py'\nmodel = dict(terms=dict(_delete_=True, rkd=dict(loss=dict(type='mmkd.RKDLoss'), "
         "student='pre_logits', teacher='pre_logits')))\ncustom_hooks = [dict(type='FaultyTeacherHook')]\n")
     error = stopped('teacher.py', kept='epoch_1.pth')
-    assert error.startswith('step 13 (epoch 2, step 3 of 10) expects finite numbers, got nan or inf from the teacher at '
-                            'pre_logits, whose weights are not finite.')
+    assert error.startswith('step 13 (epoch 2, step 3 of 10) expects finite numbers, got nan or inf from the teacher '
+                            'at pre_logits, whose weights are not finite.')
 
 
 def test_an_image(stopped, place, monkeypatch):
@@ -147,10 +147,12 @@ def test_an_image(stopped, place, monkeypatch):
 
 
 @pytest.mark.parametrize('config', [
-    CONVNEST, 'faulty.py', 'quickstart/upernet_convnest-mini_digits.py', 'quickstart/mask-rcnn_convnest-mini_digits.py'])
+    CONVNEST, 'faulty.py', 'quickstart/upernet_convnest-mini_digits.py',
+    'quickstart/mask-rcnn_convnest-mini_digits.py'])
 def test_a_learning_rate_of_a_million(stopped, config):
     error = stopped(config, 'optim_wrapper.optimizer.lr=1e6')
-    assert re.match(r'step \d+ .*expects finite numbers, got .*The learning rate is \S+\. Lower the learning rate', error)
+    assert re.match(r'step \d+ .*expects finite numbers, got .*The learning rate is \S+\. Lower the learning rate',
+                    error)
     assert '.png' in error
 
 
@@ -159,8 +161,8 @@ def test_two_processes_stop_together(place, tmp_path, accumulated):
     """The fault is one of the second: its gradients spoil the weights of both, or are not exchanged in that step."""
     command = ['bash', TOOLS / 'dist_train.sh', 'faulty.py', 2, '--work-dir', tmp_path, '--cfg-options',
                STOP.format(7), 'model.terms.faulty.loss.rank=1', f'optim_wrapper.accumulative_counts={accumulated}']
-    run = subprocess.run(list(map(str, command)), cwd=place, capture_output=True, text=True, timeout=300, env=environment(
-        PORT=free_port(), PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)])))
+    variables = environment(PORT=free_port(), PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)]))
+    run = subprocess.run(list(map(str, command)), cwd=place, capture_output=True, text=True, timeout=300, env=variables)
     assert run.returncode != 0
     errors = {line for line in (run.stdout + run.stderr).splitlines() if 'error: step' in line}
     assert len(errors) == 1 and re.search(

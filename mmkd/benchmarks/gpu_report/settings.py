@@ -108,7 +108,7 @@ def peak_gigabytes(run: Callable[[], object], device: str) -> float | None:
 
 
 def tried(name: str, measure: Callable[..., dict], *args: Any) -> Iterator[dict]:
-    """The row that ``measure`` makes of these arguments, or one that says what went wrong, so that one failure costs one row."""
+    """The row that ``measure`` makes of its arguments, or one that says what went wrong: a failure costs one row."""
     try:
         yield measure(*args)
     except Exception as error:  # a report says what it met, whatever that is; nothing goes on from it

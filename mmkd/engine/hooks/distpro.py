@@ -24,8 +24,8 @@ from mmkd.utils.files import read_json, write_json
 
 KEY = 'distpro'  # in a training checkpoint
 RESOLUTION = 1000  # points of a recorded process, at the most
-NO_BATCH = ('DistProSearchHook expects at least one batch of held-out images, got none. Give its dataloader more images '
-            'or a smaller batch_size, or set drop_last=False.')
+NO_BATCH = ('DistProSearchHook expects at least one batch of held-out images, got none. Give its dataloader more '
+            'images or a smaller batch_size, or set drop_last=False.')
 
 
 @HOOKS.register_module()
