@@ -114,8 +114,7 @@ def test_the_norm_of_a_block_is_not_that_of_its_shortcut():
             assert torch.equal(weight, getattr(block, norm).weight)
 
 
-@pytest.mark.parametrize('teacher', [['stage3', 'stage4'], ['stage3', 'backbone.layer4.1.relu@input'],
-                                     ['backbone.layer3.1.relu@input', 'backbone.layer4.1.relu']])
+@pytest.mark.parametrize('teacher', [['stage3', 'stage4'], ['stage3', 'backbone.layer4.1.relu@input']])
 def test_ofd_refuses_maps_from_behind_a_relu(teacher):
     """The margin is below zero, and what a ReLU has passed is not."""
     spec = image_classifier(512, True, type='mmpretrain.ResNet', depth=18, zero_init_residual=False)
