@@ -10,7 +10,9 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmkd.engine.hooks import StrictResumeHook
+from mmkd.engine.explained_loading import explain_loading
+from mmkd.engine.hooks import LoadFromHook, StrictResumeHook, ValidatedWeightsHook
+from mmkd.engine.whole_checkpoints import keep_checkpoints_whole
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
@@ -84,6 +86,7 @@ def main() -> None:
     """Runs the tool."""
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
+    keep_checkpoints_whole()
     config = merge_args(load_config(args.config, args.cfg_options), args)
     check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
     watch_distillation(config)
@@ -91,6 +94,9 @@ def main() -> None:
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     if config.get('resume'):
         runner.register_hook(StrictResumeHook())
+    runner.register_hook(LoadFromHook())
+    runner.register_hook(ValidatedWeightsHook())
+    explain_loading(runner)
     runner.train()
 
 

@@ -9,6 +9,7 @@ from mmkd.utils import UserError
 from .detectors import fake_samples, forward_mode
 from .gradients import GradientMeter, total
 from .locations import named_locations
+from .initialising import apply_init
 from .models import build_model, read_spec
 from .parts import TeacherParts
 from .schedule import Progress
@@ -37,7 +38,7 @@ class Distiller(BaseModel):
         task_weight: Factor of the student's own loss.
         input_size: Side (or height and width) of the fake images that check all shapes at build.
         data_preprocessor: Overrides the student's.
-        init_cfg: As in MMEngine.
+        init_cfg: As in MMEngine; weights of type ``'Pretrained'`` may be those of a distiller or of a student.
 
     Raises:
         UserError: A model, tap, loss or checkpoint does not exist, or the shapes cannot match.
@@ -146,6 +147,8 @@ class Distiller(BaseModel):
             term.init_weights()
         if not self._student_is_loaded:
             self.student.init_weights()
+        if self.init_cfg:
+            apply_init(self, self.init_cfg, spare=self.student if self._student_is_loaded else None)
         self._is_init = True
 
     @torch.no_grad()

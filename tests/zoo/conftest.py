@@ -1,12 +1,19 @@
 """A real HTTP server on this machine, with the vices of others."""
 import hashlib
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-CONTENT = bytes(range(256)) * 4096  # 1 MiB
+def checkpoint(size: int) -> bytes:
+    """A file in the format of safetensors: one tensor of bytes, not all alike."""
+    header = b'{"weight":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (size - 128, size - 128)
+    return struct.pack('<Q', 120) + header.ljust(120) + (bytes(range(256)) * (size // 256))[:size - 128]
+
+
+CONTENT = checkpoint(1 << 20)
 DIGITS = hashlib.sha256(CONTENT).hexdigest()
 
 
