@@ -25,7 +25,7 @@ PUBLIC = {
     'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
     'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
     'mmkd.engine.hooks': ['DistProProcessHook', 'DistProSearchHook', 'DistillationHook', 'DynamicSparsityHook',
-                          'EpochSeedHook', 'StrictResumeHook'],
+                          'EpochSeedHook', 'LoadFromHook', 'StrictResumeHook', 'ValidatedWeightsHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
 REGISTRIES = [value for value in vars(registry).values() if isinstance(value, Registry) and value.scope == 'mmkd']

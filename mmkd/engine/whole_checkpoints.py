@@ -87,6 +87,8 @@ def save_with_step(self: CheckpointHook, runner: Runner, step: int, meta: dict) 
                 self.file_backend.remove(path)
             elif self.file_backend.isdir(path):  # of DeepSpeed
                 self.file_backend.rmtree(path)
+        for path in Path(self.out_dir).glob('.*.pth.tmp'):  # what a kill left of a file that is not written again
+            path.unlink()
 
 
 def save_best(self: CheckpointHook, runner: Runner, metrics: dict) -> None:

@@ -46,7 +46,7 @@ def format_of(path: Path) -> str:
         _check_archive(path)
         return 'torch'
     if head.startswith(b'PK\x03\x04'):
-        raise NoCheckpointError('is truncated: the end of its archive is missing')
+        raise NoCheckpointError('is truncated or no checkpoint: the end of its archive is missing')
     if len(head) >= 8 and head[8:9] == b'{':
         _check_safetensors(path, head, size)
         return 'safetensors'
