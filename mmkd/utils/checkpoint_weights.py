@@ -124,8 +124,9 @@ def plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def candidates(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     """The names under which a model or a distiller may look for these weights."""
     yield dict(weights)
-    yield plain(weights)
-    yield {f'{STUDENT_PREFIX}{name}': value for name, value in plain(weights).items()}
+    own = plain(weights)
+    for prefix in ('', STUDENT_PREFIX, f'{STUDENT_PREFIX}model.', 'model.'):  # the last two of wrapped timm models
+        yield {f'{prefix}{name}': value for name, value in own.items()}
 
 
 def weights_of(checkpoint: Mapping, source: str, which: str | None = None) -> dict[str, Tensor]:

@@ -107,12 +107,24 @@ def load_safely_everywhere(trust: bool = False) -> None:
     """
     from .pretrained import PretrainedBackboneInit
     set_trust(trust)
-    CheckpointLoader.register_scheme(['', *(f'{scheme}://' for scheme in SCHEMES)], loader=_load_any, force=True)
+    CheckpointLoader.register_scheme(['', *(f'{scheme}://' for scheme in SCHEMES)], loader=load_any, force=True)
     WEIGHT_INITIALIZERS.register_module(name='Pretrained', module=PretrainedBackboneInit, force=True)
     guard_torch_load()
 
 
-def _load_any(filename: str | Path, map_location: object = None) -> dict:
+def load_any(filename: str | Path, map_location: object = None) -> dict:
+    """Reads a checkpoint for MMEngine, safely and from wherever :func:`~mmkd.zoo.find_checkpoint` finds it.
+
+    Args:
+        filename: Path, URL or name of a model in the index; with ``#raw`` or ``#ema``, those weights alone.
+        map_location: Not used; everything is read to the CPU.
+
+    Returns:
+        The checkpoint; of a family that only mmkd has, its converted weights.
+
+    Raises:
+        UserError: The file cannot be found or read, or holds no weights.
+    """
     name, which = split_choice(str(filename))
     checkpoint = read_checkpoint(find_checkpoint(name))
     if not isinstance(checkpoint, dict):

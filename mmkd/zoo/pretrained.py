@@ -4,14 +4,14 @@ import re
 from mmengine.logging import print_log
 from mmengine.model import PretrainedInit
 from mmengine.model.weight_init import update_init_info
-from mmengine.runner.checkpoint import CheckpointLoader, load_state_dict
+from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import few_names, not_finite
 from mmkd.utils.checkpoint_weights import split_choice
 
-from .loading import fit_weights, load_weights
+from .loading import fit_weights, load_any, load_weights
 from .urls import SCHEMES
 
 # Norms of the maps that a detector or segmentor reads: a classifier has the last one only.
@@ -50,7 +50,7 @@ class PretrainedBackboneInit(PretrainedInit):
 
     def _take_what_fits(self, module: nn.Module) -> None:
         name, which = split_choice(self.checkpoint)
-        checkpoint = CheckpointLoader.load_checkpoint(name, map_location='cpu')
+        checkpoint = load_any(name)
         what = f'{type(module).__name__} from {self.checkpoint}'
         weights, matched, problem = fit_weights(checkpoint, module.state_dict(), what, which)
         load_state_dict(module, weights, strict=False, logger='current')
