@@ -18,8 +18,8 @@ from .checkpoint_weights import STUDENT_PREFIX, weights_of
 from .errors import UserError
 from .trust import is_trusted, set_trust
 
-__all__ = ['STUDENT_PREFIX', 'compare', 'damage', 'few_names', 'load_strictly', 'not_finite', 'read_checkpoint', 'trust_checkpoints',
-           'weights_of']
+__all__ = ['STUDENT_PREFIX', 'compare', 'damage', 'few_names', 'load_strictly', 'not_finite', 'read_checkpoint',
+           'trust_checkpoints', 'weights_of']
 
 
 def _safe_classes() -> list:
@@ -114,8 +114,8 @@ def damage(path: Path) -> str:
 
 def _read_pickle(path: Path, kind: str, trust: bool) -> dict:
     if kind == 'pickle' and not trust:
-        raise UserError(f'checkpoint {path} is a pickle that PyTorch did not write and may run code, so it was refused. '
-                        'Give a file that torch.save or safetensors wrote.')
+        raise UserError(f'checkpoint {path} is a pickle that PyTorch did not write and may run code, so it was '
+                        'refused. Give a file that torch.save or safetensors wrote.')
     try:
         with allowed_classes():
             load = getattr(torch.load, 'unguarded', torch.load)

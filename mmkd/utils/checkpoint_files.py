@@ -1,4 +1,4 @@
-"""What a file that is said to be a checkpoint is, before anything of it is loaded: its format, and whether it is whole."""
+"""What a file that is said to be a checkpoint is, before it is loaded: its format, and whether it is whole."""
 import hashlib
 import json
 import pickletools

@@ -42,7 +42,7 @@ def split_choice(name: str) -> tuple[str, str | None]:
 
 
 def validated_kinds(checkpoint: Mapping) -> tuple[str, ...]:
-    """What the run validated: ``('raw', )``, ``('ema', )`` or both, the average first; ``()`` if the file does not say."""
+    """What the run validated: ``('raw', )``, ``('ema', )`` or both, the average first; ``()`` if it is not said."""
     meta = checkpoint.get('meta')
     value = meta.get('validated_weights') if isinstance(meta, Mapping) else None
     return {RAW: (RAW, ), EMA: (EMA, ), BOTH: (EMA, RAW)}.get(value, ()) if isinstance(value, str) else ()
@@ -70,7 +70,8 @@ def choose_weights(checkpoint: object, source: str, which: str | None = None) ->
     validated = [kind for kind in validated_kinds(checkpoint) if kind in found]
     kind = which or (validated[0] if validated else usual)
     if kind not in found:
-        raise UserError(f'checkpoint {source} expects {NAMES[kind]}, and has only {NAMES[usual]}. Leave the choice out.')
+        raise UserError(f'checkpoint {source} expects {NAMES[kind]}, and has only {NAMES[usual]}. '
+                        'Leave the choice out.')
     tensors = _unwrapped(found[kind], checkpoint)
     if not tensors:
         raise UserError(f'checkpoint {source} holds no tensors. Give a checkpoint with a state_dict.')

@@ -1,7 +1,8 @@
 """Reading YAML and pickle files of configs, metafiles and annotations without running code that they may hold.
 
-MMEngine reads YAML with a loader that builds any Python object, and pickles without a limit. :func:`register_plain_files`
-puts readers in their place that know data only; with ``--trust-checkpoint``, MMEngine's are used.
+MMEngine reads YAML with a loader that builds any Python object, and pickles without a limit.
+:func:`register_plain_files` puts readers in their place that know data only; with ``--trust-checkpoint``, MMEngine's
+are used.
 """
 import pickle
 from typing import IO, Any
@@ -56,7 +57,8 @@ class PlainYamlHandler(YamlHandler):
             raise UserError(f'{_name(file)} expects plain YAML, got an entry that may run code ({what}), so it was '
                             'refused. If you trust its source, pass --trust-checkpoint.') from error
         except yaml.YAMLError as error:
-            raise UserError(f'{_name(file)} expects YAML, and cannot be read: {" ".join(str(error).split())}.') from error
+            text = ' '.join(str(error).split())
+            raise UserError(f'{_name(file)} expects YAML, and cannot be read: {text}.') from error
 
 
 class PlainPickleHandler(PickleHandler):

@@ -25,8 +25,9 @@ def guard_torch_load() -> None:
             with allowed_classes():
                 return unguarded(f, *args[:1], **kwargs | dict(weights_only=True))
         except pickle.UnpicklingError as error:
-            raise UserError(f'{f if isinstance(f, str) else getattr(f, "name", "the file")} holds Python objects beside '
-                            'tensors and may run code, or is damaged, so it was refused.') from error
+            name = f if isinstance(f, str) else getattr(f, 'name', 'the file')
+            raise UserError(f'{name} holds Python objects beside tensors'
+                            ' and may run code, or is damaged, so it was refused.') from error
 
     load.unguarded = unguarded  # type: ignore[attr-defined]
     torch.load = load

@@ -110,8 +110,8 @@ def _check(target: Path, url: str, sha256: str | None) -> None:
     if problem:
         target.unlink()
         record.unlink(missing_ok=True)
-        raise UserError(f'the file from {url} {problem}. It was deleted from the cache; try again, or open the link in a '
-                        'browser and give the path of the file.')
+        raise UserError(f'the file from {url} {problem}. It was deleted from the cache; try again, or open the link in '
+                        'a browser and give the path of the file.')
     if not record.is_file():
         with suppress(OSError):  # somebody else's cache
             record.write_text(found, encoding='ascii')

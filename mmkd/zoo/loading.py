@@ -26,8 +26,8 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
     """Reads the weights that a recipe calls by name, under the names of the model that takes them.
 
     Args:
-        name: Path, URL or name of a model in the index; with ``#raw`` or ``#ema`` after it, which weights of a file that
-            has both.
+        name: Path, URL or name of a model in the index; ``#raw`` or ``#ema`` after it says which weights of a file
+            that has both.
         own_names: The parameters of the model. A file that has most of them is taken as it is; any other one is
             converted if a converter knows it.
 

@@ -39,7 +39,8 @@ def test_weights_of_another_model_are_refused(tmp_path):
 
 def test_other_initialisers_leave_a_loaded_student_alone(tmp_path):
     zero = [dict(type='Constant', val=0.25, layer='Linear')]
-    assert all((value == 0.25).all() for name, value in distiller(zero).state_dict().items() if name.endswith('fc.weight'))
+    state = distiller(zero).state_dict()
+    assert all((value == 0.25).all() for name, value in state.items() if name.endswith('fc.weight'))
     torch.save(dict(state_dict=distiller().student.state_dict()), tmp_path / 'student.pth')
     model = distiller(zero, checkpoint=str(tmp_path / 'student.pth'))
     assert not any((value == 0.25).all() for name, value in model.state_dict().items() if name.endswith('fc.weight'))

@@ -1,4 +1,4 @@
-"""Forty and more damaged or hostile checkpoints through train, test, publish, convert and resume: a line each, no payload.
+"""More than 40 damaged checkpoints through train, test, publish, convert and resume: a line each, no payload run.
 
 The tools run in this process, and a run that is set up once is handed one file after another.
 """

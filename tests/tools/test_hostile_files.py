@@ -49,7 +49,8 @@ OPTIONS = ['--work-dir', 'trap', '--cfg-options', *SHRINK]
 # Tools and how they are led to each kind of file.
 WAYS = {
     'checkpoint': [
-        ('train.py', CONVNEST, *OPTIONS, 'load_from=evil.pth'), ('train.py', CONVNEST, '--resume', 'evil.pth', *OPTIONS),
+        ('train.py', CONVNEST, *OPTIONS, 'load_from=evil.pth'),
+        ('train.py', CONVNEST, '--resume', 'evil.pth', *OPTIONS),
         ('train.py', CONVNEST, '--resume', 'beside.pth', *OPTIONS), ('train.py', 'init.py', *OPTIONS),
         ('train.py', 'recipe.py', *OPTIONS, 'model.teacher.checkpoint=evil.pth'),
         ('train.py', 'recipe.py', *OPTIONS, 'model.student.checkpoint=beside.pth'), ('train.py', 'taught.py', *OPTIONS),

@@ -26,7 +26,8 @@ def value(weights: dict) -> float:
 
 
 @pytest.mark.parametrize(('checkpoint', 'which', 'expected'), [
-    (mmengines(), None, 2), (mmengines(validated_weights='ema'), None, 2), (mmengines(validated_weights='raw'), None, 1),
+    (mmengines(), None, 2), (mmengines(validated_weights='ema'), None, 2),
+    (mmengines(validated_weights='raw'), None, 1),
     (mmengines(validated_weights='both'), None, 2), (mmengines(validated_weights='ema'), 'raw', 1),
     (mmengines(validated_weights='raw'), 'ema', 2), (dict(model=RAW, model_ema=EMA), None, 1),
     (dict(model=RAW, model_ema=EMA), 'ema', 2), (dict(state_dict=RAW, state_dict_ema=EMA), 'ema', 2),
