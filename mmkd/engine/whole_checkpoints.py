@@ -20,6 +20,7 @@ from mmkd.utils.checkpoint_files import hash_of_bytes
 from mmkd.utils.whole_files import checkpoint_bytes, write_whole
 
 _save_best_checkpoint = CheckpointHook._save_best_checkpoint
+_before_train = CheckpointHook.before_train
 
 
 class _Later:
@@ -60,6 +61,14 @@ def _removing_later(hook: CheckpointHook) -> Iterator[_Later]:
             remove(path)
 
 
+def before_train(self: CheckpointHook, runner: Runner) -> None:
+    """Removes what a kill left of files that may not be written again; after ``CheckpointHook.before_train``."""
+    _before_train(self, runner)
+    if is_main_process():
+        for path in Path(self.out_dir).glob('.*.pth.tmp'):
+            path.unlink(missing_ok=True)
+
+
 def save_with_step(self: CheckpointHook, runner: Runner, step: int, meta: dict) -> None:
     """Saves a checkpoint, points ``last_checkpoint`` to it, and then removes those that are too many.
 
@@ -87,8 +96,6 @@ def save_with_step(self: CheckpointHook, runner: Runner, step: int, meta: dict) 
                 self.file_backend.remove(path)
             elif self.file_backend.isdir(path):  # of DeepSpeed
                 self.file_backend.rmtree(path)
-        for path in Path(self.out_dir).glob('.*.pth.tmp'):  # what a kill left of a file that is not written again
-            path.unlink()
 
 
 def save_best(self: CheckpointHook, runner: Runner, metrics: dict) -> None:
@@ -119,6 +126,7 @@ def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
 
 def keep_checkpoints_whole() -> None:
     """Changes MMEngine's hook and its writer of local files, for every hook and config of this process."""
+    CheckpointHook.before_train = before_train
     CheckpointHook._save_checkpoint_with_step = save_with_step
     CheckpointHook._save_best_checkpoint = save_best
     CheckpointHook._publish_model = publish

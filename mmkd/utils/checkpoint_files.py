@@ -42,7 +42,7 @@ def format_of(path: Path) -> str:
     size = path.stat().st_size
     if not size:
         raise NoCheckpointError('is truncated: it is empty')
-    if zipfile.is_zipfile(path):
+    if _is_archive(path):
         _check_archive(path)
         return 'torch'
     if head.startswith(b'PK\x03\x04'):
@@ -55,6 +55,13 @@ def format_of(path: Path) -> str:
     if head[:1] == b'\x80' and len(head) > 1 and 2 <= head[1] <= 5:
         return 'pickle'
     raise NoCheckpointError(f'is no checkpoint: it is {_other(head)}')
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except Exception:  # some damaged ends of archives
+        return True
 
 
 def _other(head: bytes) -> str:
@@ -138,7 +145,7 @@ def hash_of_bytes(content: bytes) -> str:
 
 def objects_in(path: Path) -> list[str]:
     """The names of the classes and functions that the pickles of a file ask for; as far as they can be read."""
-    if not zipfile.is_zipfile(path):
+    if not _is_archive(path):
         return sorted(set(_globals(path.read_bytes())))
     with zipfile.ZipFile(path) as archive:
         return sorted({found for name in archive.namelist() if name.endswith('/data.pkl')

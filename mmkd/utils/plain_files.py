@@ -15,7 +15,8 @@ from .errors import UserError
 from .trust import is_trusted
 
 # Containers and numbers, under the names of both major versions of NumPy.
-_CONTAINERS = {('builtins', name) for name in ('set', 'frozenset', 'complex', 'bytearray', 'slice', 'range')} | {
+_CONTAINERS = {(module, name) for module in ('builtins', '__builtin__') for name in (
+    'set', 'frozenset', 'complex', 'bytearray', 'slice', 'range')} | {
     ('collections', 'OrderedDict'), ('_codecs', 'encode'), ('numpy', 'ndarray'), ('numpy', 'dtype')} | {
     (f'numpy.{core}.{module}', name) for core in ('core', '_core') for module, name in
     (('multiarray', '_reconstruct'), ('multiarray', 'scalar'), ('numeric', '_frombuffer'))}

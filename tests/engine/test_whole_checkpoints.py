@@ -21,7 +21,7 @@ from mmkd.utils import UserError
 from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.checkpoint_files import sha256_of
 
-EPOCHS = 4
+EPOCHS = 3
 needs_fork = pytest.mark.skipif(not hasattr(os, 'fork') or sys.platform == 'darwin', reason='needs fork')
 
 
@@ -172,9 +172,10 @@ def resume(folder: Path, **checkpoint: object) -> int:
 
 
 @needs_fork
-@pytest.mark.parametrize('checkpoint', [{}, dict(save_best='figure', rule='greater'), dict(max_keep_ckpts=2)],
-                         ids=['keep one', 'best', 'keep two'])
-def test_killed_at_any_moment_of_saving_it_resumes_to_the_same_bits(tmp_path, checkpoint):
+@pytest.mark.parametrize(('step', 'checkpoint'), [
+    (2, {}), (5, dict(save_best='figure', rule='greater')), (7, dict(max_keep_ckpts=2))],
+    ids=['keep one', 'best', 'keep two'])
+def test_killed_at_any_moment_of_saving_it_resumes_to_the_same_bits(tmp_path, step, checkpoint):
     assert resume(tmp_path / 'whole', **checkpoint) == 0
     whole = final(tmp_path / 'whole')
     number, kills = 1, 0
@@ -188,8 +189,8 @@ def test_killed_at_any_moment_of_saving_it_resumes_to_the_same_bits(tmp_path, ch
         assert sorted(path.name for path in folder.glob('epoch_*.pth')) == sorted(
             path.name for path in (tmp_path / 'whole').glob('epoch_*.pth'))
         assert not list(folder.glob('.*.tmp'))
-        number, kills = number + 3, kills + 1
-    assert kills >= 10
+        number, kills = number + step, kills + 1
+    assert kills >= 50 // step
 
 
 @needs_fork
@@ -207,7 +208,7 @@ def test_mmengines_own_way_loses_the_run(tmp_path):
 @pytest.fixture
 def whole(monkeypatch):
     monkeypatch.setattr(LocalBackend, 'put', LocalBackend.put)
-    for name in ('_save_checkpoint_with_step', '_save_best_checkpoint', '_publish_model'):
+    for name in ('before_train', '_save_checkpoint_with_step', '_save_best_checkpoint', '_publish_model'):
         monkeypatch.setattr(CheckpointHook, name, getattr(CheckpointHook, name))
     keep_checkpoints_whole()
 
@@ -219,7 +220,7 @@ def test_a_full_disk_and_an_interruption_leave_the_last_checkpoint(tmp_path, who
 
     def fail(descriptor: int) -> None:
         calls.append(descriptor)
-        if len(calls) > 6:  # two files and their folders an epoch
+        if len(calls) > 4:  # two files and their folders an epoch
             raise trouble
         fsync(descriptor)
 

@@ -49,7 +49,7 @@ def call(script: str, *args: object, cwd: Path) -> int:
         patch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes)
         patch.setattr(torch, 'load', torch.load)
         patch.setattr(LocalBackend, 'put', LocalBackend.put)
-        for name in ('_save_checkpoint_with_step', '_save_best_checkpoint', '_publish_model'):
+        for name in ('before_train', '_save_checkpoint_with_step', '_save_best_checkpoint', '_publish_model'):
             patch.setattr(CheckpointHook, name, getattr(CheckpointHook, name))
         patch.setitem(WEIGHT_INITIALIZERS._module_dict, 'Pretrained', WEIGHT_INITIALIZERS.get('Pretrained'))
         patch.chdir(cwd)
