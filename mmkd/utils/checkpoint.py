@@ -19,7 +19,7 @@ from .errors import UserError
 from .trust import is_trusted, set_trust
 
 __all__ = ['STUDENT_PREFIX', 'compare', 'damage', 'few_names', 'load_strictly', 'not_finite', 'read_checkpoint',
-           'trust_checkpoints', 'weights_of']
+           'trust_checkpoints', 'unusable', 'weights_of']
 
 
 def _safe_classes() -> list:
@@ -188,15 +188,30 @@ def compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> tuple[s
     shared = [name for name in own if name in weights]
     shapes = [f'{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}'
               for name in shared if weights[name].shape != own[name].shape]
-    kinds = [f'{name} {weights[name].dtype} instead of {own[name].dtype}' for name in shared
-             if own[name].is_floating_point() and not weights[name].is_floating_point()]
-    bad = [name for name in not_finite(weights) if name in own and bool(own[name].isfinite().all())]
-    wrong = {text.split()[0] for text in [*shapes, *kinds, *bad]}
+    broken = unusable(own, weights)
+    wrong = {text.split()[0] for texts in [shapes, *broken.values()] for text in texts}
     matched = f'{len(shared) - len(wrong)} of {len(own)} tensors matched'
     parts = [f'{kind} {few_names(names)}' for kind, names in (
-        ('missing', missing), ('unexpected', unexpected), ('of another shape', shapes), ('of another kind', kinds),
-        ('not finite (NaN or infinite)', bad)) if names]
+        ('missing', missing), ('unexpected', unexpected), ('of another shape', shapes), *broken.items()) if names]
     return matched, '; '.join(parts)
+
+
+def unusable(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """What of a file no model can use: integers in place of its weights, and NaN where it has numbers.
+
+    Args:
+        own: Parameter name to tensor of the model.
+        weights: The same of the checkpoint; names that the model has not are left out.
+
+    Returns:
+        What is wrong to the names, empty if nothing is.
+    """
+    shared = {name: value for name, value in weights.items() if name in own}
+    kinds = [f'{name} {value.dtype} instead of {own[name].dtype}' for name, value in shared.items()
+             if own[name].is_floating_point() and not value.is_floating_point()]
+    bad = [name for name in not_finite(shared) if own[name].isfinite().all()]
+    found = {'of another kind': kinds, 'not finite (NaN or infinite)': bad}
+    return {what: names for what, names in found.items() if names}
 
 
 def not_finite(weights: Mapping[str, Tensor]) -> list[str]:

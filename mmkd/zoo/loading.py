@@ -8,7 +8,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import compare, few_names, not_finite, read_checkpoint, weights_of
+from mmkd.utils.checkpoint import compare, few_names, read_checkpoint, unusable, weights_of
 from mmkd.utils.checkpoint_weights import candidates, choose_weights, plain, split_choice
 from mmkd.utils.safe_torch import guard_torch_load
 from mmkd.utils.trust import is_trusted, set_trust
@@ -72,7 +72,7 @@ def fit_weights(checkpoint: Mapping, own: Mapping[str, Tensor], source: str,
         The weights, ``'n of m tensors matched'``, and what does not match; see :func:`~mmkd.utils.checkpoint.compare`.
 
     Raises:
-        UserError: Not a single tensor fits, or one that would be taken is not finite.
+        UserError: Not a single tensor fits, or one that would be taken is not finite or an integer.
     """
     chosen = choose_weights(checkpoint, source, which)
     if not chosen.alone:
@@ -83,10 +83,10 @@ def fit_weights(checkpoint: Mapping, own: Mapping[str, Tensor], source: str,
     matched, problem = compare(own, best)
     if not _shared(best, own):
         raise UserError(f'{source}: {matched}; {problem}. Check that the file belongs to this model.')
-    bad = not_finite({name: best[name] for name in _shared(best, own)})
-    if bad:
-        raise UserError(f'{source}: weights that are not finite (NaN or infinite): {few_names(bad)}. '
-                        'Take a checkpoint from before its run diverged.')
+    broken = '; '.join(f'{kind} {few_names(names)}' for kind, names in unusable(own, best).items())
+    if broken:
+        raise UserError(f'{source}: weights {broken}. Take a checkpoint from before its run diverged, or of full '
+                        'precision.')
     return best, matched, problem
 
 

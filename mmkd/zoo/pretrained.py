@@ -8,7 +8,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import few_names, not_finite
+from mmkd.utils.checkpoint import few_names, unusable
 from mmkd.utils.checkpoint_weights import split_choice
 
 from .loading import fit_weights, load_any, load_weights
@@ -82,10 +82,10 @@ def load_backbone(module: nn.Module, weights: dict[str, Tensor], what: str) -> s
     expected = own.keys() - optional
     problems = [f'{kind} {few_names(sorted(names))}' for kind, names in (
         ('missing', expected - weights.keys()), ('unexpected', weights.keys() - expected)) if names]
-    bad = [name for name in not_finite(weights) if name in own]
-    if bad:
-        raise UserError(f'{what}: weights that are not finite (NaN or infinite): {few_names(bad)}. '
-                        'Take a checkpoint from before its run diverged.')
+    broken = '; '.join(f'{kind} {few_names(names)}' for kind, names in unusable(own, weights).items())
+    if broken:
+        raise UserError(f'{what}: weights {broken}. Take a checkpoint from before its run diverged, or of full '
+                        'precision.')
     others = _other_shapes(module, weights)
     if others:
         problems.append(f'of another shape {few_names(others)}')

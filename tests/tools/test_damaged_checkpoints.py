@@ -69,7 +69,6 @@ def damaged_training(checkpoint: dict) -> Iterator[object]:
         yield dict(checkpoint, **{key: {}})
     yield dict(checkpoint, optimizer=dict(state={}, param_groups=[]))
     yield dict(checkpoint, optimizer=[1])
-    yield dict(checkpoint, param_schedulers=[dict(last_step='x')] * 9)
 
 
 @pytest.fixture(scope='module')

@@ -57,7 +57,8 @@ def test_what_was_validated_is_taken_and_the_average_starts_anew():
 @pytest.mark.parametrize(('state', 'message'), [
     ({'stem.weight': torch.ones(2)}, 'load_from=x.pth: 0 of 4 tensors matched; missing backbone.weight'),
     ({'backbone.weight': torch.ones(5, 5)}, 'load_from=x.pth: 0 of 4 tensors matched'),
-    (ones(Net(False)) | {'head.bias': torch.full((4, ), float('nan'))}, r'not finite \(NaN or infinite\): head.bias'),
+    (ones(Net(False)) | {'head.bias': torch.full((4, ), float('nan'))}, r'not finite \(NaN or infinite\) head.bias'),
+    (ones(Net(False)) | {'head.bias': torch.ones(4, dtype=torch.int8)}, 'of another kind head.bias torch.int8'),
     ({}, 'no tensors')])
 def test_nothing_that_fits_is_refused(state, message):
     with pytest.raises(UserError, match=message):
