@@ -65,7 +65,7 @@ def before_train(self: CheckpointHook, runner: Runner) -> None:
     """Removes what a kill left of files that may not be written again; after ``CheckpointHook.before_train``."""
     _before_train(self, runner)
     if is_main_process():
-        for path in Path(self.out_dir).glob('.*.pth.tmp'):
+        for path in [*Path(self.out_dir).glob('.*.pth.tmp'), Path(runner.work_dir, '.last_checkpoint.tmp')]:
             path.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """Running the tools, and a few tiny runs that several tests look at."""
 import json
+import logging
 import os
 import runpy
 import subprocess
@@ -48,6 +49,7 @@ def call(script: str, *args: object, cwd: Path) -> int:
             patch.setattr(kind, '_instance_dict', OrderedDict())
         patch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes)
         patch.setattr(torch, 'load', torch.load)
+        patch.setattr(logging.root.manager, 'disable', logging.root.manager.disable)
         patch.setattr(LocalBackend, 'put', LocalBackend.put)
         for name in ('before_train', '_save_checkpoint_with_step', '_save_best_checkpoint', '_publish_model'):
             patch.setattr(CheckpointHook, name, getattr(CheckpointHook, name))
