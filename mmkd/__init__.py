@@ -1,7 +1,7 @@
 """mmkd: teach small ConvNets with large ones, inside OpenMMLab.
 
 Import mmkd before mmdet or mmseg: it supplies mmcv's compiled ops where they are missing, and teaches
-MMEngine to find ``mmkd::…`` configs and to read files in ``archive://…``.
+MMEngine to find ``mmkd::…`` configs, to read files in ``archive://…``, and to read YAML and pickles as data.
 """
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ except ImportError as error:
 from .ops.mmcv_fallback import install_mmcv_fallback
 from .utils.archive_backend import register_archive_backend
 from .utils.config_paths import register_config_paths
+from .utils.plain_files import register_plain_files
 
 if TYPE_CHECKING:
     from .apis import get_model, list_models
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 install_mmcv_fallback()
 register_archive_backend()
 register_config_paths()
+register_plain_files()
 
 __all__ = ['__version__', 'get_model', 'list_models']
 

@@ -25,8 +25,8 @@ PUBLIC = {
     'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
     'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
     'mmkd.engine.hooks': ['DataFitHook', 'DistProProcessHook', 'DistProSearchHook', 'DistillationHook',
-                          'DynamicSparsityHook', 'EMAHook', 'EpochSeedHook', 'FiniteTrainingHook',
-                          'MissedValidationHook', 'SameRunHook', 'StrictResumeHook'],
+                          'DynamicSparsityHook', 'EMAHook', 'EpochSeedHook', 'FiniteTrainingHook', 'LoadFromHook',
+                          'MissedValidationHook', 'SameRunHook', 'StrictResumeHook', 'ValidatedWeightsHook'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
 REGISTRIES = [value for value in vars(registry).values() if isinstance(value, Registry) and value.scope == 'mmkd']

@@ -147,10 +147,12 @@ def report(plan: Plan, watch: Stopwatch) -> None:
 
 def draw_figures(plan: Plan) -> None:
     """Draws the curves of the students, and what detectors and segmentors see."""
-    from mmengine.config import Config
+    from mmengine.utils import import_modules_from_strings
 
     from mmkd.analysis.figures import draw_curves, draw_scenes
     from mmkd.analysis.scene_predictions import predict_scenes
+    from mmkd.zoo import load_safely_everywhere
+    load_safely_everywhere()
     settings, folder = plan.settings, plan.settings.work_dir
     curves = {}
     for kind in settings.student_kinds:
@@ -162,7 +164,8 @@ def draw_figures(plan: Plan) -> None:
         scenes = {}
         for kind in settings.scene_kinds:
             job = plan.jobs[f'{task}-{kind}-seed0']
-            config = Config.fromfile(next(job.folder.glob('*.py')))
+            config = job.config  # and not the file in its folder, which is a program that anybody may have changed
+            import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
             scenes[ORIGINS[kind]] = predict_scenes(config, last_checkpoint(job.folder), SCENES)
         info = config.val_dataloader.dataset.metainfo
         draw_scenes(folder / name, title, scenes, info.classes, info.palette)

@@ -13,13 +13,13 @@ from mmengine.runner import Runner
 
 from mmkd.distillers.models import student_config
 from mmkd.engine.hooks import DataFitHook
+from mmkd.engine.tested_weights import test_weights, tested_config
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
 from mmkd.utils.test_data import TEST_DATA, set_test_data
-from mmkd.zoo import load_safely_everywhere, load_weights
+from mmkd.zoo import load_safely_everywhere
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,6 +29,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         epilog='Several GPUs: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [the same flags].')
     parser.add_argument('config', help='config file: a path, mmkd::PATH, or a path below configs/')
     parser.add_argument('checkpoint', help='training checkpoint or published student: path, URL or zoo name')
+    parser.add_argument('--weights', choices=['validated', 'raw', 'ema'], default='validated',
+                        help='of a checkpoint with the weights of the last step and their average: those that the run '
+                        'validated, which may be both (default), or one of them')
     parser.add_argument('--data', metavar='NAME', help='test a classifier on other images than those of the config: '
                         f'{", ".join(TEST_DATA)}, or a config file with test_dataloader and test_evaluator')
     parser.add_argument('--work-dir', help='where logs go (default: work_dirs/CONFIG_NAME)')
@@ -82,15 +85,12 @@ def main() -> None:
     if args.data:
         set_test_data(config, args.data)
     config.merge_from_dict(args.cfg_options or {})
-    config = student_config(merge_args(config, args))
+    config = tested_config(student_config(merge_args(config, args)))
     check_data_exists(config, ('test',))
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
-    model = getattr(runner.model, 'module', runner.model)
-    weights = load_weights(args.checkpoint, model.state_dict())
-    runner.logger.info(load_strictly(model, weights, f'{type(model).__name__} from {args.checkpoint}'))
     watch_data(runner, args.checkpoint)
-    metrics = runner.test()
+    metrics = test_weights(runner, args.checkpoint, None if args.weights == 'validated' else args.weights)
     if args.out and is_main_process():
         dump(metrics, args.out)
 

@@ -10,8 +10,10 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook
+from mmkd.engine.explained_loading import explain_loading
+from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
 from mmkd.engine.resuming import make_resumable
+from mmkd.engine.whole_checkpoints import keep_checkpoints_whole
 from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.cli import check_data_exists, one_line_errors
@@ -92,16 +94,18 @@ def main() -> None:
     """Runs the tool."""
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
+    keep_checkpoints_whole()
     config = merge_args(load_config(args.config, args.cfg_options), args)
     check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
     watch_distillation(config)
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     count_accumulation(runner)
-    for kind in (DataFitHook, FiniteTrainingHook):
+    for kind in (DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())
     make_resumable(runner, args.restart_schedule)
+    explain_loading(runner)
     runner.train()
 
 

@@ -7,9 +7,9 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmkd.distillers.models import ModelSpec, build_with_report
-from mmkd.utils import UserError
-from mmkd.utils.checkpoint import compare
+from mmkd.utils.checkpoint_weights import choose_weights, plain, split_choice
 from mmkd.zoo import load_weights
+from mmkd.zoo.loading import fit_weights, load_any
 from mmkd.zoo.pretrained import OUTPUT_NORM
 from mmkd.zoo.urls import SCHEMES
 
@@ -91,13 +91,10 @@ def _offered(init: Mapping, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _load_from(recipe: Recipe) -> Iterator[Finding]:
     path = recipe.config.load_from
-    weights = _state_dict(path)
-    weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     own = recipe.model.state_dict()
-    matched, problem = compare(own, weights)
+    name, which = split_choice(path)
+    weights, matched, problem = fit_weights(load_any(name), own, f'load_from={path}', which)
     fitting = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
-    if not fitting:
-        raise UserError(f'load_from={path}: {matched}; {problem}. Check that the file belongs to this model.')
     recipe.model.load_state_dict(own | fitting)
     recipe.has_weights.add('model' if recipe.distiller is None else 'student')
     text = f'load_from={path}: {matched}'
@@ -105,5 +102,4 @@ def _load_from(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _state_dict(path: str) -> dict[str, Tensor]:
-    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    return checkpoint.get('state_dict', checkpoint)
+    return plain(choose_weights(CheckpointLoader.load_checkpoint(path, map_location='cpu'), path).tensors)

@@ -16,6 +16,7 @@ from .detectors import fake_samples, forward_mode
 from .finite import tap_sums
 from .gradients import GradientMeter, total
 from .image_form import as_size, image_channels
+from .initialising import apply_init
 from .labels import check_labels, has_labels, no_loss
 from .locations import named_locations
 from .models import build_model, read_spec
@@ -48,7 +49,7 @@ class Distiller(BaseModel):
         task_weight: Factor of the student's own loss.
         input_size: Side (or height and width) of the fake images that check all shapes at build.
         data_preprocessor: Overrides the student's.
-        init_cfg: As in MMEngine.
+        init_cfg: As in MMEngine; weights of type ``'Pretrained'`` may be those of a distiller or of a student.
 
     Raises:
         UserError: A model, tap, loss or checkpoint does not exist, or the shapes cannot match.
@@ -191,6 +192,8 @@ class Distiller(BaseModel):
             term.init_weights()
         if not self._student_is_loaded:
             self.student.init_weights()
+        if self.init_cfg:
+            apply_init(self, self.init_cfg, spare=self.student if self._student_is_loaded else None)
         self._is_init = True
 
     @torch.no_grad()

@@ -1,7 +1,6 @@
 """Reading checkpoints safely, and loading them strictly."""
 import codecs
 import pickle
-import zipfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +13,13 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
 from .architecture import contradictions
+from .checkpoint_files import NoCheckpointError, check_name, format_of, objects_in
+from .checkpoint_weights import STUDENT_PREFIX, weights_of
 from .errors import UserError
+from .trust import is_trusted, set_trust
 
-STUDENT_PREFIX = 'student.'
-_trusted = False  # set by trust_checkpoints
+__all__ = ['STUDENT_PREFIX', 'compare', 'damage', 'few_names', 'load_strictly', 'not_finite', 'read_checkpoint',
+           'trust_checkpoints', 'unusable', 'weights_of']
 
 
 def _safe_classes() -> list:
@@ -49,7 +51,8 @@ def _method_of_history_buffer(owner: type, name: str) -> object:
 
 
 @contextmanager
-def _allowed_classes() -> Iterator[None]:
+def allowed_classes() -> Iterator[None]:
+    """Lets PyTorch's safe reader take what training checkpoints hold beside tensors."""
     before = torch.serialization.get_safe_globals()
     torch.serialization.add_safe_globals(_safe_classes())
     try:
@@ -62,8 +65,10 @@ def _allowed_classes() -> Iterator[None]:
 def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
     """Reads a checkpoint file without running any code that it may hold.
 
+    The file is whole: the checksums of its archive hold, and the hash in its name, if there is one.
+
     Args:
-        path: The file. A name that ends in ``.safetensors`` says that it is one; any other is PyTorch's.
+        path: The file, of PyTorch's or in the format of safetensors; its content says which.
         trust: Whether to unpickle arbitrary objects, which may run code. Only for own files. None does
             what :func:`trust_checkpoints` was told, or refuses.
 
@@ -71,75 +76,74 @@ def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
         The checkpoint's contents, on the CPU.
 
     Raises:
-        UserError: The file is missing, truncated, no checkpoint, or holds other objects than tensors,
+        UserError: The file is missing, truncated, damaged, no checkpoint, or holds other objects than tensors,
             numbers and text.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f'checkpoint expects an existing file, got {path}. Check the path.')
-    if path.suffix == '.safetensors':
-        return _read_safetensors(path)
     try:
-        with _allowed_classes():
-            return torch.load(path, map_location='cpu', weights_only=not (_trusted if trust is None else trust))
-    except pickle.UnpicklingError as error:
-        first_line = str(error).splitlines()[0] if str(error) else ''
-        if 'nsupported' in str(error) or 'eights' in str(error):
+        kind = format_of(path)
+        check_name(path)
+    except (NoCheckpointError, OSError) as error:
+        problem = str(error) if isinstance(error, NoCheckpointError) else f'cannot be read: {error.strerror or error}'
+        if path.suffix == '.safetensors' and 'no safetensors file' not in problem:
+            problem = f'is truncated or no safetensors file ({problem.removeprefix("is ")})'
+        raise UserError(f'checkpoint {path} {problem}. Download or copy it again.') from error
+    if kind == 'safetensors':
+        return _read_safetensors(path)
+    if path.suffix == '.safetensors':
+        raise UserError(f'checkpoint {path} is no safetensors file, but one of PyTorch\'s or a pickle by that name. '
+                        'Download or copy it again.')
+    return _read_pickle(path, kind, is_trusted() if trust is None else trust)
+
+
+def damage(path: Path) -> str:
+    """What is wrong with a file as a checkpoint, to follow its name; empty if it is whole, as far as can be told."""
+    try:
+        kind = format_of(path)
+    except NoCheckpointError as error:
+        return str(error)
+    try:
+        if kind == 'legacy torch':  # which has no checksums, but an end
+            _read_pickle(path, kind, False)
+    except UserError as error:
+        return '' if 'may run code' in str(error) else 'is truncated or damaged'
+    return ''
+
+
+def _read_pickle(path: Path, kind: str, trust: bool) -> dict:
+    if kind == 'pickle' and not trust:
+        raise UserError(f'checkpoint {path} is a pickle that PyTorch did not write and may run code, so it was '
+                        'refused. Give a file that torch.save or safetensors wrote.')
+    try:
+        with allowed_classes():
+            load = getattr(torch.load, 'unguarded', torch.load)
+            return load(path, map_location='cpu', weights_only=not trust)
+    except Exception as error:  # whatever pickle makes of damaged bytes, and of classes that are not there
+        unsupported = isinstance(error, pickle.UnpicklingError) and (kind == 'torch' or 'nsupported ' in str(error))
+        objects = [name for name in objects_in(path) if not name.startswith(('torch', 'collections.'))]
+        if not trust and unsupported and (kind == 'torch' or objects):
             raise UserError(
-                f'checkpoint {path} holds Python objects beside tensors and may run code, so it was refused. '
+                f'checkpoint {path} holds Python objects beside tensors'
+                + (f' ({few_names(objects)})' if objects else '') + ' and may run code, so it was refused. '
                 'If you trust its source, pass --trust-checkpoint.') from error
-        raise UserError(f'checkpoint {path} is corrupt ({first_line}). Download or copy it again.') from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f'checkpoint {path} is truncated or no checkpoint '
-                        f'({str(error).splitlines()[0] if str(error) else type(error).__name__}). '
-                        'Download or copy it again.') from error
+        text = (str(error) or type(error).__name__).splitlines()[0]
+        text = 'its pickle cannot be read' if 'eights only' in text else text
+        raise UserError(f'checkpoint {path} is corrupt or truncated ({text}). Download or copy it again.') from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
         raise UserError(f'checkpoint {path} expects the package safetensors, which is not installed. '
                         'Install it with: pip install safetensors') from error
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:  # safetensors' own, and torch's of unknown dtypes and shapes
         raise UserError(f'checkpoint {path} is truncated or no safetensors file ({error}). '
                         'Download or copy it again.') from error
-
-
-def weights_of(checkpoint: Mapping, source: str) -> dict[str, Tensor]:
-    """Extracts a model's weights from the usual wrappings of a checkpoint.
-
-    Takes ``state_dict``, ``model`` or ``state_dict_ema``, drops the ``module.`` of DDP, and of a distiller's training
-    checkpoint takes the student.
-
-    Args:
-        checkpoint: What :func:`read_checkpoint` returned.
-        source: Its path, for the error message.
-
-    Returns:
-        Parameter name to tensor.
-
-    Raises:
-        UserError: No tensors are found.
-    """
-    for key in ('state_dict', 'model', 'state_dict_ema'):
-        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
-            checkpoint = checkpoint[key]
-            break
-    if not isinstance(checkpoint, Mapping):
-        raise UserError(f'checkpoint {source} expects a dict of tensors, got {type(checkpoint).__name__}.')
-    weights = {name.removeprefix('module.'): value for name, value in checkpoint.items()
-               if isinstance(value, Tensor)}
-    if not weights:
-        raise UserError(f'checkpoint {source} holds no tensors. Give a checkpoint with a state_dict.')
-    student = {name.removeprefix(STUDENT_PREFIX): value for name, value in weights.items()
-               if name.startswith(STUDENT_PREFIX)}
-    if student and all(name.startswith('model.') for name in student):  # a wrapped timm or Hugging Face model
-        student = {name.removeprefix('model.'): value for name, value in student.items()}
-    return student or weights
 
 
 def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], what: str) -> str:
@@ -154,14 +158,16 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], what: str) ->
         The report, ``'<what>: n of m tensors matched'``.
 
     Raises:
-        UserError: Tensors are missing, unexpected or of another shape; nothing was loaded then.
+        UserError: Tensors are missing, unexpected, of another shape, integers or not finite; nothing was loaded then.
     """
     own = model.state_dict()
     matched, problem = compare(own, weights)
     if problem:
         settings = contradictions(weights, own)
-        raise UserError(f'{what}: {matched}; {problem}. ' + (f'{settings}. ' if settings else '') +
-                        'This is a checkpoint of another model: check the config and the file.')
+        broken = ' of another kind ' in f' {problem}' or 'not finite' in problem
+        raise UserError(f'{what}: {matched}; {problem}. ' + (f'{settings}. ' if settings else '') + (
+            'Take a checkpoint from before its run diverged, or of full precision.' if broken else
+            'This is a checkpoint of another model: check the config and the file.'))
     model.load_state_dict(dict(weights))
     return f'{what}: {matched}'
 
@@ -174,16 +180,44 @@ def compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> tuple[s
         weights: The same of the checkpoint.
 
     Returns:
-        ``'n of m tensors matched'``, and what does not match: missing, unexpected and other shapes. Empty if all does.
+        ``'n of m tensors matched'``, and what does not match: missing, unexpected, other shapes, integers in place of
+        weights, and NaN. Empty if all does.
     """
     missing = [name for name in own if name not in weights]
     unexpected = [name for name in weights if name not in own]
+    shared = [name for name in own if name in weights]
     shapes = [f'{name} {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}'
-              for name in own if name in weights and weights[name].shape != own[name].shape]
-    matched = f'{len(own) - len(missing) - len(shapes)} of {len(own)} tensors matched'
-    parts = [f'{kind} {few_names(names)}' for kind, names in
-             (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes)) if names]
+              for name in shared if weights[name].shape != own[name].shape]
+    broken = unusable(own, weights)
+    wrong = {text.split()[0] for texts in [shapes, *broken.values()] for text in texts}
+    matched = f'{len(shared) - len(wrong)} of {len(own)} tensors matched'
+    parts = [f'{kind} {few_names(names)}' for kind, names in (
+        ('missing', missing), ('unexpected', unexpected), ('of another shape', shapes), *broken.items()) if names]
     return matched, '; '.join(parts)
+
+
+def unusable(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """What of a file no model can use: integers in place of its weights, and NaN where it has numbers.
+
+    Args:
+        own: Parameter name to tensor of the model.
+        weights: The same of the checkpoint; names that the model has not are left out.
+
+    Returns:
+        What is wrong to the names, empty if nothing is.
+    """
+    shared = {name: value for name, value in weights.items() if name in own}
+    kinds = [f'{name} {value.dtype} instead of {own[name].dtype}' for name, value in shared.items()
+             if own[name].is_floating_point() and not value.is_floating_point()]
+    bad = [name for name in not_finite(shared) if own[name].isfinite().all()]
+    found = {'of another kind': kinds, 'not finite (NaN or infinite)': bad}
+    return {what: names for what, names in found.items() if names}
+
+
+def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
+    """The names of the tensors that hold NaN or infinite values."""
+    return [name for name, value in weights.items()
+            if (value.is_floating_point() or value.is_complex()) and not value.isfinite().all()]
 
 
 def few_names(names: list[str], most: int = 3) -> str:
@@ -198,5 +232,4 @@ def trust_checkpoints(trust: bool) -> None:
     Args:
         trust: Whether to unpickle arbitrary objects.
     """
-    global _trusted
-    _trusted = trust
+    set_trust(trust)

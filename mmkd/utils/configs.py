@@ -71,9 +71,10 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
     Raises:
         UserError: There is no such config, or one that it inherits from.
     """
+    path = find_config(name)
     try:
-        config = Config.fromfile(find_config(name))
-    except (FileNotFoundError, SyntaxError) as error:
+        config = Config.fromfile(path)
+    except (FileNotFoundError, SyntaxError, UserError) as error:
         raise UserError(f'config {name} cannot be read: {error}') from error
     if options:
         config.merge_from_dict(options)

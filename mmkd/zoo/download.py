@@ -1,7 +1,6 @@
 """Downloading checkpoints into a cache that outlives the run and that all processes share."""
 import hashlib
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,11 +10,11 @@ from filelock import FileLock
 from mmengine.dist import is_main_process
 
 from mmkd.utils import UserError
+from mmkd.utils.checkpoint import damage
+from mmkd.utils.checkpoint_files import HASH_IN_NAME, sha256_of
 
 from .transfer import fetch
 from .urls import file_name, sources
-
-HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.')
 
 
 def cache_dir() -> Path:
@@ -84,15 +83,18 @@ def _fetch_from_any(url: str, target: Path) -> None:
     *mirrors, last = sources(url)
     for mirror in mirrors:
         with suppress(OSError):
-            return fetch(mirror, target, progress=is_main_process())
-    return fetch(last, target, progress=is_main_process())
+            fetch(mirror, target, progress=is_main_process())
+            if not damage(target):
+                return
+            target.unlink()
+    fetch(last, target, progress=is_main_process())
 
 
 def _check(target: Path, url: str, sha256: str | None) -> None:
-    """Compares the file's hash with all that is known of it; records it the first time.
+    """Compares the file's hash with all that is known of it; records it the first time, if it is a whole checkpoint.
 
     Raises:
-        UserError: It is another one; the file is deleted.
+        UserError: It is another one, or the file is cut off, empty or a web page; the file is deleted.
     """
     record = target.with_name(f'{target.name}.sha256')
     digits = HASH_IN_NAME.search(target.name)
@@ -104,18 +106,15 @@ def _check(target: Path, url: str, sha256: str | None) -> None:
             record.unlink(missing_ok=True)
             raise UserError(f'the file from {url} expects sha256 {expected}, got {found}. It was deleted from the '
                             'cache; try again, or ask its authors which is right.')
+    problem = damage(target)
+    if problem:
+        target.unlink()
+        record.unlink(missing_ok=True)
+        raise UserError(f'the file from {url} {problem}. It was deleted from the cache; try again, or open the link in '
+                        'a browser and give the path of the file.')
     if not record.is_file():
         with suppress(OSError):  # somebody else's cache
             record.write_text(found, encoding='ascii')
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _reason(error: OSError) -> str:

@@ -1,5 +1,5 @@
 """Reading weights of any origin: our own, and the formats that authors publish."""
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -7,8 +7,12 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
-from mmkd.utils.checkpoint import read_checkpoint, trust_checkpoints, weights_of
+from mmkd.utils import UserError
+from mmkd.utils.checkpoint import compare, few_names, read_checkpoint, unusable, weights_of
 from mmkd.utils.checkpoint_classes import remember_classes
+from mmkd.utils.checkpoint_weights import candidates, choose_weights, plain, split_choice
+from mmkd.utils.safe_torch import guard_torch_load
+from mmkd.utils.trust import is_trusted, set_trust
 
 from .class_token import has_unused_token, without_token
 from .converters import convert
@@ -23,7 +27,8 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
     """Reads the weights that a recipe calls by name, under the names of the model that takes them.
 
     Args:
-        name: Path, URL or name of a model in the index.
+        name: Path, URL or name of a model in the index; ``#raw`` or ``#ema`` after it says which weights of a file
+            that has both.
         own_names: The parameters of the model. A file that has most of them is taken as it is; any other one is
             converted if a converter knows it.
 
@@ -33,10 +38,16 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
     Raises:
         UserError: The file cannot be found or read.
     """
-    path = find_checkpoint(name)
+    base, which = split_choice(name)
+    path = find_checkpoint(base)
     checkpoint = read_checkpoint(path)
     remember_classes(name, checkpoint)
-    weights = weights_of(checkpoint, path)
+    return renamed(weights_of(checkpoint, path, which), name, own_names)
+
+
+def renamed(weights: Mapping[str, Tensor], name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
+    """Brings weights under the names of the model that takes them; see :func:`load_weights`."""
+    weights = dict(weights)
     own = set(own_names)
     if len(own & weights.keys()) <= len(own) / 2:
         weights, family = convert(weights)
@@ -50,26 +61,81 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
             if name in own or not name.endswith('.relative_position_index')}
 
 
+def fit_weights(checkpoint: Mapping, own: Mapping[str, Tensor], source: str,
+                which: str | None = None) -> tuple[dict[str, Tensor], str, str]:
+    """Renames a file's weights to those of a model: a student's for a distiller, a distiller's for its student.
+
+    Args:
+        checkpoint: What was read from the file.
+        own: Parameter name to tensor of the model.
+        source: Its path, for messages.
+        which: ``'raw'`` or ``'ema'``; None takes those that were validated.
+
+    Returns:
+        The weights, ``'n of m tensors matched'``, and what does not match; see :func:`~mmkd.utils.checkpoint.compare`.
+
+    Raises:
+        UserError: Not a single tensor fits, or one that would be taken is not finite or an integer.
+    """
+    chosen = choose_weights(checkpoint, source, which)
+    if not chosen.alone:
+        print_log(chosen.said, logger='current')
+    converted, _ = convert(plain(chosen.tensors))
+    fits = [names for weights in (chosen.tensors, converted) for names in candidates(weights)]
+    best = max(fits, key=lambda names: len(_shared(names, own)))
+    matched, problem = compare(own, best)
+    if not _shared(best, own):
+        raise UserError(f'{source}: {matched}; {problem}. Check that the file belongs to this model.')
+    broken = '; '.join(f'{kind} {few_names(names)}' for kind, names in unusable(own, best).items())
+    if broken:
+        raise UserError(f'{source}: weights {broken}. Take a checkpoint from before its run diverged, or of full '
+                        'precision.')
+    return best, matched, problem
+
+
+def _shared(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
+    return [name for name, value in own.items() if name in weights and weights[name].shape == value.shape]
+
+
 def load_safely_everywhere(trust: bool = False) -> None:
-    """Makes every checkpoint that MMEngine loads in this process go through :func:`read_checkpoint`.
+    """Makes every file that this process loads go through :func:`read_checkpoint`, or through PyTorch's safe reader.
 
     MMEngine itself falls back to unpickling arbitrary objects. Published files of mmkd's own backbones are converted,
     and names of the model index and URLs are found, so that ``init_cfg`` and ``load_from`` take both. An ``init_cfg``
-    with a prefix takes all weights of a backbone, or raises
-    (:class:`~mmkd.zoo.pretrained.PretrainedBackboneInit`). The command-line tools call this first.
+    takes all weights of a backbone with a prefix, and at least some without, or raises
+    (:class:`~mmkd.zoo.pretrained.PretrainedBackboneInit`). All command-line tools that build a model call this first.
 
     Args:
-        trust: What ``--trust-checkpoint`` says, for all checkpoints of this process.
+        trust: What ``--trust-checkpoint`` says, for all files of this process.
     """
     from .pretrained import PretrainedBackboneInit
-    trust_checkpoints(trust)
-    CheckpointLoader.register_scheme(['', *(f'{scheme}://' for scheme in SCHEMES)], loader=_load_any, force=True)
+    set_trust(trust)
+    CheckpointLoader.register_scheme(['', *(f'{scheme}://' for scheme in SCHEMES)], loader=load_any, force=True)
     WEIGHT_INITIALIZERS.register_module(name='Pretrained', module=PretrainedBackboneInit, force=True)
+    guard_torch_load()
 
 
-def _load_any(filename: str | Path, map_location: object = None) -> dict:
-    checkpoint = read_checkpoint(find_checkpoint(str(filename)))
+def load_any(filename: str | Path, map_location: object = None) -> dict:
+    """Reads a checkpoint for MMEngine, safely and from wherever :func:`~mmkd.zoo.find_checkpoint` finds it.
+
+    Args:
+        filename: Path, URL or name of a model in the index; with ``#raw`` or ``#ema``, those weights alone.
+        map_location: Not used; everything is read to the CPU.
+
+    Returns:
+        The checkpoint; of a family that only mmkd has, its converted weights.
+
+    Raises:
+        UserError: The file cannot be found or read, or holds no weights.
+    """
+    name, which = split_choice(str(filename))
+    checkpoint = read_checkpoint(find_checkpoint(name))
+    if not isinstance(checkpoint, dict):
+        raise UserError(f'checkpoint {filename} expects a dict of tensors, got {type(checkpoint).__name__}. '
+                        'Give a checkpoint with a state_dict.')
     remember_classes(str(filename), checkpoint)
-    families = None if str(filename) in model_index() else OWN_FAMILIES
-    weights, family = convert(weights_of(checkpoint, str(filename)), families)
-    return dict(state_dict=weights) if family else checkpoint
+    if isinstance(checkpoint.get('meta'), dict) and not is_trusted():
+        checkpoint['meta'].pop('config', None)  # which MMEngine would run as Python when it resumes
+    families = None if name in model_index() else OWN_FAMILIES
+    weights, family = convert(plain(choose_weights(checkpoint, str(filename), which).tensors), families)
+    return dict(state_dict=weights) if family or which else checkpoint

@@ -4,12 +4,14 @@ import re
 from mmengine.logging import print_log
 from mmengine.model import PretrainedInit
 from mmengine.model.weight_init import update_init_info
+from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import few_names
+from mmkd.utils.checkpoint import few_names, unusable
+from mmkd.utils.checkpoint_weights import split_choice
 
-from .loading import load_weights
+from .loading import fit_weights, load_any, load_weights
 from .urls import SCHEMES
 
 # Norms of the maps that a detector or segmentor reads: a classifier has the last one only.
@@ -19,20 +21,24 @@ OUTPUT_NORM = re.compile(r'norm\d?\.(weight|bias)')
 class PretrainedBackboneInit(PretrainedInit):
     """MMEngine's initialiser, which takes what fits of a file and only warns about the rest, made strict.
 
-    With a prefix, the file may be whatever a recipe calls a checkpoint (:func:`mmkd.zoo.find_checkpoint`) in any
-    published format, and its tensors below the prefix have to be those of the module: all of them. Only norms of the
-    returned maps may be on one side alone. Without a prefix, and for the schemes that only MMEngine knows
+    The file may be whatever a recipe calls a checkpoint (:func:`mmkd.zoo.find_checkpoint`) in any
+    published format. With a prefix, its tensors below the prefix have to be those of the module: all of them. Only
+    norms of the returned maps may be on one side alone. Without one, what fits is taken, under the names of a student
+    or of a distiller, as ``load_from`` does; nothing at all is an error. For the schemes that only MMEngine knows
     (``torchvision://``), it does what MMEngine's does.
 
     Raises:
-        UserError: The file cannot be read, or has other tensors below the prefix than the module.
+        UserError: The file cannot be read, or has other tensors below the prefix than the module, or none that fits.
     """
 
     def __call__(self, module: nn.Module) -> None:
         """Initialises a module; logs ``n of m tensors``."""
         scheme, separator, _ = str(self.checkpoint).partition('://')
-        if self.prefix is None or (separator and scheme not in SCHEMES):
+        if separator and scheme not in SCHEMES:
             super().__call__(module)
+            return
+        if self.prefix is None:
+            self._take_what_fits(module)
             return
         prefix = f'{self.prefix.rstrip(".")}.'
         own = module.state_dict()
@@ -40,6 +46,18 @@ class PretrainedBackboneInit(PretrainedInit):
         inner = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
         report = load_backbone(module, inner, f'{prefix[:-1]} {type(module).__name__} from {self.checkpoint}')
         print_log(f'{report}.', logger='current')
+        self._note(module)
+
+    def _take_what_fits(self, module: nn.Module) -> None:
+        name, which = split_choice(self.checkpoint)
+        checkpoint = load_any(name)
+        what = f'{type(module).__name__} from {self.checkpoint}'
+        weights, matched, problem = fit_weights(checkpoint, module.state_dict(), what, which)
+        load_state_dict(module, weights, strict=False, logger='current')
+        print_log(f'{what}: {matched}' + (f'; {problem}.' if problem else '.'), logger='current')
+        self._note(module)
+
+    def _note(self, module: nn.Module) -> None:
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())
 
@@ -64,6 +82,10 @@ def load_backbone(module: nn.Module, weights: dict[str, Tensor], what: str) -> s
     expected = own.keys() - optional
     problems = [f'{kind} {few_names(sorted(names))}' for kind, names in (
         ('missing', expected - weights.keys()), ('unexpected', weights.keys() - expected)) if names]
+    broken = '; '.join(f'{kind} {few_names(names)}' for kind, names in unusable(own, weights).items())
+    if broken:
+        raise UserError(f'{what}: weights {broken}. Take a checkpoint from before its run diverged, or of full '
+                        'precision.')
     others = _other_shapes(module, weights)
     if others:
         problems.append(f'of another shape {few_names(others)}')

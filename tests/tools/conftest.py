@@ -1,5 +1,6 @@
 """Running the tools, and a few tiny runs that several tests look at."""
 import json
+import logging
 import os
 import runpy
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.fileio.backends import LocalBackend
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import WEIGHT_INITIALIZERS, DefaultScope
 from mmengine.runner import CheckpointLoader
@@ -45,6 +48,11 @@ def call(script: str, *args: object, cwd: Path) -> int:
         for kind in (DefaultScope, MessageHub, MMLogger, Visualizer):  # MMEngine's global objects, as in a new process
             patch.setattr(kind, '_instance_dict', OrderedDict())
         patch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes)
+        patch.setattr(torch, 'load', torch.load)
+        patch.setattr(logging.root.manager, 'disable', logging.root.manager.disable)
+        patch.setattr(LocalBackend, 'put', LocalBackend.put)
+        for name in ('before_train', '_save_checkpoint_with_step', '_save_best_checkpoint', '_publish_model'):
+            patch.setattr(CheckpointHook, name, getattr(CheckpointHook, name))
         patch.setitem(WEIGHT_INITIALIZERS._module_dict, 'Pretrained', WEIGHT_INITIALIZERS.get('Pretrained'))
         patch.chdir(cwd)
         patch.setenv('LOCAL_RANK', '0')

@@ -4,11 +4,15 @@ import re
 import runpy
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
 
 from mmkd.utils import UserError
+from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.configs import config_root, load_config
 
-from .conftest import EPOCHS, TOOLS, accuracies, call, spawn
+from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, accuracies, call, spawn
 
 
 @pytest.fixture
@@ -38,6 +42,42 @@ def test_the_published_student_gives_it_too(without_teacher, ema_run, tmp_path, 
     metrics = metrics_of('ema.py', student, cwd=without_teacher)
     assert metrics == {'accuracy/top1': pytest.approx(accuracies(ema_run)[EPOCHS], abs=1e-9)}
     assert 'ImageClassifier from' in (out := capsys.readouterr().out) and re.search(r'(\d+) of \1 tensors matched', out)
+
+
+EMA_KINDS = {
+    'raw': ('mmpretrain.EMAHook', dict(evaluate_on_ema=False, evaluate_on_origin=True)),
+    'ema': ('EMAHook', {}),
+    'both': ('mmpretrain.EMAHook', dict(evaluate_on_ema=True, evaluate_on_origin=True)),
+}
+
+
+@pytest.mark.parametrize('kind', EMA_KINDS)
+def test_the_accuracy_is_that_of_the_last_validation_whatever_it_validated(workplace, tmp_path, capsys, kind):
+    hook, how = EMA_KINDS[kind]
+    custom = dict(type=hook, momentum=0.02, priority='ABOVE_NORMAL', **how)
+    (workplace / f'{kind}.py').write_text(f"_base_ = '{config_root()}/{CONVNEST}'\ncustom_hooks = [{custom!r}]\n"
+                                          f"load_from = 'plain-start.pth'\n")
+    init_default_scope('mmpretrain')
+    torch.save(MODELS.build(load_config(CONVNEST).model).state_dict(), workplace / 'plain-start.pth')
+    assert call('train.py', f'{kind}.py', '--work-dir', tmp_path, '--cfg-options', *SHRINK, cwd=workplace) == 0
+    last = last_validation(tmp_path)
+    file = tmp_path / f'epoch_{EPOCHS}.pth'
+    assert read_checkpoint(file)['meta']['validated_weights'] == kind
+    assert metrics_of(f'{kind}.py', file, cwd=workplace) == pytest.approx(last, abs=1e-9)
+    assert set(last) == {'accuracy/top1', *(['accuracy/top1_origin'] if kind == 'both' else [])}
+    raw, average = (metrics_of(f'{kind}.py', file, '--weights', each, cwd=workplace) for each in ('raw', 'ema'))
+    assert raw != average and metrics_of(f'{kind}.py', f'{file}#ema', cwd=workplace) == average
+    assert last['accuracy/top1'] == pytest.approx((raw if kind == 'raw' else average)['accuracy/top1'], abs=1e-9)
+    capsys.readouterr()
+    call('model_converters/publish_student.py', file, tmp_path / 'out/student.pth', cwd=tmp_path)
+    [student] = (tmp_path / 'out').iterdir()
+    assert metrics_of(f'{kind}.py', student, cwd=workplace)['accuracy/top1'] == pytest.approx(last['accuracy/top1'])
+
+
+def last_validation(work_dir) -> dict:
+    [log] = work_dir.glob('*/vis_data/scalars.json')
+    *_, last = (record for line in log.read_text().splitlines() if 'accuracy/top1' in (record := json.loads(line)))
+    return {key: value for key, value in last.items() if key.startswith('accuracy')}
 
 
 def test_in_a_process_of_its_own(without_teacher, distilled_run, tmp_path):

@@ -1,12 +1,22 @@
 """A real HTTP server on this machine, with the vices of others."""
 import hashlib
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-CONTENT = bytes(range(256)) * 4096  # 1 MiB
+
+def checkpoint(size: int) -> bytes:
+    """A file in the format of safetensors: one tensor of bytes, not all alike."""
+    header = b'{"weight":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (size - 128, size - 128)
+    return struct.pack('<Q', 120) + header.ljust(120) + (bytes(range(256)) * (size // 256))[:size - 128]
+
+
+CONTENT = checkpoint(1 << 20)
+VICES = dict(short=CONTENT[:len(CONTENT) // 2], empty=b'', login=b'<!DOCTYPE html><html>Log in</html>',
+             refusal=b'{"error": "quota"}', noise=bytes(range(256)) * 16)
 DIGITS = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -25,6 +35,15 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, b'not here')
         if 'page' in self.path:
             return self.answer(200, b'<html>too many downloads</html>', {'Content-Type': 'text/html; charset=utf-8'})
+        for name, body in VICES.items():  # with nothing in the headers that would tell
+            if name in self.path:
+                self.send_response(200)
+                self.send_header('Content-Type', 'application/octet-stream')
+                self.send_header('Connection', 'close')
+                self.end_headers()
+                self.wfile.write(body)
+                self.close_connection = True
+                return None
         if 'busy' in self.path and cls.failures:
             cls.failures -= 1
             return self.answer(503, b'')

@@ -1,5 +1,6 @@
 """Downloading from a real server on this machine."""
 import errno
+import hashlib
 import subprocess
 import sys
 from collections import namedtuple
@@ -77,6 +78,27 @@ def test_the_hash_is_recorded_and_checked_ever_after(server, cached):
     assert download(f'{server}/a.pth', sha256=DIGITS).read_bytes() == CONTENT
     with pytest.raises(UserError, match='expects sha256 123'):
         download(f'{server}/a.pth', sha256='123')
+
+
+@pytest.mark.parametrize(('name', 'message'), [
+    ('short', 'is truncated or no safetensors file'), ('empty', 'it is empty'), ('login', 'a web page'),
+    ('refusal', 'text in JSON'), ('noise', 'no format that is known')])
+def test_what_is_no_whole_checkpoint_does_not_stay(server, tmp_path, monkeypatch, name, message):
+    with pytest.raises(UserError, match=f'the file from {server}/{name}.pth .*{message}.*It was deleted from the cache'):
+        download(f'{server}/{name}.pth')
+    assert {path.suffix for path in (tmp_path / 'cache').rglob('*') if path.is_file()} <= {'.lock'}
+    monkeypatch.setenv('MMKD_MIRRORS', f'{server}/a/={server}/{name}/')
+    assert download(f'{server}/a/model.pth').read_bytes() == CONTENT  # not what the mirror answered
+
+
+def test_what_an_earlier_version_left_in_the_cache_is_found(server, cached):
+    path = download(f'{server}/a.pth')
+    path.write_bytes(b'<html>too many downloads</html>')
+    record = path.with_name(f'{path.name}.sha256')
+    record.write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(UserError, match='a web page'):
+        download(f'{server}/a.pth')
+    assert download(f'{server}/a.pth').read_bytes() == CONTENT
 
 
 def test_mirrors_come_first_and_need_not_answer(server, monkeypatch):

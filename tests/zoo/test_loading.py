@@ -13,9 +13,9 @@ from .converters.test_slak import ARCH, classifier, published
 
 @pytest.fixture()
 def restore_loader():
-    before = dict(CheckpointLoader._schemes)
+    before, load = dict(CheckpointLoader._schemes), torch.load
     yield
-    CheckpointLoader._schemes = before
+    CheckpointLoader._schemes, torch.load = before, load
     trust_checkpoints(False)
 
 

@@ -17,6 +17,7 @@ from mmkd.layers import large_kernel
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError
 from mmkd.utils.cli import one_line_errors
+from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\
 All runs are timed in turn, round after round, on the same random images; the ratios are medians over the rounds.
@@ -130,6 +131,7 @@ def make_runs(args: argparse.Namespace, images: Tensor) -> tuple[dict[str, tuple
 def main() -> None:
     """Measures and prints."""
     args = parse_args()
+    load_safely_everywhere()
     if min(args.rounds, args.batch_size, args.size, args.interval) < 1:
         raise UserError('--rounds, --batch-size, --size and --interval expect 1 or more.')
     logging.disable(logging.INFO)  # MMEngine logs how it initialises each parameter

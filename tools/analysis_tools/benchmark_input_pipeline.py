@@ -18,6 +18,7 @@ from tqdm import tqdm
 from mmkd.analysis.input_pipeline import draw_photos, own_loader, timm_loader
 from mmkd.utils.cli import one_line_errors
 from mmkd.utils.configs import load_config
+from mmkd.zoo import load_safely_everywhere
 
 RECIPES = ['scale_kd/mobilenet-v1_8xb32-100e_in1k.py',
            'scale_kd/resnet50_bit-resnet152x2-funmatch_32xb64-1200e_in1k.py',
@@ -96,6 +97,7 @@ def pipelines(names: list[str]) -> dict[str, ConfigDict]:
 def main() -> None:
     """Runs the tool."""
     args = parse_args()
+    load_safely_everywhere()
     use_one_core()
     loaders = pipelines(args.recipes)
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.cli import one_line_errors
 from mmkd.utils.configs import load_config
+from mmkd.zoo import load_safely_everywhere
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -136,6 +137,7 @@ def measure_guard(distiller: Distiller, config: Config, batch: dict, rounds: int
 def main() -> None:
     """Runs the tool."""
     args = parse_args()
+    load_safely_everywhere()
     config = load_config(args.config, args.cfg_options)
     if config.model['type'] != 'mmkd.Distiller':
         raise UserError(f"benchmark_step expects a recipe of type mmkd.Distiller, got {config.model['type']!r}.")

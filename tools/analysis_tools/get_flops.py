@@ -14,6 +14,7 @@ from mmkd.sparsity import erk, snip, uniform
 from mmkd.utils import UserError
 from mmkd.utils.cli import one_line_errors
 from mmkd.utils.configs import load_config
+from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\
 What is counted, for one image:
@@ -136,6 +137,7 @@ def print_row(title: str, cost: Complexity) -> None:
 def main() -> None:
     """Builds the model and prints the table."""
     args = parse_args()
+    load_safely_everywhere()
     if args.draws < 1:
         raise UserError(f'--draws expects 1 or more, got {args.draws}.')
     shape = image_shape(args.shape) if args.shape else None

@@ -16,6 +16,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import one_line_errors
 from mmkd.utils.configs import load_config
+from mmkd.zoo import load_safely_everywhere
 
 EXAMPLES = """\
 No weights are read: a checkpoint need not be there. N stands for the number of images.
@@ -85,6 +86,7 @@ def print_models(args: argparse.Namespace, model: BaseModel, size: tuple[int, in
 def main() -> None:
     """Runs the tool."""
     args = parse_args()
+    load_safely_everywhere()
     logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
     config = load_config(args.config, args.cfg_options)
     init_default_scope(config.get('default_scope', 'mmpretrain'))

@@ -1,16 +1,15 @@
 """Turns a published checkpoint into a file with the parameter names of mmkd and mmpretrain."""
 import argparse
-import os
 import sys
 from pathlib import Path
 
-import torch
-
 from mmkd.utils import UserError
 from mmkd.utils.architecture import settings_of
-from mmkd.utils.checkpoint import read_checkpoint, weights_of
+from mmkd.utils.checkpoint import few_names, not_finite, read_checkpoint
+from mmkd.utils.checkpoint_weights import choose_weights, plain, split_choice
 from mmkd.utils.cli import one_line_errors
-from mmkd.zoo import find_checkpoint
+from mmkd.utils.whole_files import checkpoint_bytes, write_whole
+from mmkd.zoo import find_checkpoint, load_safely_everywhere
 from mmkd.zoo.converters import convert, converters
 
 FORMATS = f"""\
@@ -22,7 +21,8 @@ checkpoint need no conversion. Settings that the tensors tell (depths, channels,
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=FORMATS)
-    parser.add_argument('checkpoint', help='published file: path, URL or zoo name')
+    parser.add_argument('checkpoint', help='published file: path, URL or zoo name; of one with raw and averaged '
+                        'weights, FILE#raw and FILE#ema say which')
     parser.add_argument('out', type=Path, help='file to write, which must not exist')
     parser.add_argument('--force', action='store_true', help='overwrite it')
     parser.add_argument('--trust-checkpoint', action='store_true',
@@ -36,15 +36,20 @@ def main() -> None:
     args = parse_args()
     if args.out.exists() and not args.force:
         raise UserError(f'out expects a new file, got {args.out}, which exists. Name another one or pass --force.')
-    path = find_checkpoint(args.checkpoint)
-    weights, family = convert(weights_of(read_checkpoint(path, args.trust_checkpoint), path))
+    load_safely_everywhere(args.trust_checkpoint)
+    name, which = split_choice(args.checkpoint)
+    path = find_checkpoint(name)
+    chosen = choose_weights(read_checkpoint(path), path, which)
+    weights, family = convert(plain(chosen.tensors))
     if family is None:
         raise UserError(f'checkpoint expects one of the formats {", ".join(converters())}, got {path} with names such '
                         f'as {", ".join(list(weights)[:3])}. It may need no conversion.')
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.out.with_name(f'{args.out.name}.part')
-    torch.save(dict(state_dict=weights, meta=dict(converted_from=family)), partial)
-    os.replace(partial, args.out)
+    bad = not_finite(weights)
+    if bad:
+        raise UserError(f'{path} expects finite weights, got NaN or infinite ones in {few_names(bad)}. '
+                        'Download it again, or take another one.')
+    write_whole(args.out, checkpoint_bytes(dict(state_dict=weights, meta=dict(converted_from=family))))
+    print(chosen.said)
     print(f'{args.out}: {len(weights)} tensors of {family}')
     for name, value in settings_of(weights).items():
         print(f'  {name}: {value}')

@@ -10,7 +10,7 @@ from mmkd.utils import UserError, nearest
 from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.cli import one_line_errors
 from mmkd.utils.files import write_text
-from mmkd.zoo import model_index
+from mmkd.zoo import load_safely_everywhere, model_index
 from mmkd.zoo.download import sha256_of
 
 TOOL = Path(__file__).with_name('publish_student.py')
@@ -59,7 +59,7 @@ def publish(name: str, source: Path, out: Path) -> Path:
                           text=True)
     if done.returncode:
         raise UserError(f'{source} cannot be published: {done.stderr.strip()}')
-    file = Path(done.stdout.rpartition('.pth:')[0] + '.pth')
+    file = Path(done.stdout.splitlines()[-1].rpartition('.pth:')[0] + '.pth')
     for path in before - {file}:
         path.unlink()
     return file
@@ -68,7 +68,9 @@ def publish(name: str, source: Path, out: Path) -> Path:
 @one_line_errors
 def main() -> None:
     """Publishes the models and writes the list."""
-    args, index = parse_args(), model_index()
+    args = parse_args()
+    load_safely_everywhere()
+    index = model_index()
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / LIST
     listed = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
@@ -77,7 +79,7 @@ def main() -> None:
         meta = read_checkpoint(file)['meta']
         listed[name] = dict(
             file=file.name, sha256=sha256_of(file), bytes=file.stat().st_size, config=index[name]['Config'],
-            epoch=meta.get('epoch'), seed=meta.get('seed'), published=meta.get('published', date.today().isoformat()))
+            epoch=meta.get('epoch'), seed=meta.get('seed'), published=date.today().isoformat())
         print(f'{file}: {file.stat().st_size / 1e6:.2f} MB, sha256 {listed[name]["sha256"]}')
     write_text(path, json.dumps(dict(sorted(listed.items())), indent=2) + '\n')
 

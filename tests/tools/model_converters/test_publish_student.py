@@ -12,7 +12,7 @@ from mmengine.runner import load_checkpoint
 from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.configs import load_config
 
-from ..conftest import CONVNEST, EPOCHS, call
+from ..conftest import CONVNEST, EPOCHS, call, spawn
 
 TOOL = 'model_converters/publish_student.py'
 
@@ -117,8 +117,38 @@ def test_a_timm_student_loads_into_timm_mmpretrain_and_mmkd(tmp_path):
         assert all(torch.equal(model.eval()(inputs), expected) for model in (plain, wrapped, taught.student))
 
 
+def test_the_same_checkpoint_gives_the_same_file(student, distilled_run, tmp_path):
+    """In another process, at another time, under another name."""
+    result = spawn(TOOL, distilled_run / f'epoch_{EPOCHS}.pth', tmp_path / 'other.pth', cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    [file] = tmp_path.iterdir()
+    assert file.read_bytes() == student.read_bytes() and file.stem[-8:] == student.stem[-8:]
+
+
+@pytest.mark.parametrize(('validated', 'flags', 'key', 'prefix'), [
+    ('raw', [], 'ema_state_dict', 'module.student.'), ('raw', ['--ema'], 'state_dict', 'student.'),
+    ('both', [], 'state_dict', 'student.'), ('both', ['--raw'], 'ema_state_dict', 'module.student.')])
+def test_what_was_validated_is_published_and_said(ema_run, tmp_path, capsys, validated, flags, key, prefix):
+    checkpoint = read_checkpoint(ema_run / f'epoch_{EPOCHS}.pth')
+    checkpoint['meta']['validated_weights'] = validated
+    torch.save(checkpoint, tmp_path / f'epoch_{EPOCHS}.pth')
+    assert_holds(published(tmp_path, tmp_path / 'out', *flags), trained(ema_run, key, prefix))
+    said = 'the raw weights are taken' if key == 'ema_state_dict' else 'the averaged (EMA) weights are taken'
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_not_finite_are_not_published(distilled_run, tmp_path, capsys, value):
+    checkpoint = read_checkpoint(distilled_run / f'epoch_{EPOCHS}.pth')
+    checkpoint['state_dict']['student.head.fc.bias'][3] = value
+    torch.save(checkpoint, tmp_path / 'diverged.pth')
+    assert call(TOOL, 'diverged.pth', 'out/student.pth', cwd=tmp_path) == 2
+    assert re.fullmatch('error: diverged.pth expects finite weights, got .*head.fc.bias.*\n', capsys.readouterr().err)
+    assert not (tmp_path / 'out').exists()
+
+
 @pytest.mark.parametrize(('flags', 'message'), [
-    (['--raw'], '--raw expects a checkpoint with EMA'), ([], 'cannot write .*taken/student.pth')])
+    (['--raw'], '--raw expects a checkpoint with EMA'), ([], 'cannot write .*taken/student-')])
 def test_mistakes_leave_nothing_behind(distilled_run, tmp_path, capsys, flags, message):
     (tmp_path / 'taken').write_text('a file where a folder is wanted')
     source = distilled_run / f'epoch_{EPOCHS}.pth'

@@ -1,0 +1,46 @@
+"""The init_cfg of a distiller."""
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from mmkd.distillers import Distiller
+from mmkd.utils import UserError
+
+SPEC = dict(timm='resnet10t', num_classes=10)
+
+
+def distiller(init_cfg: dict | list | None = None, **student: str) -> Distiller:
+    init_default_scope('mmpretrain')
+    model = Distiller(
+        student=SPEC | student, teacher=SPEC, input_size=32, init_cfg=init_cfg,
+        terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits')))
+    model.init_weights()
+    return model
+
+
+def test_weights_of_a_distiller_and_of_a_student(tmp_path):
+    trained = distiller()
+    torch.save(dict(state_dict=trained.state_dict()), tmp_path / 'distiller.pth')
+    torch.save(dict(state_dict={name.removeprefix('student.model.'): value for name, value
+                                in trained.state_dict().items()}), tmp_path / 'student.pth')
+    for name in ('distiller', 'student'):
+        try:
+            model = distiller(dict(type='Pretrained', checkpoint=str(tmp_path / f'{name}.pth')))
+        except UserError as error:
+            raise AssertionError(name) from error
+        assert all(torch.equal(value, trained.state_dict()[key]) for key, value in model.state_dict().items()), name
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    torch.save(dict(state_dict={'other.weight': torch.ones(3)}), tmp_path / 'other.pth')
+    with pytest.raises(UserError, match='Distiller from .*other.pth: 0 of .* tensors matched'):
+        distiller(dict(type='Pretrained', checkpoint=str(tmp_path / 'other.pth')))
+
+
+def test_other_initialisers_leave_a_loaded_student_alone(tmp_path):
+    zero = [dict(type='Constant', val=0.25, layer='Linear')]
+    state = distiller(zero).state_dict()
+    assert all((value == 0.25).all() for name, value in state.items() if name.endswith('fc.weight'))
+    torch.save(dict(state_dict=distiller().student.state_dict()), tmp_path / 'student.pth')
+    model = distiller(zero, checkpoint=str(tmp_path / 'student.pth'))
+    assert not any((value == 0.25).all() for name, value in model.state_dict().items() if name.endswith('fc.weight'))

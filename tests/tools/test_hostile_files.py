@@ -1,0 +1,109 @@
+"""No file runs code, whichever tool reads it in whichever way, unless the user says --trust-checkpoint."""
+import ast
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmkd.utils import UserError
+from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.configs import config_root
+from mmkd.zoo import index
+
+from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, call
+
+ANALYSIS = 'analysis_tools/'
+NAME = CONVNEST.rpartition('/')[2].removesuffix('.py')
+INIT = f"""_base_ = '{config_root()}/{CONVNEST}'
+model = dict(backbone=dict(init_cfg=dict(_delete_=True, type='Pretrained', checkpoint='evil.pth')))
+"""
+TEACHER = """_base_ = './recipe.py'
+model = dict(teacher=dict(_delete_=True, config='init.py'))
+"""
+
+
+class RunsCode:
+    """A harmless payload."""
+
+    def __reduce__(self):
+        return os.mkdir, ('pwned', )
+
+
+@pytest.fixture(scope='module')
+def traps(workplace, plain_run) -> Path:
+    """The workplace with files that run code where they are let."""
+    torch.save(dict(state_dict=RunsCode(), meta={}), workplace / 'evil.pth')
+    torch.save(dict(state_dict={'head.fc.bias': torch.zeros(10)}, meta=RunsCode()), workplace / 'beside.pth')
+    training = read_checkpoint(plain_run / f'epoch_{EPOCHS}.pth')
+    training['meta'].update(epoch=EPOCHS - 1, config="import os\nos.mkdir('pwned')\n")
+    torch.save(training, workplace / 'text.pth')  # tensors, numbers and text only
+    (workplace / 'evil.yml').write_text('model: !!python/object/apply:os.mkdir [pwned]\n')
+    (workplace / 'inherits.py').write_text("_base_ = './evil.yml'\n")
+    (workplace / 'init.py').write_text(INIT)
+    (workplace / 'taught.py').write_text(TEACHER)
+    return workplace
+
+
+OPTIONS = ['--work-dir', 'trap', '--cfg-options', *SHRINK]
+# Tools and how they are led to each kind of file.
+WAYS = {
+    'checkpoint': [
+        ('train.py', CONVNEST, *OPTIONS, 'load_from=evil.pth'),
+        ('train.py', CONVNEST, '--resume', 'evil.pth', *OPTIONS),
+        ('train.py', CONVNEST, '--resume', 'beside.pth', *OPTIONS), ('train.py', 'init.py', *OPTIONS),
+        ('train.py', 'recipe.py', *OPTIONS, 'model.teacher.checkpoint=evil.pth'),
+        ('train.py', 'recipe.py', *OPTIONS, 'model.student.checkpoint=beside.pth'), ('train.py', 'taught.py', *OPTIONS),
+        ('test.py', CONVNEST, 'evil.pth', '--work-dir', 'trap'), ('test.py', CONVNEST, 'beside.pth#raw'),
+        ('model_converters/publish_student.py', 'evil.pth', 'out.pth'),
+        ('model_converters/convert_checkpoint.py', 'evil.pth', 'out.pth'),
+        ('model_converters/make_release.py', f'{NAME}=evil.pth', '--out', 'release'),
+        (f'{ANALYSIS}benchmark_step.py', 'taught.py', '--rounds', '1'),
+        (f'{ANALYSIS}benchmark_step.py', 'recipe.py', '--cfg-options', 'model.teacher.checkpoint=evil.pth'),
+        (f'{ANALYSIS}get_flops.py', 'init.py', '--sparsity', '0.4', '--draws', '1'),
+        (f'{ANALYSIS}check_recipe.py', 'taught.py'),
+    ],
+    'config': [
+        (tool, config, *more) for config in ('evil.yml', 'inherits.py') for tool, *more in (
+            ('train.py', ), ('test.py', 'evil.pth'), (f'{ANALYSIS}check_recipe.py', ), (f'{ANALYSIS}get_flops.py', ),
+            (f'{ANALYSIS}show_taps.py', ), (f'{ANALYSIS}benchmark_step.py', ),
+            (f'{ANALYSIS}benchmark_input_pipeline.py', ))
+    ],
+}
+
+
+@pytest.mark.parametrize('kind', WAYS)
+def test_no_way_of_any_tool_runs_a_file(traps, capsys, kind):
+    for tool, *arguments in WAYS[kind]:
+        status = call(tool, *arguments, cwd=traps)
+        out, err = capsys.readouterr()
+        assert not (traps / 'pwned').exists(), (tool, arguments)
+        assert status in (1, 2) and 'refused' in out + err and 'Traceback' not in out + err, (tool, arguments, out, err)
+
+
+def test_a_checkpoint_of_tensors_and_text_resumes_without_running_its_config(traps, capsys):
+    assert call('train.py', CONVNEST, '--resume', 'text.pth', *OPTIONS, 'train_dataloader.dataset.times=1',
+                cwd=traps) == 0
+    assert 'resumed epoch' in capsys.readouterr().out and not (traps / 'pwned').exists()
+
+
+def test_a_metafile_is_data(traps, monkeypatch):
+    (traps / 'model-index.yml').write_text('Import: [configs/evil.yml]\n')
+    (traps / 'configs').mkdir()
+    (traps / 'configs/evil.yml').write_text('Models: !!python/object/apply:os.mkdir [pwned]\n')
+    monkeypatch.chdir(traps)
+    monkeypatch.setattr(index, 'config_root', lambda: traps / 'configs')
+    with pytest.raises(UserError, match='may run code'):
+        index.model_index()
+    assert not (traps / 'pwned').exists()
+
+
+def test_every_tool_that_reads_configs_or_builds_models_closes_the_gate():
+    """A new tool cannot forget it."""
+    reading = {'load_config', 'read_checkpoint', 'model_index', 'get_model', 'read_spec', 'predict_scenes', 'Runner'}
+    pages = {'make_model_zoo.py', 'make_recipes_page.py'}  # of metafiles only, which are read as data anyhow
+    for path in TOOLS.rglob('*.py'):
+        names = {name.name for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+                 if isinstance(node, ast.ImportFrom) for name in node.names}
+        if names & reading and path.name not in pages:
+            assert 'load_safely_everywhere' in names, path.name
