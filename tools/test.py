@@ -17,6 +17,7 @@ from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.utils.options import merge_options
 from mmkd.utils.test_data import TEST_DATA, set_test_data
 from mmkd.zoo import load_safely_everywhere, load_weights
 
@@ -72,7 +73,7 @@ def main() -> None:
     config = load_config(args.config)
     if args.data:
         set_test_data(config, args.data)
-    config.merge_from_dict(args.cfg_options or {})
+    merge_options(config, args.cfg_options or {})
     config = student_config(merge_args(config, args))
     check_data_exists(config, ('test',))
     prepare_cpu_processes(config)

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmkd.engine.hooks import StrictResumeHook
 from mmkd.utils import UserError
+from mmkd.utils.build import is_distiller, type_name
 from mmkd.utils.cli import check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
@@ -74,8 +75,7 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
 def watch_distillation(config: Config) -> None:
     """Adds ``mmkd.DistillationHook`` to a distillation recipe that does not list it."""
     hooks = config.get('custom_hooks') or []
-    types = [str(hook['type']).rpartition('.')[2] for hook in hooks]
-    if config.model['type'] in ('mmkd.Distiller', 'Distiller') and HOOK not in types:
+    if is_distiller(config.get('model')) and HOOK not in map(type_name, hooks):
         config.custom_hooks = [*hooks, dict(type=f'mmkd.{HOOK}')]
 
 

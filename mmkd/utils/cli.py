@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from mmengine.config import Config, ConfigDict
 
-from .build import unknown_type
+from .build import type_name, unknown_type
 from .errors import UserError
 from .tool_paths import tool_path
 
@@ -77,7 +77,7 @@ def _leaf_datasets(key: str, cfg: dict | None) -> Iterator[tuple[str, ConfigDict
 
 def _paths(dataset: dict) -> Iterator[Path]:
     """The local paths that a dataset reads; none if it downloads its data itself."""
-    if str(dataset.get('type')).rpartition('.')[2] in DOWNLOADING and dataset.get('download', True):
+    if type_name(dataset) in DOWNLOADING and dataset.get('download', True):
         return
     root = dataset.get('data_root') or ''
     prefix = dataset.get('data_prefix') or ''

@@ -16,6 +16,7 @@ from mmkd.analysis.timing import seconds
 from mmkd.distillers import Distiller
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.build import is_distiller
 from mmkd.utils.cli import one_line_errors
 from mmkd.utils.configs import load_config
 
@@ -99,7 +100,7 @@ def main() -> None:
     """Runs the tool."""
     args = parse_args()
     config = load_config(args.config, args.cfg_options)
-    if config.model['type'] != 'mmkd.Distiller':
+    if not is_distiller(config.get('model')):
         raise UserError(f"benchmark_step expects a recipe of type mmkd.Distiller, got {config.model['type']!r}.")
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     if 'data_preprocessor' in config:
