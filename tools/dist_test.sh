@@ -26,7 +26,7 @@ config="$1" checkpoint="$2" gpus="$3"
 shift 3
 mmkd_pick_python
 export PYTHONPATH="$MMKD_ROOT${PYTHONPATH:+:$PYTHONPATH}"
-exec "$MMKD_PYTHON" -m torch.distributed.run \
+exec "$MMKD_PYTHON" -m mmkd.utils.torchrun \
   --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$gpus" \
   --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
   "$MMKD_ROOT/tools/test.py" "$config" "$checkpoint" --launcher pytorch "$@"

@@ -25,7 +25,7 @@ config="$1" gpus="$2"
 shift 2
 mmkd_pick_python
 export PYTHONPATH="$MMKD_ROOT${PYTHONPATH:+:$PYTHONPATH}"
-exec "$MMKD_PYTHON" -m torch.distributed.run \
+exec "$MMKD_PYTHON" -m mmkd.utils.torchrun \
   --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$gpus" \
   --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
   "$MMKD_ROOT/tools/train.py" "$config" --launcher pytorch "$@"

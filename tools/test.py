@@ -14,9 +14,10 @@ from mmengine.runner import Runner
 from mmkd.distillers.models import student_config
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import load_strictly
-from mmkd.utils.cli import check_data_exists, one_line_errors
+from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.utils.files import beside
 from mmkd.utils.options import merge_options
 from mmkd.utils.test_data import TEST_DATA, set_test_data
 from mmkd.zoo import load_safely_everywhere, load_weights
@@ -24,7 +25,7 @@ from mmkd.zoo import load_safely_everywhere, load_weights
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} Of a distillation recipe it tests the student; no teacher is needed.',
         epilog='Several GPUs: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [the same flags].')
     parser.add_argument('config', help='config file: a path, mmkd::PATH, or a path below configs/')
@@ -83,7 +84,10 @@ def main() -> None:
     runner.logger.info(load_strictly(model, weights, f'{type(model).__name__} from {args.checkpoint}'))
     metrics = runner.test()
     if args.out and is_main_process():
-        dump(metrics, args.out)
+        out = Path(args.out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with beside(out) as temporary:
+            dump(metrics, temporary)
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmkd.engine.hooks import StrictResumeHook
 from mmkd.utils import UserError
 from mmkd.utils.build import is_distiller, type_name
-from mmkd.utils.cli import check_data_exists, one_line_errors
+from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
@@ -23,7 +23,7 @@ HOOK = 'DistillationHook'
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog='Several GPUs: bash tools/dist_train.sh CONFIG GPUS [the same flags].')
     parser.add_argument('config', help='config file: a path, mmkd::PATH, or a path below configs/')
     parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/CONFIG_NAME)')

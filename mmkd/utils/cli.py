@@ -1,43 +1,74 @@
 """What the command-line tools share."""
+import argparse
 import functools
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mmengine.config import Config, ConfigDict
 
-from .build import type_name, unknown_type
+from .build import type_name
 from .errors import UserError
+from .ranks import speaks
 from .tool_paths import tool_path
 
 DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them
 
 
-def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Decorates a tool's ``main``: a mistake of the user becomes one line on stderr and exit status 2.
+class ToolParser(argparse.ArgumentParser):
+    """The parser of a tool: argparse's, with the flag ``--traceback`` that every tool has."""
 
-    That is any :class:`UserError`, and the ``KeyError`` by which MMEngine tells of a type that is not registered.
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.add_argument('--traceback', action=_ShowTraceback, nargs=0, default=argparse.SUPPRESS,
+                          help='show where an error comes from')
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the tool, with one process's words where there are several."""
+        if not speaks():
+            sys.exit(2)
+        super().error(message)
+
+
+class _ShowTraceback(argparse.Action):
+    wanted = False
+
+    def __call__(self, *_: Any) -> None:
+        _ShowTraceback.wanted = True
+
+
+def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
+    """Decorates a tool's ``main``: what a user can mend becomes one line on stderr and exit status 2.
+
+    See :mod:`mmkd.utils.mendable` for which errors these are; others keep their traceback, and ``--traceback`` shows
+    it of all. Of several processes on a machine one speaks. An interruption ends with exit status 130.
     """
-
-    def complain(message: str) -> NoReturn:
-        print('error:', ' '.join(message.split()), file=sys.stderr)  # torch's messages have several lines
-        sys.exit(2)
-
     @functools.wraps(main)
-    def wrapped() -> None:
+    def wrapped() -> int | None:
+        _ShowTraceback.wanted = False
         try:
-            main()
-        except UserError as error:
-            complain(str(error))
-        except KeyError as error:
-            message = unknown_type(error)
+            return main()
+        except KeyboardInterrupt:
+            if speaks():
+                print('interrupted', file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has gone
+            sys.exit(141)
+        except Exception as error:
+            from .mendable import explain
+            message = explain(error)
+            if not speaks():
+                sys.exit(1 if message is None else 2)
             if message is None:
                 raise
-            complain(message)
-        except KeyboardInterrupt:
-            print('interrupted', file=sys.stderr)
-            sys.exit(130)
+            if _ShowTraceback.wanted:
+                traceback.print_exc()
+            print('error:', message, file=sys.stderr)
+            sys.exit(2)
 
     return wrapped
 

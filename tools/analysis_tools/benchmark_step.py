@@ -17,13 +17,13 @@ from mmkd.distillers import Distiller
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.build import is_distiller
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs import load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} Three things are timed in turn, round after round, on the same random images: a '
         "distillation step, the student's training step alone, and the teacher's forward pass in inference "
         'mode. The ratio of the first to the sum of the others is what the distiller costs beside them.')

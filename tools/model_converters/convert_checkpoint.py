@@ -9,7 +9,7 @@ import torch
 from mmkd.utils import UserError
 from mmkd.utils.architecture import settings_of
 from mmkd.utils.checkpoint import read_checkpoint, weights_of
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.zoo import find_checkpoint
 from mmkd.zoo.converters import convert, converters
 
@@ -21,7 +21,7 @@ checkpoint need no conversion. Settings that the tensors tell (depths, channels,
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=FORMATS)
+    parser = ToolParser(description=__doc__, epilog=FORMATS)
     parser.add_argument('checkpoint', help='published file: path, URL or zoo name')
     parser.add_argument('out', type=Path, help='file to write, which must not exist')
     parser.add_argument('--force', action='store_true', help='overwrite it')

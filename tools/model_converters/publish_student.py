@@ -11,12 +11,12 @@ import torch
 
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import STUDENT_PREFIX, read_checkpoint, weights_of
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} The keys are plain (backbone.*, head.*); optimizer, terms and log are left '
         'out. If the run kept an exponential moving average (EMA), the averaged weights are taken.',
         epilog="Use the file as init_cfg=dict(type='Pretrained', checkpoint=FILE, prefix='backbone.').")
