@@ -4,12 +4,14 @@ from mmengine.model import BaseModel, ExponentialMovingAverage
 from torch import nn
 
 from mmkd.utils import UserError, nearest
+from mmkd.utils.signatures import check_type
 
 from .inputs import InputAdapter, normalisation
 from .models import build_model, read_spec
 from .teacher import Teacher
 
 FORMS = {'type', 'config', 'timm', 'ema'}
+LARGEST = 8192  # pixels of a side
 
 
 def build_teachers(cfg: dict, taps: list[str], student: BaseModel) -> tuple[dict[str, Teacher], nn.ModuleDict]:
@@ -77,6 +79,7 @@ def _average(cfg: dict, student: BaseModel) -> ExponentialMovingAverage:
     options = cfg['ema']
     if set(cfg) != {'ema'} or not isinstance(options, dict) or not set(options) <= {'momentum', 'interval'}:
         raise UserError(f'teacher expects ema=dict(momentum=…) and nothing else beside it, got {cfg!r}.')
+    check_type('teacher', 'ema momentum', options.get('momentum', 2e-4), float)
     if not 0 < options.get('momentum', 2e-4) < 1:
         raise UserError(f'teacher expects an ema with a momentum in (0, 1), got {options["momentum"]}.')
     return ExponentialMovingAverage(student, update_buffers=True, **options)
@@ -85,6 +88,8 @@ def _average(cfg: dict, student: BaseModel) -> ExponentialMovingAverage:
 def _build(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teacher:
     cfg = dict(cfg)
     options = {key: cfg.pop(key) for key in ('dtype', 'compile') if key in cfg}
+    check_type('teacher', 'dtype', options.get('dtype'), str | None)
+    check_type('teacher', 'compile', options.get('compile', False), bool | dict)
     size = cfg.pop('input_size', None)
     spec = read_spec(cfg, 'teacher')
     model = build_model(spec, 'teacher')
@@ -120,5 +125,12 @@ def _fixed_input_size(model: BaseModel) -> tuple[int, int] | None:
 
 
 def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Completes a side to (height, width)."""
-    return (size, size) if isinstance(size, int) else tuple(size)
+    """Completes a side to (height, width).
+
+    Raises:
+        UserError: It is neither, or no image has that size.
+    """
+    both = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, list | tuple) else ()
+    if len(both) != 2 or not all(type(side) is int and 0 < side <= LARGEST for side in both):
+        raise UserError(f'input_size expects a side or (height, width) from 1 to {LARGEST}, got {size!r}. Correct it.')
+    return both

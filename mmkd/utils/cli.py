@@ -85,6 +85,8 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
     """
     for split in splits:
         loader = config.get(f'{split}_dataloader') or {}
+        if not isinstance(loader, dict):
+            raise UserError(f'{split}_dataloader expects a dict, got {loader!r}. Write dict(batch_size=…, dataset=…).')
         for key, dataset in _leaf_datasets(f'{split}_dataloader.dataset', loader.get('dataset')):
             for path in _paths(dataset):
                 if not path.exists():
@@ -97,6 +99,8 @@ def _leaf_datasets(key: str, cfg: dict | None) -> Iterator[tuple[str, ConfigDict
     """The datasets inside wrappers such as RepeatDataset and ConcatDataset, each with its key in the config."""
     if not cfg:
         return
+    if not isinstance(cfg, dict):
+        raise UserError(f'{key} expects a dict with a type, got {cfg!r}. Write dict(type=…, data_root=…).')
     if 'dataset' in cfg:
         yield from _leaf_datasets(f'{key}.dataset', cfg['dataset'])
     elif cfg.get('datasets'):

@@ -1,10 +1,10 @@
 """Which keys of a config are read, and by whom: a misspelt one is otherwise dropped without a word."""
 import difflib
-import math
 from collections.abc import Callable, Iterator
 
 from mmengine.config import Config
 
+from .config_values import check_values
 from .errors import UserError, nearest
 
 LOADER = {'dataset', 'sampler', 'batch_sampler', 'collate_fn', 'batch_size', 'num_workers', 'persistent_workers',
@@ -15,6 +15,9 @@ HOOKS = {'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', '
 PARAMWISE = {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult',
              'flat_decay_mult', 'bypass_duplicate', 'dcn_offset_lr_mult', 'layer_decay_rate', 'decay_rate',
              'decay_type', 'num_layers', 'force_default_settings'}
+CHECKPOINT = {'type', 'interval', 'by_epoch', 'save_optimizer', 'save_param_scheduler', 'out_dir', 'max_keep_ckpts',
+              'save_last', 'save_best', 'rule', 'greater_keys', 'less_keys', 'file_client_args', 'backend_args',
+              'filename_tmpl', 'published_keys', 'save_begin', 'priority'}
 # Dicts without a type, that a function of MMEngine reads key by key and that no constructor checks.
 SCHEMAS = {
     'train_cfg': {'by_epoch', 'max_epochs', 'max_iters', 'val_begin', 'val_interval', 'dynamic_intervals',
@@ -74,9 +77,14 @@ def check_config(config: Config, source: str) -> None:
         entry = _at(config, place)
         if isinstance(entry, dict) and 'type' not in entry and _is_checked(config, place):
             for key in entry:
-                if key not in known:
+                if key not in known and not str(key).startswith('_'):
                     raise UserError(f'{source} expects {place} with keys that are read, got {key!r}. '
                                     f'{nearest(str(key), known)}')
+    hook = _at(config, 'default_hooks.checkpoint') or {}
+    for key in hook.keys() - CHECKPOINT if isinstance(hook, dict) else ():  # it hands others on, to be dropped
+        if close := difflib.get_close_matches(key, CHECKPOINT, n=1, cutoff=0.75):
+            raise UserError(f'{source} expects default_hooks.checkpoint with keys that are read, got {key!r}. '
+                            f'Did you mean {close[0]}?')
     for key, entry in _custom_keys(config):
         if not isinstance(entry, dict):
             raise UserError(f"{source} expects optim_wrapper.paramwise_cfg.custom_keys[{key!r}] to be a dict such as "
@@ -85,7 +93,7 @@ def check_config(config: Config, source: str) -> None:
             if close := difflib.get_close_matches(name, MULTIPLIERS, n=1, cutoff=0.8):
                 raise UserError(f'{source} expects custom_keys[{key!r}] with keys that are read, got {name!r}. '
                                 f'Did you mean {close[0]}?')
-    _check_numbers(config._cfg_dict, '', source)
+    check_values(config._cfg_dict, source)
 
 
 def check_entry(config: Config, key: str, options: dict, close: Callable[[Config, str], str]) -> None:
@@ -135,11 +143,3 @@ def _within(value: object) -> Iterator[object]:
     yield value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
         yield from _within(item)
-
-
-def _check_numbers(entry: object, place: str, source: str) -> None:
-    if isinstance(entry, float) and math.isnan(entry):
-        raise UserError(f'{source} expects numbers, got NaN for {place[1:]}. Write a number.')
-    items = entry.items() if isinstance(entry, dict) else enumerate(entry) if isinstance(entry, list | tuple) else ()
-    for key, value in items:
-        _check_numbers(value, f'{place}.{key}', source)

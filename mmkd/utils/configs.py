@@ -82,8 +82,6 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
         raise
     except Exception as error:  # MMEngine's parser and the file itself run here, and nothing else
         raise UserError(f'config {name} cannot be read: {_what(error, path)}. Correct the file.') from error
-    if not isinstance(config.get('model', {}), dict):
-        raise UserError(f'config {name} expects model to be a dict, got {config.model!r}.')
     if options:
         merge_options(config, options)
     check_config(config, f'config {name}')

@@ -55,7 +55,7 @@ def merge_options(config: Config, options: dict) -> None:
     Raises:
         UserError: Nothing reads a key, or the config has no such place.
     """
-    nest_options(config.get('model'))
+    nest_options(config._cfg_dict.get('model'))
     for key, value in options.items():
         if not isinstance(key, str):
             raise UserError(f"options expect keys such as 'model.backbone.depth', got {key!r}. Write it as text.")

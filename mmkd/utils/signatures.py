@@ -19,7 +19,8 @@ LISTS = (list, tuple, Sequence, typing.Sequence)
 def checks_arguments(cls: type) -> type:
     """Decorates a class: its constructor compares its arguments with the signature, those of its bases included.
 
-    A subclass checks for itself, if it is decorated. Types are those that mmkd's own classes are annotated with.
+    A subclass checks for itself, if it is decorated. Types are those that mmkd's own classes are annotated with; a plain
+    ``dict`` is left to the class, which says what belongs into it.
 
     Args:
         cls: The class; it is changed in place.
@@ -54,7 +55,8 @@ def check_call(cls: type, init: Callable, args: tuple, kwargs: dict) -> None:
     except TypeError as error:
         raise UserError(f'{cls.__name__} expects other arguments: {error}. It takes {", ".join(names)}.') from error
     for name, value in {**given, **kwargs}.items():
-        check_type(cls.__name__, name, value, names.get(name, Any))
+        if names.get(name) is not dict:
+            check_type(cls.__name__, name, value, names.get(name, Any))
 
 
 def check_type(owner: str, name: str, value: object, hint: object) -> None:
@@ -66,6 +68,17 @@ def check_type(owner: str, name: str, value: object, hint: object) -> None:
     if not fits(value, hint):
         raise UserError(f'{owner} expects {name} to be {described(hint)}, got {value!r}. '
                         f'Change {name}, or leave it out.')
+
+
+def check_values(owner: str, function: Callable, **values: object) -> None:
+    """Compares values with the annotations of the function that they are arguments of.
+
+    Raises:
+        UserError: One is of another type.
+    """
+    hints = _hints(inspect.unwrap(function))
+    for name, value in values.items():
+        check_type(owner, name, value, hints[name])
 
 
 @functools.lru_cache(maxsize=None)

@@ -123,6 +123,9 @@ def test_a_new_key_that_is_read_passes(options):
     ('randomness = dict(sed=3)', "got 'sed'. Did you mean seed"),
     ('optim_wrapper = dict(paramwise_cfg=dict(custom_keys={"a": dict(decay_mul=0)}))', 'Did you mean decay_mult?'),
     ('optim_wrapper = dict(optimizer=dict(lr=float("nan")))', 'got NaN for optim_wrapper.optimizer.lr'),
+    ('default_hooks = dict(checkpoint=dict(type="CheckpointHook", intervall=1))', 'Did you mean interval?'),
+    ('optim_wrapper = dict(clip_grad=dict(max_norm=-1))', 'max_norm to be a number at least 0, got -1'),
+    ('custom_hooks = 3', 'expects custom_hooks to be a list or a tuple, got 3'),
     ('model = [1]', r'expects model to be a dict, got \[1\]')])
 def test_a_file_with_entries_that_nobody_would_miss_is_refused(tmp_path, text, message):
     write(tmp_path, a=text)
