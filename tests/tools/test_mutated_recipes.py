@@ -2,7 +2,6 @@
 
 A sample of the mutations is tried by default, and all 200 with ``--all``.
 """
-import os
 import re
 from pathlib import Path
 
@@ -118,7 +117,7 @@ def test_some_mutations(place, recipe, capsys):
     assert failures(place, recipe, sample(recipe, COUNT)[:DEFAULT], capsys) == {}
 
 
-@pytest.mark.skipif('MMKD_ALL_MUTATIONS' not in os.environ, reason='takes minutes; set MMKD_ALL_MUTATIONS=1')
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_all_mutations(place, recipe, capsys):
     assert failures(place, recipe, sample(recipe, COUNT)[DEFAULT:], capsys) == {}
