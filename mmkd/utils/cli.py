@@ -88,6 +88,11 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
         if not isinstance(loader, dict):
             raise UserError(f'{split}_dataloader expects a dict, got {loader!r}. Write dict(batch_size=…, dataset=…).')
         for key, dataset in _leaf_datasets(f'{split}_dataloader.dataset', loader.get('dataset')):
+            for name in ('data_root', 'data_prefix', 'ann_file'):
+                value = dataset.get(name) or ''
+                parts = list(value.values()) if isinstance(value, dict) else [value]
+                if not all(isinstance(part, str | Path) for part in parts):
+                    raise UserError(f'{key}.{name} expects a path, got {value!r}. Write it as text.')
             for path in _paths(dataset):
                 if not path.exists():
                     raise UserError(
