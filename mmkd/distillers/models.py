@@ -1,5 +1,6 @@
 """Building students and teachers from what a recipe says of them."""
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -12,6 +13,7 @@ from mmkd.utils.build import is_distiller, type_name
 from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.configs import load_config
 from mmkd.utils.options import nested
+from mmkd.utils.signatures import check_type
 from mmkd.zoo import load_weights
 
 FORMS = "a model dict (type=…), dict(config='…') or dict(timm='…')"
@@ -51,6 +53,7 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
         raise UserError(f'{role} expects {FORMS}, got {spec!r}.')
     spec = dict(spec)
     checkpoint = spec.pop('checkpoint', None)
+    check_type(role, 'checkpoint', checkpoint, str | Path | None)
     if 'config' in spec:
         options = spec.pop('options', None)
         if not isinstance(options, dict | None):
