@@ -71,7 +71,7 @@ def check_values(config: Mapping, source: str) -> None:
         for place, value in _entries(entry, top):
             name = place.rpartition('.')[2]
             if name in ('mean', 'std') and not isinstance(value, list | tuple | None):
-                raise UserError(f'{source} expects {place} to be a list, one number a channel, got {value!r}. Correct it.')
+                raise UserError(f'{source} expects {place} to be a list of one number a channel, got {value!r}.')
             if name in limits:
                 _check(value, *limits[name], place, source)
 

@@ -100,4 +100,5 @@ def _what(error: Exception, path: Path) -> str:
     where = [line for line in lines if line[0] in files] or [
         line for line in lines if line[0].endswith('.py') and 'site-packages' not in line[0]
         and Path(line[0]).parent != Path(__file__).parent]
-    return f'{type(error).__name__}: {message}' + (f' ({Path(where[-1][0]).name}, line {where[-1][1]})' if where else '')
+    line = f' ({Path(where[-1][0]).name}, line {where[-1][1]})' if where else ''
+    return f'{type(error).__name__}: {message}{line}'
