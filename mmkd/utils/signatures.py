@@ -19,7 +19,7 @@ LISTS = (list, tuple, Sequence, typing.Sequence)
 def checks_arguments(cls: type) -> type:
     """Decorates a class: its constructor compares its arguments with the signature, those of its bases included.
 
-    A subclass checks for itself, if it is decorated. Types are those that mmkd's own classes are annotated with; a plain
+    A subclass checks for itself, if it is decorated. Types are those that mmkd's classes are annotated with; a plain
     ``dict`` is left to the class, which says what belongs into it.
 
     Args:
