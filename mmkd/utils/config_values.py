@@ -70,7 +70,7 @@ def check_values(config: Mapping, source: str) -> None:
         entry = (config.get('model') or {}).get('data_preprocessor') if top in inner else config.get(top)
         for place, value in _entries(entry, top):
             name = place.rpartition('.')[2]
-            if name in ('mean', 'std') and not isinstance(value, list | tuple | None):
+            if name in limits and name in ('mean', 'std') and not isinstance(value, list | tuple | None):
                 raise UserError(f'{source} expects {place} to be a list of one number a channel, got {value!r}.')
             if name in limits:
                 _check(value, *limits[name], place, source)
