@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from mmkd.utils import UserError, nearest
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import read_json, write_json, write_text
 from mmkd.utils.job_runs import run_interruptible, run_jobs
 from mmkd.utils.jobs import Job
@@ -34,7 +35,7 @@ TOP1 = 'accuracy/top1'
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     cores = usable_cores()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', type=Path, metavar='CONFIG',
                         help='the recipes, or names of those in configs/quickstart/methods (default: all of these)')
     parser.add_argument('--alone', default='configs/quickstart/convnest-mini_digits-5shot.py', metavar='CONFIG',
@@ -124,6 +125,7 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
           f'{clock(seconds)}. Beside it in {args.work_dir}: comparison.md, comparison.json, comparison.png', flush=True)
 
 
+@one_line_errors
 def main() -> int:
     """Runs the tool.
 

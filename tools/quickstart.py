@@ -13,6 +13,7 @@ from pathlib import Path
 
 from quickstart_plan import DigitsJob, Plan, Settings
 
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import read_json, write_json, write_text
 from mmkd.utils.job_runs import run_interruptible, run_jobs
 from mmkd.utils.jobs import remove_job_folder
@@ -40,7 +41,7 @@ CURVES = dict(alone='trained alone', distilled='distilled (NKD)', kd='distilled 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     cores = usable_cores()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--full', action='store_true',
                         help='add KD, backbones from students trained alone, and three seeds of each detector and '
                         'segmentor (about three times as long)')
@@ -171,6 +172,7 @@ def draw_figures(plan: Plan) -> None:
         draw_scenes(folder / name, title, scenes, info.classes, info.palette)
 
 
+@one_line_errors
 def main() -> int:
     """Runs the tool.
 

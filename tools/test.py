@@ -15,16 +15,18 @@ from mmkd.distillers.models import student_config
 from mmkd.engine.hooks import DataFitHook
 from mmkd.engine.tested_weights import test_weights, tested_config
 from mmkd.utils import UserError
-from mmkd.utils.cli import check_data_exists, one_line_errors
+from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.utils.files import beside
+from mmkd.utils.options import merge_options
 from mmkd.utils.test_data import TEST_DATA, set_test_data
 from mmkd.zoo import load_safely_everywhere
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} Of a distillation recipe it tests the student; no teacher is needed.',
         epilog='Several GPUs: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [the same flags].')
     parser.add_argument('config', help='config file: a path, mmkd::PATH, or a path below configs/')
@@ -84,7 +86,7 @@ def main() -> None:
     config = load_config(args.config)
     if args.data:
         set_test_data(config, args.data)
-    config.merge_from_dict(args.cfg_options or {})
+    merge_options(config, args.cfg_options or {})
     config = tested_config(student_config(merge_args(config, args)))
     check_data_exists(config, ('test',))
     prepare_cpu_processes(config)
@@ -92,7 +94,10 @@ def main() -> None:
     watch_data(runner, args.checkpoint)
     metrics = test_weights(runner, args.checkpoint, None if args.weights == 'validated' else args.weights)
     if args.out and is_main_process():
-        dump(metrics, args.out)
+        out = Path(args.out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with beside(out) as temporary:
+            dump(metrics, temporary)
 
 
 if __name__ == '__main__':

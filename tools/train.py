@@ -16,7 +16,8 @@ from mmkd.engine.resuming import make_resumable
 from mmkd.engine.whole_checkpoints import keep_checkpoints_whole
 from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
-from mmkd.utils.cli import check_data_exists, one_line_errors
+from mmkd.utils.build import is_distiller, type_name
+from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.utils.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
@@ -26,7 +27,7 @@ HOOK = 'DistillationHook'
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog='Several GPUs: bash tools/dist_train.sh CONFIG GPUS [the same flags].')
     parser.add_argument('config', help='config file: a path, mmkd::PATH, or a path below configs/')
     parser.add_argument('--work-dir', help='where logs and checkpoints go (default: work_dirs/CONFIG_NAME)')
@@ -84,8 +85,7 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
 def watch_distillation(config: Config) -> None:
     """Adds ``mmkd.DistillationHook`` to a distillation recipe that does not list it."""
     hooks = config.get('custom_hooks') or []
-    types = [str(hook['type']).rpartition('.')[2] for hook in hooks]
-    if config.model['type'] in ('mmkd.Distiller', 'Distiller') and HOOK not in types:
+    if is_distiller(config.get('model')) and HOOK not in map(type_name, hooks):
         config.custom_hooks = [*hooks, dict(type=f'mmkd.{HOOK}')]
 
 

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmkd.utils import UserError
+from mmkd.utils.build import type_name
 
 CLASSES = 4
 CROP, EDGE = ('RandomResizedCrop', 'CenterCrop'), ('ResizeEdge', 'Resize')
@@ -105,4 +106,4 @@ def timm_settings(pipeline: Iterable[dict]) -> dict[str, Any]:
 
 
 def _by_type(pipeline: Iterable[dict]) -> dict[str, dict]:
-    return {step['type'].rpartition('.')[2]: step for step in pipeline}
+    return {type_name(step): step for step in pipeline}

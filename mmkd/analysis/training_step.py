@@ -9,6 +9,7 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
 
 from mmkd.distillers.schedule import Progress
+from mmkd.utils.build import type_name
 
 from .recipe import Finding, Recipe
 
@@ -90,7 +91,7 @@ class SavedBytes(torch.autograd.graph.saved_tensors_hooks):
 def optimizer_of(recipe: Recipe) -> OptimWrapper:
     """The recipe's optimizer; without mixed precision on the CPU, where MMEngine has none."""
     cfg = copy.deepcopy(recipe.config.optim_wrapper)
-    if recipe.device == 'cpu' and str(cfg.get('type')).endswith('AmpOptimWrapper'):
+    if recipe.device == 'cpu' and type_name(cfg) == 'AmpOptimWrapper':
         cfg['type'] = 'OptimWrapper'
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             cfg.pop(key, None)

@@ -6,6 +6,8 @@ from mmengine.config import Config, ConfigDict
 
 from mmkd.distillers.models import ModelSpec, read_spec
 from mmkd.distillers.teachers import named_teachers
+from mmkd.utils import UserError
+from mmkd.utils.build import is_distiller, type_name
 
 TEACHER_OPTIONS = ('dtype', 'compile', 'input_size')
 
@@ -23,6 +25,8 @@ def without_weights(config: Config) -> tuple[dict, dict[str, ModelSpec]]:
     Raises:
         UserError: The config names no model, or one that does not exist.
     """
+    if not config.get('model'):
+        raise UserError(f'{config.filename} expects a model, which it has not. Name the config of a model.')
     model = ConfigDict(config.model).to_dict()
     if 'data_preprocessor' in config:
         model.setdefault('data_preprocessor', ConfigDict(config.data_preprocessor).to_dict())
@@ -45,7 +49,7 @@ def without_weights(config: Config) -> tuple[dict, dict[str, ModelSpec]]:
 
 def is_recipe(config: Config) -> bool:
     """Whether a config's model is a distiller."""
-    return config.model['type'] in ('mmkd.Distiller', 'Distiller')
+    return is_distiller(config.get('model'))
 
 
 def teacher_role(name: str) -> str:
@@ -77,4 +81,4 @@ def strip_weights(value: Any) -> Any:
 
 
 def _loads_a_file(cfg: object) -> bool:
-    return isinstance(cfg, Mapping) and str(cfg.get('type')).rpartition('.')[2] in ('Pretrained', 'PretrainedInit')
+    return isinstance(cfg, Mapping) and type_name(cfg) in ('Pretrained', 'PretrainedInit')

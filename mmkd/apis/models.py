@@ -6,6 +6,7 @@ from mmengine.model import BaseModel
 
 from mmkd.distillers.models import build_model, read_spec
 from mmkd.utils import UserError, nearest
+from mmkd.utils.build import type_name
 from mmkd.utils.configs import config_root, load_config
 from mmkd.zoo import model_index
 
@@ -83,7 +84,7 @@ def _class_options(config: str, num_classes: int) -> dict[str, int]:
     model = load_config(config).model
     if num_classes < 1:
         raise UserError(f'num_classes expects 1 or more, got {num_classes}.')
-    if model.get('type', '').endswith('TimmClassifier'):
+    if type_name(model) == 'TimmClassifier':
         return {'model.num_classes': num_classes}
     if 'num_classes' not in (model.get('head') or {}):
         raise UserError(f'num_classes expects a classifier whose head has that entry, got {config}. Override the '

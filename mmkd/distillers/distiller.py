@@ -252,7 +252,7 @@ def _images_fit(role: str, images: Tensor) -> Iterator[None]:
 def _term_cfg(name: str, cfg: dict) -> dict:
     allowed = {'loss', 'student', 'teacher', 'connector', 'weight'}
     required = {'loss', 'student', 'teacher'}
-    if '.' in name or name == 'task':  # "task" is the student's own loss, in the log
+    if not isinstance(name, str) or '.' in name or name == 'task':  # "task" is the student's own loss, in the log
         raise UserError(f"a term expects a name without dots and other than 'task', got {name!r}. Rename it.")
     if not isinstance(cfg, dict) or not required <= set(cfg) <= allowed:
         raise UserError(f'term {name!r} expects a dict of {", ".join(sorted(required))} and optionally '

@@ -4,7 +4,11 @@ import math
 from mmengine.model import BaseModel
 from torch import nn
 
+from mmkd.utils import UserError
+
 from .inputs import normalisation
+
+LARGEST = 8192  # pixels of a side
 
 
 def image_channels(model: BaseModel) -> int:
@@ -65,5 +69,12 @@ def teacher_normalisation(model: BaseModel, cfg: dict | None = None) -> dict | N
 
 
 def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Completes a side to (height, width)."""
-    return (size, size) if isinstance(size, int) else tuple(size)
+    """Completes a side to (height, width).
+
+    Raises:
+        UserError: It is neither, or no image has that size.
+    """
+    both = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, list | tuple) else ()
+    if len(both) != 2 or not all(type(side) is int and 0 < side <= LARGEST for side in both):
+        raise UserError(f'input_size expects a side or (height, width) from 1 to {LARGEST}, got {size!r}. Correct it.')
+    return both

@@ -1,5 +1,6 @@
 """Building students and teachers from what a recipe says of them."""
 from dataclasses import dataclass
+from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
@@ -7,9 +8,12 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
 
 from mmkd.utils import UserError
+from mmkd.utils.build import is_distiller, type_name
 from mmkd.utils.checkpoint import load_strictly
 from mmkd.utils.configs import load_config
+from mmkd.utils.options import nested
 from mmkd.utils.randomness import unchanged_generators
+from mmkd.utils.signatures import check_type
 from mmkd.zoo import load_weights
 
 FORMS = "a model dict (type=…), dict(config='…') or dict(timm='…')"
@@ -49,11 +53,12 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
         raise UserError(f'{role} expects {FORMS}, got {spec!r}.')
     spec = dict(spec)
     checkpoint = spec.pop('checkpoint', None)
+    check_type(role, 'checkpoint', checkpoint, str | Path | None)
     if 'config' in spec:
         options = spec.pop('options', None)
         if not isinstance(options, dict | None):
             raise UserError(f'{role} expects options to be a dict of dotted keys, got {options!r}.')
-        config = load_config(spec.pop('config'), options)
+        config = load_config(spec.pop('config'), nested(options or {}))
         if spec:
             raise UserError(f'{role} expects config, checkpoint and options, got also {", ".join(spec)}.')
         cfg = _model_of(config)
@@ -68,11 +73,13 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
 
 def _model_of(config: Config) -> dict:
     """The model of a config file, with the file's scope and data preprocessor written into it."""
+    if not config.get('model'):
+        raise UserError(f'{config.filename} expects a model, which it has not. Name the config of a model.')
     cfg = ConfigDict(config.model).to_dict()
-    if cfg['type'] in ('mmkd.Distiller', 'Distiller'):
+    if is_distiller(cfg):
         preprocessor = config.get('data_preprocessor')
         return read_spec(cfg['student'], 'student', preprocessor or cfg.get('data_preprocessor')).cfg
-    cfg.setdefault('_scope_', config.get('default_scope', 'mmpretrain'))
+    cfg.setdefault('_scope_', config.get('default_scope') or 'mmpretrain')
     if 'data_preprocessor' in config:
         cfg.setdefault('data_preprocessor', config.data_preprocessor)
     return cfg
@@ -87,7 +94,7 @@ def student_config(config: Config) -> Config:
     Returns:
         A config whose model needs no teacher.
     """
-    if config.model['type'] in ('mmkd.Distiller', 'Distiller'):
+    if is_distiller(config.get('model')):
         config = config.copy()
         config.model = _model_of(config)
     return config
@@ -112,7 +119,7 @@ def build_model(spec: ModelSpec, role: str) -> BaseModel:
 def build_with_report(spec: ModelSpec, role: str) -> tuple[BaseModel, str]:
     """As :func:`build_model`; returns also ``'n of m tensors matched'``, empty without a checkpoint."""
     report = ''
-    if spec.cfg.get('type', '').endswith('TimmClassifier'):
+    if type_name(spec.cfg) == 'TimmClassifier':
         _check_timm_name(spec.cfg.get('model_name'), role)
     model = ROOT_MODELS.build(ConfigDict(spec.cfg))  # mmdet reads nested configs as attributes
     if spec.checkpoint is not None:
@@ -151,7 +158,7 @@ def _initialise_teacher(model: BaseModel, spec: ModelSpec) -> None:
 
 def _has_pretrained_init(cfg: object) -> bool:
     if isinstance(cfg, dict):
-        if cfg.get('type') == 'Pretrained':
+        if type_name(cfg) == 'Pretrained':
             return True
         return any(_has_pretrained_init(value) for value in cfg.values())
     return isinstance(cfg, list | tuple) and any(_has_pretrained_init(item) for item in cfg)

@@ -5,6 +5,7 @@ from torch import nn
 
 from mmkd.utils import UserError, nearest
 from mmkd.utils.running_average import RunningAverage
+from mmkd.utils.signatures import check_type
 
 from .image_form import as_size, fixed_input_size, teacher_normalisation
 from .inputs import InputAdapter, normalisation
@@ -79,6 +80,7 @@ def _average(cfg: dict, student: BaseModel) -> RunningAverage:
     options = cfg['ema']
     if set(cfg) != {'ema'} or not isinstance(options, dict) or not set(options) <= {'momentum', 'interval'}:
         raise UserError(f'teacher expects ema=dict(momentum=…) and nothing else beside it, got {cfg!r}.')
+    check_type('teacher', 'ema momentum', options.get('momentum', 2e-4), float)
     if not 0 < options.get('momentum', 2e-4) < 1:
         raise UserError(f'teacher expects an ema with a momentum in (0, 1), got {options["momentum"]}.')
     return RunningAverage(student, **options)
@@ -87,6 +89,8 @@ def _average(cfg: dict, student: BaseModel) -> RunningAverage:
 def _build(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teacher:
     cfg = dict(cfg)
     options = {key: cfg.pop(key) for key in ('dtype', 'compile') if key in cfg}
+    check_type('teacher', 'dtype', options.get('dtype'), str | None)
+    check_type('teacher', 'compile', options.get('compile', False), bool | dict)
     size = cfg.pop('input_size', None)
     spec = read_spec(cfg, 'teacher')
     model = build_model(spec, 'teacher')

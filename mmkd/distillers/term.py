@@ -11,6 +11,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.build import build, find_type
 from mmkd.utils.precision import full_precision
+from mmkd.utils.signatures import check_values
 
 from .readings import Versions
 from .schedule import Progress, WeightSchedule
@@ -51,6 +52,7 @@ class Term(BaseModule):
                  weight: float | dict = 1.0) -> None:
         super().__init__()
         self.name = name
+        check_values(f'term {name!r}', Term.__init__, student=student, teacher=teacher, connector=connector)
         self.several = not isinstance(student, str), not isinstance(teacher, str)
         self.student_taps = list(student) if self.several[0] else [student]
         self.teacher_taps = list(teacher) if self.several[1] else [teacher]

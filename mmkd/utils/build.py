@@ -1,7 +1,7 @@
 """Building from a registry with errors that name the nearest valid types."""
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mmengine import registry as root
 from mmengine.registry import Registry
@@ -23,11 +23,24 @@ def find_type(registry: Registry, cfg: dict, what: str) -> type:
     if not isinstance(cfg, dict) or 'type' not in cfg:
         raise UserError(f"{what} expects a config like dict(type='mmkd.KDLoss'), got {cfg!r}.")
     kind = cfg['type']
-    found = registry.get(kind) if isinstance(kind, str) else kind
+    found = registry.get(kind) if isinstance(kind, str) else kind if callable(kind) else None
     if found is None:
         names = [f'mmkd.{name}' for name in registry.module_dict]
-        raise UserError(f'{what} expects a registered type, got {kind!r}. {nearest(kind, names)}')
+        raise UserError(f'{what} expects a registered type, got {kind!r}. {nearest(str(kind), names)}')
     return found
+
+
+def type_name(cfg: object) -> str:
+    """The bare name of the class that a config's ``type`` names: as text, or as the class of a new-style config."""
+    kind = cfg.get('type') if isinstance(cfg, Mapping) else None
+    return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', '')
+
+
+def is_distiller(model: object) -> bool:
+    """Whether the config of a model is that of :class:`mmkd.distillers.Distiller`."""
+    kind = model.get('type') if isinstance(model, dict) else None
+    package = kind if isinstance(kind, str) and '.' in kind else getattr(kind, '__module__', 'mmkd')
+    return type_name(model) == 'Distiller' and (package.split('.')[0] == 'mmkd' or kind == 'Distiller')
 
 
 def build(registry: Registry, cfg: dict, what: str) -> object:

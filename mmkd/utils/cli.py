@@ -1,44 +1,75 @@
 """What the command-line tools share."""
+import argparse
 import functools
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mmengine.config import Config, ConfigDict
 
 from .annotation_lists import check_configured_list
-from .build import unknown_type
+from .build import type_name
 from .errors import UserError
+from .ranks import speaks
 from .tool_paths import tool_path
 
 DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them
 
 
-def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Decorates a tool's ``main``: a mistake of the user becomes one line on stderr and exit status 2.
+class ToolParser(argparse.ArgumentParser):
+    """The parser of a tool: argparse's, with the flag ``--traceback`` that every tool has."""
 
-    That is any :class:`UserError`, and the ``KeyError`` by which MMEngine tells of a type that is not registered.
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.add_argument('--traceback', action=_ShowTraceback, nargs=0, default=argparse.SUPPRESS,
+                          help='show where an error comes from')
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the tool, with one process's words where there are several."""
+        if not speaks():
+            sys.exit(2)
+        super().error(message)
+
+
+class _ShowTraceback(argparse.Action):
+    wanted = False
+
+    def __call__(self, *_: Any) -> None:
+        _ShowTraceback.wanted = True
+
+
+def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
+    """Decorates a tool's ``main``: what a user can mend becomes one line on stderr and exit status 2.
+
+    See :mod:`mmkd.utils.mendable` for which errors these are; others keep their traceback, and ``--traceback`` shows
+    it of all. Of several processes on a machine one speaks. An interruption ends with exit status 130.
     """
-
-    def complain(message: str) -> NoReturn:
-        print('error:', ' '.join(message.split()), file=sys.stderr)  # torch's messages have several lines
-        sys.exit(2)
-
     @functools.wraps(main)
-    def wrapped() -> None:
+    def wrapped() -> int | None:
+        _ShowTraceback.wanted = False
         try:
-            main()
-        except UserError as error:
-            complain(str(error))
-        except KeyError as error:
-            message = unknown_type(error)
+            return main()
+        except KeyboardInterrupt:
+            if speaks():
+                print('interrupted', file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has gone
+            sys.exit(141)
+        except Exception as error:
+            from .mendable import explain
+            message = explain(error)
+            if not speaks():
+                sys.exit(1 if message is None else 2)
             if message is None:
                 raise
-            complain(message)
-        except KeyboardInterrupt:
-            print('interrupted', file=sys.stderr)
-            sys.exit(130)
+            if _ShowTraceback.wanted:
+                traceback.print_exc()
+            print('error:', message, file=sys.stderr)
+            sys.exit(2)
 
     return wrapped
 
@@ -55,7 +86,14 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
     """
     for split in splits:
         loader = config.get(f'{split}_dataloader') or {}
+        if not isinstance(loader, dict):
+            raise UserError(f'{split}_dataloader expects a dict, got {loader!r}. Write dict(batch_size=…, dataset=…).')
         for key, dataset in _leaf_datasets(f'{split}_dataloader.dataset', loader.get('dataset')):
+            for name in ('data_root', 'data_prefix', 'ann_file'):
+                value = dataset.get(name) or ''
+                parts = list(value.values()) if isinstance(value, dict) else [value]
+                if not all(isinstance(part, str | Path) for part in parts):
+                    raise UserError(f'{key}.{name} expects a path, got {value!r}. Write it as text.')
             for path in _paths(dataset):
                 if not path.exists():
                     raise UserError(
@@ -68,6 +106,8 @@ def _leaf_datasets(key: str, cfg: dict | None) -> Iterator[tuple[str, ConfigDict
     """The datasets inside wrappers such as RepeatDataset and ConcatDataset, each with its key in the config."""
     if not cfg:
         return
+    if not isinstance(cfg, dict):
+        raise UserError(f'{key} expects a dict with a type, got {cfg!r}. Write dict(type=…, data_root=…).')
     if 'dataset' in cfg:
         yield from _leaf_datasets(f'{key}.dataset', cfg['dataset'])
     elif cfg.get('datasets'):
@@ -79,7 +119,7 @@ def _leaf_datasets(key: str, cfg: dict | None) -> Iterator[tuple[str, ConfigDict
 
 def _paths(dataset: dict) -> Iterator[Path]:
     """The local paths that a dataset reads; none if it downloads its data itself."""
-    if str(dataset.get('type')).rpartition('.')[2] in DOWNLOADING and dataset.get('download', True):
+    if type_name(dataset) in DOWNLOADING and dataset.get('download', True):
         return
     root = dataset.get('data_root') or ''
     prefix = dataset.get('data_prefix') or ''

@@ -23,10 +23,12 @@ from mmengine.config.utils import MODULE2PACKAGE
 
 from .configs import config_root
 from .errors import UserError
+from .options import nested
 
 # `version` and not `mmkd`, which is a distribution; its folder is the package's.
 MMKD_MODULE = 'mmkd.version'
 _get_cfg_path = Config._get_cfg_path
+_merge_a_into_b = Config._merge_a_into_b
 
 
 def register_config_paths() -> None:
@@ -36,6 +38,7 @@ def register_config_paths() -> None:
         if not _is_distribution(MODULE2PACKAGE.get(module, module)):
             MODULE2PACKAGE[module] = module
     Config._get_cfg_path = staticmethod(_get_cfg_path_without_mmkd_scope)
+    Config._merge_a_into_b = staticmethod(_merge_nested_options)
 
 
 def _is_distribution(name: str) -> bool:
@@ -52,6 +55,14 @@ def _get_cfg_path_without_mmkd_scope(cfg_path: str, filename: str) -> tuple[str,
     if path is None:
         path, scope = _get_cfg_path(cfg_path, filename)
     return path, None if scope == 'mmkd' else scope
+
+
+def _merge_nested_options(a: dict, b: dict, allow_list_keys: bool = False) -> dict:
+    """MMEngine's, where the ``options`` of a student or a teacher inherit from others in dotted or nested form."""
+    if isinstance(b, dict) and ('config' in a or 'config' in b):
+        a, b = ({**entry, 'options': nested(entry['options'])} if isinstance(entry.get('options'), dict) else entry
+                for entry in (a, b))
+    return _merge_a_into_b(a, b, allow_list_keys)
 
 
 def _shipped(package: str, inner: str) -> str | None:

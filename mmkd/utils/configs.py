@@ -1,11 +1,14 @@
 """Finding config files by path, by ``scope::path``, or below mmkd's own ``configs``."""
 import difflib
+import traceback
 from importlib.util import find_spec
 from pathlib import Path
 
 from mmengine.config import Config
 
+from .config_keys import check_config
 from .errors import UserError
+from .options import merge_options
 
 
 def config_root(package: str = 'mmkd') -> Path:
@@ -69,13 +72,33 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
         The config.
 
     Raises:
-        UserError: There is no such config, or one that it inherits from.
+        UserError: There is no such config, or one that it inherits from; it cannot be read; or a key in it, or in the
+            options, is one that nothing reads.
     """
     path = find_config(name)
     try:
         config = Config.fromfile(path)
-    except (FileNotFoundError, SyntaxError, UserError) as error:
-        raise UserError(f'config {name} cannot be read: {error}') from error
+    except UserError:
+        raise
+    except Exception as error:  # MMEngine's parser and the file itself run here, and nothing else
+        raise UserError(f'config {name} cannot be read: {_what(error, path)}. Correct the file.') from error
     if options:
-        config.merge_from_dict(options)
+        merge_options(config, options)
+    check_config(config, f'config {name}')
     return config
+
+
+def _what(error: Exception, path: Path) -> str:
+    """The error in one line, with the line of the config (or of one that it inherits from) where it happened."""
+    message = str(error).strip().rstrip('.') or type(error).__name__
+    if isinstance(error, SyntaxError | OSError | UnicodeError):
+        return message
+    if isinstance(error, ImportError):
+        return f'{message}; install it, or correct the import'
+    files = {str(path), str(path.resolve())}
+    lines = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    where = [line for line in lines if line[0] in files] or [
+        line for line in lines if line[0].endswith('.py') and 'site-packages' not in line[0]
+        and Path(line[0]).parent != Path(__file__).parent]
+    line = f' ({Path(where[-1][0]).name}, line {where[-1][1]})' if where else ''
+    return f'{type(error).__name__}: {message}{line}'

@@ -17,11 +17,28 @@ def read_json(path: Path) -> dict:
     return content if isinstance(content, dict) else {}
 
 
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Lets a file be written beside its place, and moves it there when it is whole.
+
+    Args:
+        path: The file; what is there is kept if the writing fails or is interrupted.
+
+    Yields:
+        The path to write, of the same suffix.
+    """
+    temporary = path.with_name(f'.{path.stem}.tmp{path.suffix}')
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a file at once: others see the old content or the new, never a part."""
-    temporary = path.with_name(f'.{path.name}.tmp')
-    temporary.write_text(text, encoding='utf-8')
-    temporary.replace(path)
+    with beside(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
 
 
 def write_json(path: Path, content: object) -> None:

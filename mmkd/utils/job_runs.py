@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import UserError
 from .files import lock_folder
 from .jobs import OUTPUT, Job, JobError, Scheduler
 from .progress import Progress
@@ -49,7 +48,7 @@ def run_jobs(jobs: list[Job], slots: int, root: Path, lock: int, on_tick: Callab
 
 
 def run_interruptible(work: Callable[[int], None], work_dir: Path) -> int:
-    """Runs a tool's work in a locked folder; errors and signals end it with one line and without leftovers.
+    """Runs a tool's work in a locked folder; failed jobs and signals end it with one line and without leftovers.
 
     Args:
         work: Takes the open lock file.
@@ -74,12 +73,6 @@ def run_interruptible(work: Callable[[int], None], work_dir: Path) -> int:
             work(lock)
     except JobError as error:
         _explain(error)
-        return 1
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f'error: {error.filename or work_dir} cannot be used: {error.strerror or error}.', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('\ninterrupted; nothing is left running. The same command goes on from here.', file=sys.stderr)

@@ -4,7 +4,7 @@ import sys
 from fnmatch import fnmatch
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 
 from .index import find_checkpoint, model_index, weights_path
 from .page import figures
@@ -22,7 +22,7 @@ examples:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(prog='python -m mmkd.zoo', description='The model zoo of mmkd.',
+    parser = ToolParser(prog='python -m mmkd.zoo', description='The model zoo of mmkd.',
                                      epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
     listing = commands.add_parser('list', help='the models, their figures, and whether there are weights')

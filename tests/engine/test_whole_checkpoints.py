@@ -199,7 +199,7 @@ def test_mmengines_own_way_loses_the_run(tmp_path):
     lost = 0
     for number in range(1, 30, 2):
         folder = tmp_path / str(number)
-        in_a_child(lambda: (Killer(folder, number), train(folder)))
+        in_a_child(lambda folder=folder, number=number: (Killer(folder, number), train(folder)))
         mark = folder / 'last_checkpoint'
         lost += mark.exists() and not Path(mark.read_text() or 'none').is_file()
     assert lost

@@ -84,7 +84,8 @@ def test_the_hash_is_recorded_and_checked_ever_after(server, cached):
     ('short', 'is truncated or no safetensors file'), ('empty', 'it is empty'), ('login', 'a web page'),
     ('refusal', 'text in JSON'), ('noise', 'no format that is known')])
 def test_what_is_no_whole_checkpoint_does_not_stay(server, tmp_path, monkeypatch, name, message):
-    with pytest.raises(UserError, match=f'the file from {server}/{name}.pth .*{message}.*It was deleted from the cache'):
+    said = f'the file from {server}/{name}.pth .*{message}.*It was deleted from the cache'
+    with pytest.raises(UserError, match=said):
         download(f'{server}/{name}.pth')
     assert {path.suffix for path in (tmp_path / 'cache').rglob('*') if path.is_file()} <= {'.lock'}
     monkeypatch.setenv('MMKD_MIRRORS', f'{server}/a/={server}/{name}/')

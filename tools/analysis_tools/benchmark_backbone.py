@@ -16,7 +16,7 @@ from mmkd.benchmarks.timing import seconds
 from mmkd.layers import large_kernel
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\
@@ -31,7 +31,7 @@ examples:
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('models', nargs='+', help='names that mmkd.list_models() gives, or configs of classifiers; the '
                         'ratios are those of the first to the others')

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from mmkd.analysis.input_pipeline import draw_photos, own_loader, timm_loader
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.zoo import load_safely_everywhere
 
@@ -27,7 +27,7 @@ RECIPES = ['scale_kd/mobilenet-v1_8xb32-100e_in1k.py',
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} Both take turns batch by batch, in one process on one core, on generated JPEGs '
         "of ImageNet's mean size; the CPU's time counts, not the clock's. What the data preprocessor and timm's "
         'prefetcher do on the device is left out.')

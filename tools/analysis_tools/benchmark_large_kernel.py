@@ -25,7 +25,7 @@ from mmkd.benchmarks.large_kernel_speed import (
 from mmkd.layers import LargeKernel, large_kernel
 from mmkd.ops import large_kernel_depthwise_branches
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.versions import usable_cores
 
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
@@ -36,7 +36,7 @@ PARTS = ('branches', 'stages', 'model', 'plot')
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} All runs of a case are timed in turn, round after round; ratios are of medians over '
         'the rounds, and above 1 where mmkd is faster. The sizes are those of the models at 224x224. Prints Markdown.')
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS),

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from mmkd.connectors import CrossAttentionConnector
 from mmkd.distillers.last_stage import last_stage
 from mmkd.losses import ScaleKDLoss
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 
 # Student and teacher maps of stages 3 and 4 at 224×224, the CAPs' heads, and the teacher's width and heads.
 PAIRS = dict(
@@ -30,7 +30,7 @@ PAIRS = dict(
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} Both get the same random maps, weights and Swin teacher, and run forward and backward '
         'in turn, round after round. The plain one repeats the queries, keeps the attention matrix, builds matrices '
         'of the cosine transform at each call, and runs the two views one after the other. Memory is the peak above '

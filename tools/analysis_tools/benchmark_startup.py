@@ -7,6 +7,8 @@ import sys
 
 from tqdm import tqdm
 
+from mmkd.utils.cli import ToolParser, one_line_errors
+
 PLAIN = 'import mmengine, mmpretrain'
 LOAD = 'from mmkd.utils.configs import load_config; load_config("{}")'
 QUICKSTART = 'quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
@@ -28,7 +30,7 @@ TIMED = 'import time\n{}\nstart = time.perf_counter()\n{}\nprint(time.perf_count
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} Each runs in a process of its own; they take turns, round after round.')
     parser.add_argument('--rounds', type=int, default=7, help='rounds to take the median of (default: %(default)s)')
     return parser.parse_args(argv)
@@ -41,6 +43,7 @@ def seconds(before: str, snippet: str) -> float:
     return float(result.stdout.split()[-1])
 
 
+@one_line_errors
 def main() -> None:
     """Runs the tool."""
     args = parse_args()

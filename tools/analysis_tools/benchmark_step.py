@@ -17,14 +17,15 @@ from mmkd.distillers import Distiller
 from mmkd.engine.finite import FiniteGuard
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.build import is_distiller
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.zoo import load_safely_everywhere
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} Three things are timed in turn, round after round, on the same random images: a '
         "distillation step, the student's training step alone, and the teacher's forward pass in inference "
         'mode. The ratio of the first to the sum of the others is what the distiller costs beside them.')
@@ -139,7 +140,7 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere()
     config = load_config(args.config, args.cfg_options)
-    if config.model['type'] != 'mmkd.Distiller':
+    if not is_distiller(config.get('model')):
         raise UserError(f"benchmark_step expects a recipe of type mmkd.Distiller, got {config.model['type']!r}.")
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     if 'data_preprocessor' in config:

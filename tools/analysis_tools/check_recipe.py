@@ -16,7 +16,7 @@ from mmengine.runner import set_random_seed
 from mmkd.analysis.recipe import Finding, Recipe, run_checks
 from mmkd.analysis.recipe_checks import CHECKS
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.zoo import load_safely_everywhere
 
@@ -34,7 +34,7 @@ examples:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a distillation recipe, or any mmpretrain, mmdet or mmseg config')
     parser.add_argument('--batches', type=int, default=4,

@@ -12,7 +12,7 @@ from mmkd.analysis import Complexity, count_complexity, paper_shape, published_c
 from mmkd.distillers.models import student_config
 from mmkd.sparsity import erk, snip, uniform
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.zoo import load_safely_everywhere
 
@@ -57,7 +57,7 @@ examples:
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of a classifier, detector or segmentor: a path, mmkd::…, mmpretrain::…, '
                         'mmdet::… or mmseg::…; of a distillation recipe, the student is counted')

@@ -10,13 +10,13 @@ import torch
 from mmkd.benchmarks.gpu_report.report import PARTS, markdown, run
 from mmkd.benchmarks.gpu_report.settings import Settings
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     whole = sum(part.seconds for part in PARTS.values())
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} At most {whole / 60:.0f} minutes, mostly less; each part runs in a process with a '
         'limit of its own, and the files are written after each. Needs no data and no weights.',
         epilog='Parts: ' + '; '.join(f'{name}: {part.title}, at most {part.seconds} s'

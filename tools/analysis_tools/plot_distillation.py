@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmkd.analysis.distillation_figures import DistillationLog, distillation_figure
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 
 EXPLANATION = """\
 One row a run, with five panels:
@@ -27,7 +27,7 @@ examples:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR', help='work dir of a distillation run')
     parser.add_argument('--out', type=Path, metavar='FILE.png',

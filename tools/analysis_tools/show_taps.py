@@ -14,7 +14,7 @@ from mmkd.distillers import Distiller
 from mmkd.distillers.image_form import as_size
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs import load_config
 from mmkd.zoo import load_safely_everywhere
 
@@ -31,7 +31,7 @@ examples:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a distillation recipe, or the config of a classifier, detector or segmentor: '
                         'a path, mmkd::… or mmpretrain::…')

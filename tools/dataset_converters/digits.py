@@ -32,6 +32,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from mmkd.utils import UserError
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import one_at_a_time, put_in_place
 
 FORMAT = 1  # raised whenever the same settings give other files
@@ -245,7 +246,7 @@ def convert(out: Path, settings: Settings, force: bool = False) -> bool:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line; the options are the fields of :class:`Settings`, --out and --force."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('data/digits'),
                         help='folder to make (default: data/digits, where the configs look)')
@@ -260,25 +261,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@one_line_errors
 def main() -> None:
     """Runs the command; a user's mistake ends it with one line and exit code 2."""
     args = parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the temporary folder goes
-    try:
-        settings = Settings(args.seed, args.scenes_train, args.scenes_val, args.scene_size)
-        written = convert(args.out, settings, args.force)
-    except UserError as error:
-        sys.exit(_complain(str(error)))
-    except OSError as error:
-        sys.exit(_complain(f'--out {args.out} cannot be written: {error.strerror or error}.'))
-    except KeyboardInterrupt:
-        sys.exit(_complain('interrupted; nothing was written.', 130))
+    settings = Settings(args.seed, args.scenes_train, args.scenes_val, args.scene_size)
+    written = convert(args.out, settings, args.force)
     print(f'{args.out}: {"written" if written else "already there"}.')
-
-
-def _complain(message: str, code: int = 2) -> int:
-    print(f'digits.py: {message}', file=sys.stderr)
-    return code
 
 
 if __name__ == '__main__':

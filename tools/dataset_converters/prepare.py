@@ -19,7 +19,7 @@ from tqdm import tqdm
 from mmkd.utils import UserError
 from mmkd.utils.archive_members import Member
 from mmkd.utils.archives import Archive, write_index
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import write_text
 
 EXPLANATION = 'the archives of each data set:\n' + '\n'.join(
@@ -34,7 +34,7 @@ examples:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('dataset', choices=sorted(LAYOUTS), metavar='DATASET', help=', '.join(LAYOUTS))
     parser.add_argument('archives', nargs='+', metavar='ARCHIVE',

@@ -1,8 +1,7 @@
 """Writes model-zoo.md from the metafiles."""
-import argparse
 from pathlib import Path
 
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import write_text
 from mmkd.zoo.page import zoo_page
 
@@ -12,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[2] / 'model-zoo.md'
 @one_line_errors
 def main() -> None:
     """Writes the page."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    ToolParser(description=__doc__).parse_args()
     write_text(PAGE, zoo_page())
     print(f'Wrote {PAGE}.')
 

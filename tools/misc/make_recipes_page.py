@@ -1,9 +1,8 @@
 """Writes docs/recipes.md from the rows of the papers in configs/*/rows.yml."""
-import argparse
 from pathlib import Path
 
 from mmkd.analysis.recipe_table import recipes_page
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import write_text
 
 PAGE = Path(__file__).resolve().parents[2] / 'docs/recipes.md'
@@ -12,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[2] / 'docs/recipes.md'
 @one_line_errors
 def main() -> None:
     """Writes the page."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    ToolParser(description=__doc__).parse_args()
     write_text(PAGE, recipes_page())
     print(f'Wrote {PAGE}.')
 

@@ -25,7 +25,7 @@ from mmkd.analysis.dataset_files import Plan, plan_folders, plan_list, plan_pair
 from mmkd.analysis.image_files import ImageFile, Problem, check_image
 from mmkd.analysis.known_datasets import KNOWN, plan_known
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import read_json, write_json, write_text
 
 EXPLANATION = f"""\
@@ -49,7 +49,7 @@ SAVE_SECONDS = 10.0
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('kind', choices=[*KNOWN, 'folders', 'list', 'coco-json', 'pairs'], metavar='KIND')
     parser.add_argument('root', nargs='?', help='its folder, or archive://… (default: where the configs look)')

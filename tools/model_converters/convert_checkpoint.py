@@ -7,7 +7,7 @@ from mmkd.utils import UserError
 from mmkd.utils.architecture import settings_of
 from mmkd.utils.checkpoint import few_names, not_finite, read_checkpoint
 from mmkd.utils.checkpoint_weights import choose_weights, plain, split_choice
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.whole_files import checkpoint_bytes, write_whole
 from mmkd.zoo import find_checkpoint, load_safely_everywhere
 from mmkd.zoo.converters import convert, converters
@@ -20,7 +20,7 @@ checkpoint need no conversion. Settings that the tensors tell (depths, channels,
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=FORMATS)
+    parser = ToolParser(description=__doc__, epilog=FORMATS)
     parser.add_argument('checkpoint', help='published file: path, URL or zoo name; of one with raw and averaged '
                         'weights, FILE#raw and FILE#ema say which')
     parser.add_argument('out', type=Path, help='file to write, which must not exist')

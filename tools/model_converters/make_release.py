@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmkd.utils import UserError, nearest
 from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import write_text
 from mmkd.zoo import load_safely_everywhere, model_index
 from mmkd.zoo.download import sha256_of
@@ -19,7 +19,7 @@ LIST = 'checkpoints.json'
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} Each is the student without optimizer, terms and log, as publish_student.py makes it, '
         'and carries the first 8 digits of its sha256 in its name.',
         epilog=f'The list is {LIST} in the same folder: name, file, sha256, bytes, config and date. Put the file into '

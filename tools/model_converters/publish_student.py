@@ -10,14 +10,14 @@ from mmkd.utils import UserError
 from mmkd.utils.checkpoint import STUDENT_PREFIX, few_names, not_finite, read_checkpoint
 from mmkd.utils.checkpoint_files import hash_of_bytes
 from mmkd.utils.checkpoint_weights import EMA, EMA_KEYS, RAW, choose_weights, plain
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.whole_files import checkpoint_bytes, write_whole
 from mmkd.zoo import load_safely_everywhere
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description=f'{__doc__} The keys are plain (backbone.*, head.*); optimizer, terms and log are left '
         'out. If the run kept an exponential moving average (EMA), the weights that it validated are taken: the '
         'average, unless its EMAHook says otherwise.',
