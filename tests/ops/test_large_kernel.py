@@ -165,6 +165,45 @@ def test_the_table_sees_the_taps_that_meet_the_map():
         assert chosen.module.__name__.endswith('.matrix')
 
 
+@pytest.mark.parametrize(('capability', 'maps', 'kernel', 'dtype', 'picked'), [
+    ((9, 0), (64, 124, 56, 56), (51, 5), torch.bfloat16, 'fused'),
+    ((9, 0), (64, 998, 7, 7), (13, 5), torch.bfloat16, 'fused'),
+    ((9, 0), (64, 998, 7, 7), (13, 5), torch.float32, 'plain'),
+    ((9, 0), (64, 4608, 7, 7), (7, 7), torch.bfloat16, 'plain'),
+    ((8, 0), (64, 4608, 7, 7), (7, 7), torch.bfloat16, 'fused'),
+])
+@pytest.mark.skipif(not TRITON, reason='no Triton')
+def test_the_table_picks_for_a_gpu_by_its_compute_capability(capability, maps, kernel, dtype, picked):
+    for table in (choice.CONVOLVE, choice.WEIGHT_GRADIENTS):
+        chosen = choice._fitting(table, None, 'cuda', capability, dtype, torch.Size(maps), True, kernel)
+        assert chosen.module.__name__.endswith(f'.{picked}')
+
+
+def test_the_environment_overrides_the_table(monkeypatch):
+    x, sizes = torch.empty(4, 8, 9, 9), [(7, 7)]
+    monkeypatch.setenv(choice.VARIABLE, 'matrix')
+    assert choice.choose(choice.CONVOLVE, x, sizes).module.__name__.endswith('.matrix')
+    with use_implementation('plain'):  # what the program says goes before
+        assert choice.choose(choice.CONVOLVE, x, sizes).module.__name__.endswith('.plain')
+    monkeypatch.setenv(choice.VARIABLE, 'matrices')
+    with pytest.raises(UserError, match=f'{choice.VARIABLE} .* expects one of plain, matrix, fused, got .matrices'):
+        choice.choose(choice.CONVOLVE, x, sizes)
+
+
+def test_what_is_no_failure_of_triton_is_not_swallowed(monkeypatch):
+    if not TRITON:
+        pytest.skip('no Triton')
+    fused = import_module('mmkd.ops.depthwise.fused')
+
+    def broken(*args):
+        raise TypeError('a fault of ours')
+
+    monkeypatch.setattr(fused, 'convolve', broken)
+    with use_implementation('fused'), pytest.raises(TypeError, match='a fault of ours'):
+        large_kernel_depthwise_conv2d(torch.randn(1, 2, 8, 8), torch.randn(2, 1, 3, 9))
+    assert not choice._broken
+
+
 @pytest.mark.parametrize(('name', 'images', 'paddings'), [
     # (left, right, top, bottom) of kernels 5×51, 51×5, 31×31 and 5×13
     ('plain', 4, ((-18, -18, 0, 0), None, (-8, -8, -9, -9), (1, 1, 0, 0))),

@@ -94,7 +94,7 @@ SLOW_CPU = Line('cpu', lambda work: not work.onednn or work.dtype is torch.float
 # On an H200, maps up to 8×8: short kernels take 3 to 4 times as long in Triton as by conv2d in channels_last, and long
 # ones in float32 1.1 to 1.8 times.
 SMALL_ON_HOPPER = Line('cuda', lambda work: work.capability == (9, 0) and work.side <= 8 and (
-    work.long <= SHORT or work.dtype is torch.float32), 'plain')
+    work.dtype is torch.float32 or work.long <= SHORT and work.dtype in FUSED_DTYPES), 'plain')
 
 # Forward passes, and gradients of the input, which are forward passes with the kernels turned around.
 CONVOLVE = Table((
