@@ -62,7 +62,7 @@ class Distiller(BaseModel):
                  task_weight: float = 1.0,
                  input_size: int | tuple[int, int] = 224,
                  data_preprocessor: dict | None = None,
-                 init_cfg: dict | None = None) -> None:
+                 init_cfg: dict | list[dict] | None = None) -> None:
         if not terms:
             raise UserError('Distiller expects at least one term, got none. Add an entry to terms.')
         check_arguments('Distiller', task_weight=(task_weight, NON_NEGATIVE))

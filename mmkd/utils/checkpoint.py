@@ -209,7 +209,7 @@ def unusable(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[s
     shared = {name: value for name, value in weights.items() if name in own}
     kinds = [f'{name} {value.dtype} instead of {own[name].dtype}' for name, value in shared.items()
              if own[name].is_floating_point() and not value.is_floating_point()]
-    bad = [name for name in not_finite(shared) if own[name].isfinite().all()]
+    bad = [name for name in not_finite(shared) if not not_finite({name: own[name]})]
     found = {'of another kind': kinds, 'not finite (NaN or infinite)': bad}
     return {what: names for what, names in found.items() if names}
 
@@ -217,7 +217,7 @@ def unusable(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[s
 def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
     """The names of the tensors that hold NaN or infinite values."""
     return [name for name, value in weights.items()
-            if (value.is_floating_point() or value.is_complex()) and not value.isfinite().all()]
+            if (value.is_floating_point() or value.is_complex()) and not value.is_meta and not value.isfinite().all()]
 
 
 def few_names(names: list[str], most: int = 3) -> str:

@@ -78,8 +78,8 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
     path = find_config(name)
     try:
         config = Config.fromfile(path)
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f'config {name} cannot be read: {error}') from error
     except Exception as error:  # MMEngine's parser and the file itself run here, and nothing else
         raise UserError(f'config {name} cannot be read: {_what(error, path)}. Correct the file.') from error
     if options:

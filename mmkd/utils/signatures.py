@@ -102,6 +102,8 @@ def accepted(cls: type) -> tuple[dict[str, object], bool]:
                 names.setdefault(parameter.name, hints.get(parameter.name, Any))
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             return names, False
+        if base.__module__.partition('.')[0] != 'mmkd':  # which may hand them to anything
+            return names, True
     return names, True
 
 
@@ -122,7 +124,7 @@ def fits(value: object, hint: object) -> bool:
     if origin in LISTS or hint in LISTS:
         return _fits_list(value, origin, inner)
     if hint is float:
-        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value)
     if hint is int:
         return isinstance(value, Integral) and not isinstance(value, bool)
     if hint is Path:
@@ -132,6 +134,13 @@ def fits(value: object, hint: object) -> bool:
     if hint in (None, type(None)):
         return value is None
     return isinstance(value, hint) if hint in (bool, str) else True
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def _fits_list(value: object, origin: object, inner: tuple) -> bool:

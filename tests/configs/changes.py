@@ -78,7 +78,7 @@ def another(value: Any) -> Any:
         return 'Another'
     if isinstance(value, list | tuple):
         return type(value)(map(another, value))
-    return 0.25 if value is None else value * 2 + 1
+    return 0.25 if value is None else value / 2 if 0 < value < 1 else value * 2 + 1
 
 
 def put_into_student(config: Config, place: str) -> None:

@@ -161,7 +161,7 @@ def test_teacher_precision_and_compilation_change_little(build, batch):
     (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLos'), student='logits', teacher='logits'))),
      r"got 'mmkd.KDLos'. Did you mean mmkd.KDLoss"),
     (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss', tau=2), student='logits', teacher='logits'))),
-     "unexpected keyword argument 'tau'"),
+     "KDLoss expects arguments that it has, got 'tau'. Valid: temperature"),
     (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logit', teacher='logits'))),
      r"no tap 'logit'. Did you mean logits"),
     (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='backbone.stages.7'))),
@@ -218,5 +218,5 @@ def test_a_two_stage_detector_by_its_config(build):
 
 @pytest.mark.parametrize('weight', [float('nan'), float('inf'), -1, None, '1', True])
 def test_a_task_weight_that_is_none(build, weight):
-    with pytest.raises(UserError, match='Distiller expects task_weight to be a finite number of at least 0, got'):
+    with pytest.raises(UserError, match='Distiller expects task_weight to be a finite number( of at least 0)?, got'):
         build(task_weight=weight)

@@ -14,7 +14,7 @@ from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.configs import config_root
 
 from .conftest import TOOLS, call, environment
-from .test_train import flat, free_port
+from .test_train import flat
 
 # A student with all kinds of draws: crops and colours in the data, mixup, dropped paths; ten iterations an epoch.
 DRAWS = f"""
@@ -134,7 +134,7 @@ def test_two_processes_between_two_updates(place, tmp_path, capfd):
     """Five iterations an epoch, an update every three: the gradients of both processes are in the checkpoint."""
 
     def train(name: str, *flags: str) -> None:
-        command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', f'--master_port={free_port()}',
+        command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone',
                    str(TOOLS / 'train.py'), 'draws.py', '--launcher', 'pytorch', '--work-dir', str(tmp_path / name),
                    *flags, '--cfg-options', 'optim_wrapper.accumulative_counts=3', 'custom_hooks=[]']
         result = subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True)

@@ -10,7 +10,6 @@ import torch
 from mmkd.utils.checkpoint import read_checkpoint
 
 from .conftest import CONVNEST, TOOLS, call, environment
-from .test_train import free_port
 
 NKD = 'quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
 # Ten steps an epoch, two epochs, a teacher of random weights; the faults lie in a module of the user's own.
@@ -161,7 +160,7 @@ def test_two_processes_stop_together(place, tmp_path, accumulated):
     """The fault is one of the second: its gradients spoil the weights of both, or are not exchanged in that step."""
     command = ['bash', TOOLS / 'dist_train.sh', 'faulty.py', 2, '--work-dir', tmp_path, '--cfg-options',
                STOP.format(7), 'model.terms.faulty.loss.rank=1', f'optim_wrapper.accumulative_counts={accumulated}']
-    variables = environment(PORT=free_port(), PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)]))
+    variables = environment(PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)]))
     run = subprocess.run(list(map(str, command)), cwd=place, capture_output=True, text=True, timeout=300, env=variables)
     assert run.returncode != 0
     errors = {line for line in (run.stdout + run.stderr).splitlines() if 'error: step' in line}

@@ -87,7 +87,7 @@ class OFDLoss(nn.Module):
             UserError: A map has no negative value, and the batch norm before it says that it should.
         """
         for number, (value, margin) in enumerate(zip(teacher, self.margins), 1):
-            if (margin.value < 0).any() and not (value < 0).any():
+            if not value.is_meta and (margin.value < 0).any() and not (value < 0).any():
                 raise UserError('OFDLoss expects teacher maps from before a ReLU, got no negative value in map '
                                 f'{number}. Tap the input of the ReLU that ends the stage, as '
                                 '"backbone.layer4.2.relu@input" does.')

@@ -82,7 +82,7 @@ def test_a_good_run_says_what_it_compared_and_keeps_the_labels(place, capsys):
     assert call('test.py', 'net.py', student, '--work-dir', 'test', cwd=place) == 2
     assert 'another label than in the checkpoint' in capsys.readouterr().err
     folder(place / 'train', 'bee', 'cat')
-    status, _, error = train(place, capsys, '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
+    status, _, error = train(place, capsys, '--resume', '--restart-schedule', '--cfg-options', 'train_cfg.max_epochs=2')
     assert status == 2 and "another label than in the checkpoint: 'bee'" in error
     folder(place / 'val', *CLASSES)
     assert call('test.py', 'net.py', 'run/epoch_1.pth', '--work-dir', 'test', cwd=place) == 0

@@ -270,7 +270,8 @@ def test_the_model_must_be_a_distiller():
         DistillationHook().before_train(runner)
 
 
-@pytest.mark.parametrize('interval', [-1, 0.5])
-def test_bad_interval(interval):
-    with pytest.raises(UserError, match=f'number of iterations, or 0 for none, got {interval}'):
+@pytest.mark.parametrize(('interval', 'message'), [(-1, 'number of iterations, or 0 for none, got -1'),
+                                                   (0.5, 'gradient_interval to be a whole number, got 0.5')])
+def test_bad_interval(interval, message):
+    with pytest.raises(UserError, match=message):
         DistillationHook(gradient_interval=interval)

@@ -276,7 +276,7 @@ def test_interrupted_run_leaves_nothing(tmp_path, monkeypatch, error):
 def test_command_line_errors_are_one_line(tmp_path):
     (tmp_path / 'file').write_text('mine')
     for args, words in [(('--out', tmp_path / 'file'), 'new or empty folder'),
-                        (('--out', tmp_path / 'file/below'), 'cannot be written'),
+                        (('--out', tmp_path / 'file/below'), 'cannot be used: '),
                         (('--out', tmp_path / 'new', '--scenes-val', 0), '--scenes-val expects 1')]:
         result = run(*args)
         assert result.returncode == 2 and result.stdout == ''
