@@ -139,10 +139,12 @@ def stacks(folder: Path) -> str:
 
 
 def kill_all(processes: Iterable[int]) -> None:
-    """Ends processes with no chance to tidy up."""
-    for pid in processes:
-        if _runs(pid):
-            os.kill(pid, signal.SIGKILL)
+    """Ends processes with no chance to tidy up, and waits until they are gone."""
+    running, end = [pid for pid in processes if _runs(pid)], time.monotonic() + 10
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+    while any(map(_runs, running)) and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def _runs(pid: int) -> bool:

@@ -22,6 +22,7 @@ def interpreted(monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_from_end_to_end(tmp_path):
     command = [sys.executable, str(TOOL), '--device', 'cpu', '--small', '--limit', '300', '--out', str(tmp_path / 'r')]

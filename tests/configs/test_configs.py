@@ -45,7 +45,11 @@ def builds(fingerprint: str) -> bool:
     return any(p.requires_grad for p in model.parameters())
 
 
-@pytest.mark.parametrize('folder', FOLDERS)
+SLOW = ('scale_kd', 'vanilla_kd')  # half a minute each
+
+
+@pytest.mark.parametrize('folder', [
+    pytest.param(folder, marks=pytest.mark.slow if folder in SLOW else ()) for folder in FOLDERS])
 def test_builds(folder, monkeypatch):
     monkeypatch.setattr('mmkd.distillers.models._initialise_teacher', lambda model, spec: None)
     failed = {}

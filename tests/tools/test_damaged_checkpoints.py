@@ -121,7 +121,7 @@ def test_train(files, plain_run, monkeypatch, resume):
         lines.extend(errors_of(wanted, load))
 
     monkeypatch.setattr(EpochBasedTrainLoop, 'run', run)
-    way = ['--resume', str(good), *OPTIONS] if resume else [*OPTIONS, f'load_from={good}']
+    way = ['--resume', str(good), '--auto-scale-lr', *OPTIONS] if resume else [*OPTIONS, f'load_from={good}']
     assert call('train.py', CONVNEST, '--work-dir', 'damaged', *way, cwd=home) == 0
     assert_refused(wanted, lines, home)
 

@@ -202,6 +202,7 @@ def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_
 
 
 @needs_proc
+@pytest.mark.slow
 def test_two_processes_killed_and_resumed(start, tmp_path):
     def train(work_dir: Path, *flags: str) -> subprocess.Popen:
         return start('bash', TOOLS / 'dist_train.sh', 'recipe.py', 2, '--work-dir', work_dir, *flags,
