@@ -82,8 +82,8 @@ def test_no_way_of_any_tool_runs_a_file(traps, capsys, kind):
 
 
 def test_a_checkpoint_of_tensors_and_text_resumes_without_running_its_config(traps, capsys):
-    assert call('train.py', CONVNEST, '--auto-scale-lr', '--resume', 'text.pth', *OPTIONS, 'train_dataloader.dataset.times=1',
-                cwd=traps) == 0
+    arguments = ['--auto-scale-lr', '--resume', 'text.pth', *OPTIONS, 'train_dataloader.dataset.times=1']
+    assert call('train.py', CONVNEST, *arguments, cwd=traps) == 0
     assert 'resumed epoch' in capsys.readouterr().out and not (traps / 'pwned').exists()
 
 
