@@ -56,13 +56,14 @@ def number(low: float = -math.inf, high: float = math.inf, above: float | None =
     limits = first.replace('from', 'of at least') if not last else f'{first} {last}'
 
     def holds(value: object) -> bool:
-        return (isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value)
+        return (isinstance(value, Real) and not isinstance(value, bool) and is_finite(value)
                 and low <= value <= high and (above is None or value > above) and (below is None or value < below))
 
     return Rule(f'a finite number {limits}'.strip(), holds)
 
 
-def _is_finite(value: Real) -> bool:
+def is_finite(value: Real) -> bool:
+    """Whether a number is one that a float can hold."""
     try:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond all floats

@@ -1,7 +1,6 @@
 """What a recipe says of a class, held against the class's signature: names of arguments, and their types."""
 import functools
 import inspect
-import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +8,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+from .arguments import is_finite
 from .errors import UserError, nearest
 
 TEXTS = {float: 'a finite number', int: 'a whole number', bool: 'True or False', str: 'text', dict: 'a dict',
@@ -124,7 +124,7 @@ def fits(value: object, hint: object) -> bool:
     if origin in LISTS or hint in LISTS:
         return _fits_list(value, origin, inner)
     if hint is float:
-        return isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value)
+        return isinstance(value, Real) and not isinstance(value, bool) and is_finite(value)
     if hint is int:
         return isinstance(value, Integral) and not isinstance(value, bool)
     if hint is Path:
@@ -134,13 +134,6 @@ def fits(value: object, hint: object) -> bool:
     if hint in (None, type(None)):
         return value is None
     return isinstance(value, hint) if hint in (bool, str) else True
-
-
-def _is_finite(value: Real) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
-        return False
 
 
 def _fits_list(value: object, origin: object, inner: tuple) -> bool:
