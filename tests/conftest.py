@@ -1,5 +1,6 @@
 """What every test gets, and which tests run."""
 import hashlib
+import logging
 import os
 from pathlib import Path
 
@@ -79,6 +80,12 @@ def _torch_threads():
     """Uses the cores that this process may use, and not all that the machine has; workers share them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     torch.set_num_threads(max(1, min(cores, 8) // int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))))
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_on():
+    """Lets every test see what is logged: some tools, run in this process, switch it off."""
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

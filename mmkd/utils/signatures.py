@@ -88,7 +88,7 @@ def accepted(cls: type) -> tuple[dict[str, object], bool]:
     Returns:
         Name to annotation (``Any`` for those of other packages), and whether there may be arguments of any name.
     """
-    names: dict[str, object] = {}
+    names, own = {}, cls.__module__.partition('.')[0]
     for base in cls.__mro__:
         if '__init__' not in vars(base):
             continue
@@ -102,7 +102,7 @@ def accepted(cls: type) -> tuple[dict[str, object], bool]:
                 names.setdefault(parameter.name, hints.get(parameter.name, Any))
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             return names, False
-        if base.__module__.partition('.')[0] != 'mmkd':  # which may hand them to anything
+        if base.__module__.partition('.')[0] not in ('mmkd', own):  # which may hand them to anything
             return names, True
     return names, True
 

@@ -120,7 +120,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize('case', CASES)
+QUICK = ('epochs', 'accumulation that does not divide an epoch', 'workers inside an epoch', 'iterations')
+
+
+@pytest.mark.parametrize('case', [
+    pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES])
 def test_a_resumed_run_is_the_same_run(case, place, tmp_path):
     config, options, middle, last = CASES[case]
     options = ['--cfg-options', *options] if options else []
