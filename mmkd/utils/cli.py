@@ -13,6 +13,8 @@ from mmengine.config import Config, ConfigDict
 from .annotation_lists import check_configured_list
 from .build import type_name
 from .errors import UserError
+from .log_files import stop_at_full_logs
+from .lost_batches import report_lost_batches
 from .ranks import speaks
 from .tool_paths import tool_path
 
@@ -46,7 +48,12 @@ def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
 
     See :mod:`mmkd.utils.mendable` for which errors these are; others keep their traceback, and ``--traceback`` shows
     it of all. Of several processes on a machine one speaks. An interruption ends with exit status 130.
+    A batch that a worker cannot hand over and a log that cannot be written are errors like others, in workers that are
+    started anew as well: they import the tool.
     """
+    report_lost_batches()
+    stop_at_full_logs()
+
     @functools.wraps(main)
     def wrapped() -> int | None:
         _ShowTraceback.wanted = False
