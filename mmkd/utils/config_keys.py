@@ -53,6 +53,8 @@ def may_be_read(config: Config, name: str) -> bool:
 
 
 def _is_variable(config: Config, name: str) -> bool:
+    if config[name] is None or isinstance(config[name], bool):  # equal to many
+        return False
     others = (value for key, value in config.items() if key != name)
     return any(config[name] is item or config[name] == item for value in others for item in _within(value))
 

@@ -1,7 +1,9 @@
 """Values in a config that MMEngine, PyTorch and the data sets take as they are, however senseless."""
 import math
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from numbers import Real
+from pathlib import Path
 
 from .errors import UserError
 
@@ -68,11 +70,16 @@ def check_values(config: Mapping, source: str) -> None:
         name = place.rpartition('.')[2]
         if name in FLAGS and value not in (True, False):
             raise UserError(f'{source} expects {place} to be True or False, got {value!r}. Correct it.')
+        if name == 'metainfo':
+            _check_metainfo(value, place, source)
         if place.endswith('metainfo.classes'):
             _check_classes(value, place, source)
     inner = {'model.data_preprocessor': LIMITS['data_preprocessor']}
     for top, limits in (LIMITS | inner).items():
         entry = (config.get('model') or {}).get('data_preprocessor') if top in inner else config.get(top)
+        if top.endswith('data_preprocessor') and isinstance(entry, Mapping) and (
+                (entry.get('mean') is None) is not (entry.get('std') is None)):
+            raise UserError(f'{source} expects {top} with mean and std or neither: with one, nothing is normalized.')
         for place, value in _entries(entry, top):
             name = place.rpartition('.')[2]
             a_list = isinstance(value, list | tuple) and len(value) or value is None
@@ -91,8 +98,19 @@ def _entries(entry: object, place: str) -> Iterator[tuple[str, object]]:
         yield from _entries(value, inner)
 
 
+def _check_metainfo(value: object, place: str, source: str) -> None:
+    if not isinstance(value, Mapping | None):
+        raise UserError(f'{source} expects {place} to be a dict, got {value!r}. Write dict(classes=[…]).')
+    for key in value or ():
+        if key != 'classes' and get_close_matches(str(key), ['classes'], cutoff=0.8):
+            raise UserError(f'{source} expects {place} with keys that are read, got {key!r}. Did you mean classes?')
+
+
 def _check_classes(value: object, place: str, source: str) -> None:
-    names = value if isinstance(value, list | tuple) else [value]  # text is the path of a list
+    if isinstance(value, str) and '://' not in value and not Path(value).expanduser().is_file():
+        raise UserError(f'{source} expects {place} to be names or the file of a list of them, got {value!r}, which does '
+                        'not exist. Write a list of texts.')
+    names = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(name, str) and name for name in names):
         raise UserError(f'{source} expects {place} to be names, got {value!r}. Write a list of texts.')
 

@@ -97,7 +97,8 @@ def train(place: Path, trouble: str, before: str = '', after: str = '') -> subpr
     """
     command = [sys.executable, TOOLS / 'train.py', 'troubled.py', '--work-dir', trouble]
     if before:
-        command = ['unshare', '--mount', 'sh', '-ec', f'{before}; "$@" || status=$?; {after} exit $status', 'sh', *command]
+        script = f'{before}; "$@" || status=$?; {after} exit $status'
+        command = ['unshare', '--mount', 'sh', '-ec', script, 'sh', *command]
     variables = environment(TROUBLE=trouble, PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)]))
     return subprocess.run(list(map(str, command)), cwd=place, env=variables, capture_output=True, text=True,
                           timeout=240, start_new_session=True)

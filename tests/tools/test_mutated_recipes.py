@@ -34,10 +34,13 @@ custom_hooks = [dict(type='EMAHook', momentum=0.05, update_buffers=True, priorit
 COUNT, DEFAULT = 200, 12
 # Mutations that leave a recipe which means something: field and kind, and why.
 SENSIBLE = {
-    r'(custom_hooks|param_scheduler|auto_scale_lr|log_processor|default_hooks|visualizer): (None|empty)':
+    r'(custom_hooks|param_scheduler|log_processor|default_hooks|visualizer|auto_scale_lr(\..*)?): (None|empty)':
         'the entry left out: no hooks, no schedule, MMEngine\'s own log',
     r'default_hooks\.\w+: None': "MMEngine's way to leave a hook of its own out",
     r'data_preprocessor: None': "the model's own is read",
+    r'data_preprocessor: empty': 'images as they are',
+    r'model\.teacher\.input_size: None': "the student's",
+    r'model\.teacher\.checkpoint: None': 'a teacher of random weights, of which the run warns',
     r'visualizer\.vis_backends: (None|empty)': 'nothing but the log is written',
     r'default_hooks\.(checkpoint|logger)\.interval: (huge|negative)': 'never, or only at the end',
     r'log_processor\.window_size: (None|huge)': 'how many steps a logged mean has',
@@ -49,6 +52,11 @@ SENSIBLE = {
     r'model\.terms\.(nkd|fd): misspelt key': 'a term has the name that the recipe gives it',
     r'model\.terms\.fd\.weight: (None|number|empty)': 'a number is a weight, and 1 where none is given',
     r'optim_wrapper\.paramwise_cfg(\..*)?: (None|empty)': 'no multiplier',
+    r'custom_hooks\.\d\.priority: (None|number)': 'a number is a priority',
+    r'default_hooks\.checkpoint\.max_keep_ckpts: (negative|huge)': 'all are kept',
+    r'data_preprocessor\.num_classes: None': 'labels are not made one-hot in this recipe',
+    r'train_dataloader\.dataset\.dataset\.ann_file: (None|empty)': 'all images of the folder',
+    r'log_level: number': 'a level of Python logging',
     r'optim_wrapper\.clip_grad: (None|empty)': 'no clipping',
     r'optim_wrapper\.paramwise_cfg\.custom_keys\.backbone\.stem: misspelt key': 'part of a parameter name is free',
     r'param_scheduler\.\d\.(eta_min|end|begin): None': "the schedule's own default",
