@@ -108,8 +108,8 @@ def _check_metainfo(value: object, place: str, source: str) -> None:
 
 def _check_classes(value: object, place: str, source: str) -> None:
     if isinstance(value, str) and '://' not in value and not Path(value).expanduser().is_file():
-        raise UserError(f'{source} expects {place} to be names or the file of a list of them, got {value!r}, which does '
-                        'not exist. Write a list of texts.')
+        raise UserError(f'{source} expects {place} to be names or the file of a list of them, got {value!r}, which '
+                        'does not exist. Write a list of texts.')
     names = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(name, str) and name for name in names):
         raise UserError(f'{source} expects {place} to be names, got {value!r}. Write a list of texts.')
