@@ -13,6 +13,8 @@ from mmengine.config import Config, ConfigDict
 from .annotation_lists import check_configured_list
 from .build import type_name
 from .errors import UserError
+from .log_files import stop_at_full_logs
+from .lost_batches import report_lost_batches
 from .ranks import speaks
 from .tool_paths import tool_path
 
@@ -46,7 +48,12 @@ def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
 
     See :mod:`mmkd.utils.mendable` for which errors these are; others keep their traceback, and ``--traceback`` shows
     it of all. Of several processes on a machine one speaks. An interruption ends with exit status 130.
+    A batch that a worker cannot hand over and a log that cannot be written are errors like others, in workers that are
+    started anew as well: they import the tool.
     """
+    report_lost_batches()
+    stop_at_full_logs()
+
     @functools.wraps(main)
     def wrapped() -> int | None:
         _ShowTraceback.wanted = False
@@ -85,10 +92,14 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
         UserError: A path is missing or a list is wrong; the message says which dataset wants it.
     """
     for split in splits:
-        loader = config.get(f'{split}_dataloader') or {}
-        if not isinstance(loader, dict):
-            raise UserError(f'{split}_dataloader expects a dict, got {loader!r}. Write dict(batch_size=…, dataset=…).')
-        for key, dataset in _leaf_datasets(f'{split}_dataloader.dataset', loader.get('dataset')):
+        loader = config.get(f'{split}_dataloader')
+        if loader is None:
+            continue
+        if not isinstance(loader, dict) or loader.get('dataset') is None:
+            raise UserError(f'{split}_dataloader expects a dict with a dataset, got {loader!r}. Write '
+                            'dict(batch_size=…, dataset=…).')
+        _check_samplers(split, loader)
+        for key, dataset in _leaf_datasets(f'{split}_dataloader.dataset', loader['dataset']):
             for name in ('data_root', 'data_prefix', 'ann_file'):
                 value = dataset.get(name) or ''
                 parts = list(value.values()) if isinstance(value, dict) else [value]
@@ -100,6 +111,18 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
                         f'{key} ({dataset.get("type")}) expects {path}, which does not exist. '
                         f'Prepare the data or set {key}.data_root with --cfg-options.' + _digits_hint(path))
             check_configured_list(key, dataset)
+
+
+def _check_samplers(split: str, loader: dict) -> None:
+    """PyTorch takes any text or list for a sampler, and training data in their order where there is none."""
+    ordered = 'sampler' in loader and loader['sampler'] is loader.get('batch_sampler') is None
+    if split == 'train' and ordered and not loader.get('shuffle'):
+        raise UserError('train_dataloader.sampler expects a dict, got None: the images would come in the same order in '
+                        "each epoch, and in each process. Write dict(type='DefaultSampler', shuffle=True).")
+    for name in ('sampler', 'batch_sampler'):
+        if isinstance(loader.get(name), str | int | float | list | tuple):
+            raise UserError(f'{split}_dataloader.{name} expects a dict, got {loader[name]!r}. Write '
+                            "dict(type='DefaultSampler', shuffle=…).")
 
 
 def _leaf_datasets(key: str, cfg: dict | None) -> Iterator[tuple[str, ConfigDict]]:

@@ -53,6 +53,8 @@ def may_be_read(config: Config, name: str) -> bool:
 
 
 def _is_variable(config: Config, name: str) -> bool:
+    if config[name] is None or isinstance(config[name], bool):  # equal to many
+        return False
     others = (value for key, value in config.items() if key != name)
     return any(config[name] is item or config[name] == item for value in others for item in _within(value))
 
@@ -80,6 +82,7 @@ def check_config(config: Config, source: str) -> None:
                 if key not in known and not str(key).startswith('_'):
                     raise UserError(f'{source} expects {place} with keys that are read, got {key!r}. '
                                     f'{nearest(str(key), known)}')
+    _check_hook_names(config.get('default_hooks') or {}, source)
     hook = _at(config, 'default_hooks.checkpoint') or {}
     for key in hook.keys() - CHECKPOINT if isinstance(hook, dict) else ():  # it hands others on, to be dropped
         if close := difflib.get_close_matches(key, CHECKPOINT, n=1, cutoff=0.75):
@@ -94,6 +97,16 @@ def check_config(config: Config, source: str) -> None:
                 raise UserError(f'{source} expects custom_keys[{key!r}] with keys that are read, got {name!r}. '
                                 f'Did you mean {close[0]}?')
     check_values(config._cfg_dict, source)
+
+
+def _check_hook_names(hooks: object, source: str) -> None:
+    """A hook under a misspelt name would come on top of MMEngine's own with its defaults, not in its place."""
+    for name in hooks if isinstance(hooks, dict) else ():
+        close = difflib.get_close_matches(str(name), HOOKS, n=1, cutoff=0.75)
+        one_more = close and close[0] in hooks and str(name).startswith(close[0])  # such as checkpoint_best
+        if name not in HOOKS and close and not one_more:
+            raise UserError(f'{source} expects default_hooks that replace those of MMEngine, got {name!r}. '
+                            f'Did you mean {close[0]}?')
 
 
 def check_entry(config: Config, key: str, options: dict, close: Callable[[Config, str], str]) -> None:

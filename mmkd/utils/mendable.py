@@ -62,6 +62,9 @@ def _memory(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or 'out of memory' in text or "can't allocate memory" in text:
         return (f'there is not enough memory: {_cut(_last_line(text) or "none is left")}. Lower the batch size or the '
                 'number of workers, or use a smaller model.')
+    if isinstance(error, RuntimeError) and re.search(r'unable to .*(shared memory|file </torch_)', text):
+        return (f'a worker of the data loader cannot hand over a batch: {_cut(_last_line(text))}. Give /dev/shm more '
+                'room, or lower num_workers (0 needs none) or the batch size.')
     if isinstance(error, RuntimeError) and re.search(r'DataLoader worker .* (killed|exited unexpectedly)', text):
         return (f'a worker of the data loader was ended from outside: {_cut(text)}. Often memory or /dev/shm is full: '
                 'lower num_workers or the batch size.')

@@ -21,6 +21,28 @@ CONFIGS = {
     'dict over a list': (f"_base_ = 'mmkd::{CONVNEST}'\nmodel = dict(neck=dict(type='A'), backbone=3)\n"
                          'train_dataloader = '
                          "dict(dataset=dict(dataset=dict(pipeline=dict(a=1))))", 'cannot be read: TypeError'),
+    'empty': (f"_base_ = 'mmkd::{CONVNEST}'\noptim_wrapper = dict(_delete_=True)",
+              'optim_wrapper with entries, got an empty dict'),
+    'resume': (f"_base_ = 'mmkd::{CONVNEST}'\nresume = 'abc'", "resume to be True or False, got 'abc'"),
+    'flag': (f"_base_ = 'mmkd::{CONVNEST}'\ntrain_dataloader = dict(sampler=dict(shuffle=None))",
+             'train_dataloader.sampler.shuffle to be True or False, got None'),
+    'crop': (f"_base_ = 'mmkd::{CONVNEST}'\ntrain_dataloader = dict(dataset=dict(dataset=dict(pipeline=["
+             "dict(type='RandomCrop', crop_size=10**12)])))", 'crop_size to be a number from 0 to 100000'),
+    'seed': (f"_base_ = 'mmkd::{CONVNEST}'\nrandomness = dict(seed=10**12)", 'seed to be a number at least 0, got 10'),
+    'no channels': (f"_base_ = 'mmkd::{CONVNEST}'\ndata_preprocessor = dict(mean=[])", 'a list of one number a chan'),
+    'half a normalization': (f"_base_ = 'mmkd::{CONVNEST}'\ndata_preprocessor = dict(mean=None)", 'and std or neither'),
+    'flag of a misspelt name': (f"_base_ = 'mmkd::{CONVNEST}'\nresme = True", 'got resme. Did you mean resume'),
+    'a list that is not there': (
+        f"_base_ = 'mmkd::{CONVNEST}'\ntrain_dataloader = dict(dataset=dict(dataset=dict(metainfo=dict(classes='a'))))",
+        "the file of a list of them, got 'a'"),
+    'misspelt class names': (
+        f"_base_ = 'mmkd::{CONVNEST}'\ntrain_dataloader = dict(dataset=dict(dataset=dict(metainfo=dict(clases=[]))))",
+        "got 'clases'. Did you mean classes"),
+    'class names': (f"_base_ = 'mmkd::{CONVNEST}'\ntrain_dataloader = dict(dataset=dict(dataset=dict(metainfo=3)))",
+                    'metainfo to be a dict, got 3'),
+    'hook on top of the one it is for': (
+        f"_base_ = 'mmkd::{CONVNEST}'\ndefault_hooks = dict(param_sheduler=dict(type='ParamSchedulerHook'))",
+        "got 'param_sheduler'. Did you mean param_scheduler"),
     'bytes': ('\udcff', 'cannot be read'),
 }
 

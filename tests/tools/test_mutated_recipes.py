@@ -34,19 +34,38 @@ custom_hooks = [dict(type='EMAHook', momentum=0.05, update_buffers=True, priorit
 COUNT, DEFAULT = 200, 12
 # Mutations that leave a recipe which means something: field and kind, and why.
 SENSIBLE = {
-    r'(default_hooks|visualizer|log_level|env_cfg|randomness|log_processor|auto_scale_lr)\b.*: .*':
-        'what is logged, shown, saved, and by which seed; no number of the training',
-    r'.*: None': "the class's own default, or the entry left out",
-    r'.*: empty': 'an empty dict or list: the entry left out',
-    r'train_dataloader\.dataset\.dataset\.(metainfo|indices).*: .*': 'names of classes, and how many images',
-    r'metainfo.*|data_root.*|load_from.*|resume.*': 'no entry that a training from the start reads',
+    r'(custom_hooks|param_scheduler|log_processor|default_hooks|visualizer|auto_scale_lr(\..*)?): (None|empty)':
+        'the entry left out: no hooks, no schedule, MMEngine\'s own log',
+    r'default_hooks\.\w+: None': "MMEngine's way to leave a hook of its own out",
+    r'data_preprocessor: None': "the model's own is read",
+    r'data_preprocessor: empty': 'images as they are',
+    r'model\.teacher\.input_size: None': "the student's",
+    r'model\.teacher\.checkpoint: None': 'a teacher of random weights, of which the run warns',
+    r'visualizer\.vis_backends: (None|empty)': 'nothing but the log is written',
+    r'default_hooks\.(checkpoint|logger)\.interval: (huge|negative)': 'never, or only at the end',
+    r'log_processor\.window_size: (None|huge)': 'how many steps a logged mean has',
+    r'env_cfg\.dist_cfg\b.*: .*': 'is read, and refused, where there are several processes',
+    r'env_cfg: .*(None|empty)|env_cfg\.(mp_cfg|mp_cfg\.\w+|cudnn_benchmark): (None|empty|negative)':
+        "OpenCV's and PyTorch's own settings",
+    r'randomness(\.seed)?: (None|empty)': 'a seed that is drawn, and logged',
+    r'model\.student\.options(\.model(\.backbone)?)?: (None|empty)': 'the config as it is',
     r'model\.terms\.(nkd|fd): misspelt key': 'a term has the name that the recipe gives it',
-    r'model\.terms\.fd\.weight: number': 'a number is a weight',
+    r'model\.terms\.fd\.weight: (None|number|empty)': 'a number is a weight, and 1 where none is given',
+    r'optim_wrapper\.paramwise_cfg(\..*)?: (None|empty)': 'no multiplier',
+    r'custom_hooks\.\d\.priority: (None|number)': 'a number is a priority',
+    r'default_hooks\.checkpoint\.max_keep_ckpts: (negative|huge)': 'all are kept',
+    r'data_preprocessor\.num_classes: None': 'labels are not made one-hot in this recipe',
+    r'train_dataloader\.dataset\.dataset\.ann_file: (None|empty)': 'all images of the folder',
+    r'log_level: number': 'a level of Python logging',
+    r'optim_wrapper\.clip_grad: (None|empty)': 'no clipping',
     r'optim_wrapper\.paramwise_cfg\.custom_keys\.backbone\.stem: misspelt key': 'part of a parameter name is free',
-    r'.*\.(max_norm|weight_decay|beta|gamma|temperature|eps|lr_mult|decay_mult|warmup|end|begin): (huge|negative)':
-        'has a limit of its own, or is a number like others',
-    r'train_dataloader\.(batch_size|dataset\.times): huge': 'one batch of all images; so many repetitions',
-    r'(work_dir|launcher|experiment_name|default_scope|auto_scale_lr).*': 'where and how it runs',
+    r'param_scheduler\.\d\.(eta_min|end|begin): None': "the schedule's own default",
+    r'train_cfg\.val_interval: None': 'there is no validation in this recipe',
+    r'train_dataloader\.dataset\.dataset\.indices: (None|huge|negative)': 'all images, or the last',
+    r'train_dataloader\.dataset\.dataset\.(metainfo|metainfo\.classes): (None|empty)': 'the names of the folders',
+    r'train_dataloader\.dataset\.dataset\.pipeline\.\d\.(padding|brightness|contrast): None': 'none of it',
+    r'train_dataloader\.batch_size: huge': 'one batch of all images',
+    r'work_dir: .*|load_from: None|resume: None|launcher: None|experiment_name: .*': 'where and how it runs',
 }
 
 

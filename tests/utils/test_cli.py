@@ -66,6 +66,29 @@ def test_only_the_splits_asked_for():
     check_data_exists(Config(dict(val_dataloader=None)))
 
 
+SAMPLER = dict(type='DefaultSampler', shuffle=True)
+
+
+@pytest.mark.parametrize(('loader', 'message'), [
+    ({}, 'train_dataloader expects a dict with a dataset, got {}'),
+    (dict(dataset=None), 'train_dataloader expects a dict with a dataset'),
+    (dict(dataset={}, sampler=None), 'the same order in each epoch'),
+    (dict(dataset={}, sampler=3), 'train_dataloader.sampler expects a dict, got 3'),
+    (dict(dataset={}, sampler=[1, 0]), r'train_dataloader.sampler expects a dict, got \[1, 0\]'),
+    (dict(dataset={}, sampler=SAMPLER, batch_sampler='abc'), "train_dataloader.batch_sampler expects .* got 'abc'"),
+])
+def test_loaders_that_nobody_means(loader, message):
+    with pytest.raises(UserError, match=message):
+        check_data_exists(Config(dict(train_dataloader=loader)))
+
+
+@pytest.mark.parametrize('loader', [
+    dict(dataset={}, sampler=SAMPLER, batch_sampler=None), dict(dataset={}, sampler=None, shuffle=True),
+    dict(dataset={}, sampler=None, batch_sampler=dict(type='AspectRatioBatchSampler'))])
+def test_loaders_that_draw_images(loader):
+    check_data_exists(Config(dict(train_dataloader=loader)))
+
+
 def failing(error: BaseException) -> int:
     @one_line_errors
     def main() -> None:
