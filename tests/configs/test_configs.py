@@ -45,7 +45,7 @@ def builds(fingerprint: str) -> bool:
     return any(p.requires_grad for p in model.parameters())
 
 
-SLOW = ('scale_kd', 'vanilla_kd')  # half a minute each
+SLOW = ('large_kernel_kd', 'scale_kd', 'vanilla_kd')  # half a minute each
 
 
 @pytest.mark.parametrize('folder', [

@@ -1,5 +1,6 @@
 """Recipes with synchronised norms, in two processes."""
 
+import pytest
 import torch
 from torch.utils.data import Dataset
 
@@ -143,5 +144,6 @@ torch.distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_checkpointing_taps_and_losses_with_norms(tmp_path):
     run_in_two_processes(tmp_path, DISTILL, tmp_path / 'run')

@@ -128,6 +128,7 @@ def test_full_disk_while_a_checkpoint_is_saved(place, whole):
     assert_goes_on(place, 'full disk', whole)
 
 
+@pytest.mark.slow
 def test_full_disk_while_the_log_is_written(place):
     run = train(place, 'full log')
     assert run.returncode == 2

@@ -134,6 +134,7 @@ def test_a_resumed_run_is_the_same_run(case, place, tmp_path):
     assert_same(tmp_path / 'whole', tmp_path / 'resumed', last)
 
 
+@pytest.mark.slow
 def test_two_processes_between_two_updates(place, tmp_path, capfd):
     """Five iterations an epoch, an update every three: the gradients of both processes are in the checkpoint."""
 
@@ -179,6 +180,7 @@ class Killer(Hook):
 """
 
 
+@pytest.mark.slow
 def test_a_last_validation_that_was_cut_off_is_made_up_for(whole, place, tmp_path):
     """Killed while it validates for the last time."""
     (place / 'killer.py').write_text(KILLER)

@@ -192,6 +192,7 @@ def flat(tree: object, path: str = '') -> dict[str, torch.Tensor]:
 needs_proc = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='finds child processes in /proc')
 
 
+@pytest.mark.slow
 @needs_proc
 def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_run, start, tmp_path):
     arguments = ['ema.py', '--work-dir', tmp_path, '--cfg-options', *SHRINK]
