@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from tqdm import tqdm
 
-from mmkd.benchmarks.timing import seconds
+from mmkd.benchmarks.timing import seconds_in_turn
 from mmkd.distillers import Distiller
 from mmkd.engine.finite import FiniteGuard
 from mmkd.registry import MODELS
@@ -89,12 +89,8 @@ def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, devi
 
     distillation = training_step(distiller, config, batch)
     student = training_step(distiller.student, config, batch)
-    times: dict[str, list[float]] = dict(distillation=[], student=[], teacher=[])
-    for round_ in tqdm(range(rounds + 3), desc='rounds', file=sys.stderr):
-        for name, run in (('distillation', distillation), ('student', student), ('teacher', teacher_forward)):
-            elapsed = seconds(run, device)
-            if round_ >= 3:
-                times[name].append(elapsed)
+    times = seconds_in_turn(dict(distillation=distillation, student=student, teacher=teacher_forward), device,
+                            tqdm(range(rounds + 3), desc='rounds', file=sys.stderr))
     ratios = [d / (s + t) for d, s, t in zip(*times.values(), strict=True)]
     return {name: statistics.median(values) for name, values in times.items()} | dict(
         ratio=statistics.median(ratios))
@@ -124,12 +120,8 @@ def measure_guard(distiller: Distiller, config: Config, batch: dict, rounds: int
         if len(waiting) > 1 or waiting[0].arrival is None:  # as the hook does
             waiting.pop(0).is_bad()
 
-    times: dict[str, list[float]] = dict(plain=[], guarded=[])
-    for round_ in tqdm(range(rounds + 3), desc='rounds with the guard', file=sys.stderr):
-        for name, run in (('plain', plain), ('guarded', guarded))[::(-1)**round_]:
-            elapsed = seconds(run, device)
-            if round_ >= 3:
-                times[name].append(elapsed)
+    times = seconds_in_turn(dict(plain=plain, guarded=guarded), device, tqdm(
+        range(rounds + 3), desc='rounds with the guard', file=sys.stderr), both_orders=True)
     ratios = [guarded / plain for plain, guarded in zip(*times.values(), strict=True)]
     return {name: statistics.median(values) for name, values in times.items()} | dict(ratio=statistics.median(ratios))
 

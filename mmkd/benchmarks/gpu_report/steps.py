@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmkd.analysis.weightless import without_weights
-from mmkd.benchmarks.timing import seconds
+from mmkd.benchmarks.timing import seconds_in_turn
 from mmkd.distillers import Distiller
 from mmkd.registry import MODELS
 from mmkd.utils.configs import load_config
@@ -69,7 +69,9 @@ def compare(name: str, model: dict, settings: Settings, batch: int = 128, timm: 
                 teacher=lambda: _teacher(distiller, inputs, device))
     if timm:
         runs['timm'] = _timm_step(distiller, inputs, data['data_samples'], device)
-    times = _in_turn(runs, device, 2 if settings.small else 12)
+    rounds = range(5 if settings.small else 15)
+    times = {name: 1000 * statistics.median(found)
+             for name, found in seconds_in_turn(runs, device, rounds).items()}
     parts = times['student'] + times['teacher']
     return {'case': name, 'batch': batch, 'step (ms)': times['step'], 'student (ms)': times['student'],
             'teacher (ms)': times['teacher'], 'step / parts': times['step'] / parts,
@@ -120,13 +122,3 @@ def _timm_step(distiller: Distiller, inputs: torch.Tensor, samples: list, device
         optimizer.zero_grad()
 
     return step
-
-
-def _in_turn(runs: dict[str, Callable[[], object]], device: str, rounds: int) -> dict[str, float]:
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for round_ in range(rounds + 3):
-        for name, run in runs.items():
-            elapsed = seconds(run, device)
-            if round_ >= 3:
-                times[name].append(1000 * elapsed)
-    return {name: statistics.median(values) for name, values in times.items()}
