@@ -10,7 +10,7 @@ from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 
 from mmkd.analysis.recipe_facts import recipe_facts
-from mmkd.analysis.recipe_table import Row, all_rows, recipes_page
+from mmkd.recipes.paper_rows import Row, all_rows, recipes_page
 from mmkd.utils.configs import config_root, load_config
 
 from .changes import changed

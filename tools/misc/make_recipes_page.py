@@ -1,7 +1,7 @@
 """Writes docs/recipes.md from the rows of the papers in configs/*/rows.yml."""
 from pathlib import Path
 
-from mmkd.analysis.recipe_table import recipes_page
+from mmkd.recipes.paper_rows import recipes_page
 from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files import write_text
 

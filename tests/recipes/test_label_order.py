@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from mmkd.analysis.label_order import are_related, at_least, chance_agreement
+from mmkd.recipes.label_order import are_related, at_least, chance_agreement
 
 
 @pytest.mark.parametrize(('hits', 'total', 'chance'), [(0, 5, 0.1), (3, 5, 0.1), (5, 5, 0.25), (17, 40, 0.3)])

@@ -5,7 +5,7 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from mmkd.analysis.training_step import SavedBytes, first_step
+from mmkd.recipes.training_step import SavedBytes, first_step
 
 
 class Net(BaseModel):

@@ -2,11 +2,10 @@
 import pytest
 from mmengine.config import Config
 
-from mmkd.analysis.weightless import brings_weights, pretrained_inits, strip_weights, without_weights
+from mmkd.recipes.weightless import brings_weights, pretrained_inits, strip_weights, without_weights
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-
-from ..distillers.conftest import classifier
+from tests.distillers.conftest import classifier
 
 FILE = dict(type='Pretrained', checkpoint='none.pth', prefix='backbone.')
 

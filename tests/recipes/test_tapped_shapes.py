@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmkd.analysis.tapped_shapes import HEADER, format_table, matching_modules, shown, tap_shapes, term_rows
+from mmkd.recipes.tapped_shapes import HEADER, format_table, matching_modules, shown, tap_shapes, term_rows
 from mmkd.utils import UserError
 
 

@@ -1,7 +1,7 @@
 """Running checks one after another."""
 from mmengine.config import Config
 
-from mmkd.analysis.recipe import Finding, Recipe, run_checks
+from mmkd.recipes.recipe import Finding, Recipe, run_checks
 from mmkd.utils import UserError
 
 
