@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .errors import UserError
+from mmkd.utils.errors import UserError
 
 
 def read_scalars(folder: Path) -> tuple[dict[int, dict], dict[int, dict]]:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from mmkd.analysis.distillation_figures import DistillationLog, distillation_figure
+from mmkd.experiments.distillation_figures import DistillationLog, distillation_figure
 from mmkd.utils import UserError
 
 TRAIN = [{'task_loss': 2. - 0.1 * i, 'loss_kd': 1. / i, 'loss': 3., 'iter': 10 * i, 'step': 10 * i, 'epoch': 1,

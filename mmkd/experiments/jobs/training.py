@@ -12,13 +12,14 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .configs import find_config
-from .errors import UserError
-from .files import read_json
-from .jobs import Job
-from .run_logs import count_iterations, last_checkpoint, last_iteration, read_scalars
-from .tool_paths import tool_path
-from .versions import installed_versions
+from mmkd.experiments.run_logs import count_iterations, last_checkpoint, last_iteration, read_scalars
+from mmkd.experiments.versions import installed_versions
+from mmkd.utils.configs import find_config
+from mmkd.utils.errors import UserError
+from mmkd.utils.files import read_json
+from mmkd.utils.tool_paths import tool_path
+
+from .scheduler import Job
 
 DATA_STAMP = 'digits.json'  # in a data folder that a converter made: with which settings
 RUN_SECONDS = 9.  # expected for a run's start and validation

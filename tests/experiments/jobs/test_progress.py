@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from mmkd.utils.jobs import Job
-from mmkd.utils.progress import Progress, clock, shown
+from mmkd.experiments.jobs.progress import Progress, clock, shown
+from mmkd.experiments.jobs.scheduler import Job
 
 
 class Half(Job):
@@ -53,7 +53,7 @@ def test_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
 
 def test_time_left_follows_what_is_measured(tmp_path, monkeypatch):
     now = iter([0.0, 300.0])
-    monkeypatch.setattr('mmkd.utils.progress.time.monotonic', lambda: next(now))
+    monkeypatch.setattr('mmkd.experiments.jobs.progress.time.monotonic', lambda: next(now))
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
     progress = Progress([Half('long', tmp_path / 'long', ['x'], 'k', cost=200.)], slots=2)
     assert progress._left(100.) == pytest.approx(100 / (160 / 330))  # twice as slow as expected, and a bit

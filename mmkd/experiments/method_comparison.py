@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from .figures import DPI
+from .quickstart_figures import DPI
 from .quickstart_report import paired_gain, summary
 
 HEADER = ('method', 'top-1 (%)', 'Direct Gain', 'Effective Gain (%)', 'seconds')

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
-from mmkd.analysis.scene_predictions import Instances, predict_scenes
+from mmkd.experiments.scene_predictions import Instances, predict_scenes
 from mmkd.utils import UserError
 from mmkd.utils.configs import load_config
 

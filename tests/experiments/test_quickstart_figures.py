@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmkd.analysis.figures import draw_curves, draw_scenes
-from mmkd.analysis.scene_predictions import Instances, Scene
+from mmkd.experiments.quickstart_figures import draw_curves, draw_scenes
+from mmkd.experiments.scene_predictions import Instances, Scene
 
 CLASSES, PALETTE = ('background', 'a', 'b'), [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
 

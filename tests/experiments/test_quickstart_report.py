@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from mmkd.analysis.quickstart_report import (
+from mmkd.experiments.quickstart_report import (
     BOXES,
     MASKS,
     REGIONS,

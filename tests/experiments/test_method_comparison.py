@@ -2,7 +2,7 @@
 import pytest
 from PIL import Image
 
-from mmkd.analysis.method_comparison import compare, draw_gains, markdown_table
+from mmkd.experiments.method_comparison import compare, draw_gains, markdown_table
 
 ALONE, STUDENTS = [76.0, 78.0], dict(worse=[75.0, 76.5], nkd=[80.0, 83.0])
 

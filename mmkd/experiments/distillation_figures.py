@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.run_logs import read_scalars, read_teachers
+
+from .run_logs import read_scalars, read_teachers
 
 # Okabe and Ito's, told apart by colour-blind readers too
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c8c8c', '#000000')

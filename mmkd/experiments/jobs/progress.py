@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from .jobs import Job
+from .scheduler import Job
 
 LINE_SECONDS = 15.0
 TRUSTED_SECONDS = 30.0  # what is expected counts as much as what was measured in this time

@@ -4,8 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmkd.utils import UserError
-from mmkd.utils.run_logs import (
+from mmkd.experiments.run_logs import (
     count_iterations,
     epoch_of,
     last_checkpoint,
@@ -13,6 +12,7 @@ from mmkd.utils.run_logs import (
     read_scalars,
     read_teachers,
 )
+from mmkd.utils import UserError
 
 
 def write_part(folder, stamp, entries, tail=''):

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .files import lock_folder
-from .jobs import OUTPUT, Job, JobError, Scheduler
+from mmkd.utils.files import lock_folder
+
 from .progress import Progress
+from .scheduler import OUTPUT, Job, JobError, Scheduler
 
 TAIL_LINES = 30
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmkd.utils.training_jobs import PublishJob, TrainJob
+from mmkd.experiments.jobs.training import PublishJob, TrainJob
 
 
 @pytest.fixture
