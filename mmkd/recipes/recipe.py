@@ -7,12 +7,12 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
+from mmkd.datasets.verification import Finding
 from mmkd.distillers import Distiller
 from mmkd.distillers.models import ModelSpec
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.build import unknown_type
-from mmkd.verification import Finding
 
 from .weightless import teacher_role, without_weights
 

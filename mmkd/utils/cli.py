@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 from mmengine.config import Config, ConfigDict
 
-from .annotation_lists import check_configured_list
+from mmkd.datasets.annotation_lists import check_configured_list
+
 from .build import type_name
 from .errors import UserError
 from .log_files import stop_at_full_logs

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from mmengine.fileio import exists, get, get_text, isdir, join_path
 
-from mmkd.datasets.imagenet_classes import class_indices, real_labels, subset_indices
-from mmkd.datasets.imagenet_variants import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES
+from mmkd.datasets.classification.imagenet_classes import class_indices, real_labels, subset_indices
+from mmkd.datasets.classification.imagenet_variants import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES
 from mmkd.utils import UserError
 
-from .coco_files import plan_coco
-from .dataset_files import Plan, plan_folders, plan_list, plan_pairs
-from .image_files import Problem
+from .coco import plan_coco
+from .files import Plan, plan_folders, plan_list, plan_pairs
+from .images import Problem
 
 # Share of ImageNet's own validation labels that ReaL confirms is about 0.9; of labels in another order, about 0.
 CONFIRMED = 0.8

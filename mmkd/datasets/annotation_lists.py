@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from mmengine.fileio import exists, get, isdir, join_path, list_dir_or_file
 
-from .errors import UserError
+from mmkd.utils.errors import UserError
+
 from .junk import is_junk
 
 LOOKED_FOR = 1000

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mmkd.utils.annotation_lists import list_problems, read_list
-from mmkd.utils.junk import is_junk
+from mmkd.datasets.annotation_lists import list_problems, read_list
+from mmkd.datasets.junk import is_junk
 
 from .class_names import Classes, classes_of_dataset, classes_of_metric, compared, contradiction, reordered
 from .finding import Finding

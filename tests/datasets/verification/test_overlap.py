@@ -8,10 +8,9 @@ from mmengine.dataset import RepeatDataset
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets import FashionMNIST, KFoldDataset
 
-from mmkd.verification import class_findings, collected, overlap_findings
-
-from ..archives import jpeg, write_folder, zip_bytes
-from .test_class_names import folders, listed
+from mmkd.datasets.verification import class_findings, collected, overlap_findings
+from tests.archives import jpeg, write_folder, zip_bytes
+from tests.verification.test_class_names import folders, listed
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +67,7 @@ def test_a_few_copies_are_a_warning(tmp_path):
 
 
 def test_a_sample_is_called_one(tmp_path, monkeypatch):
-    monkeypatch.setattr('mmkd.verification.survey.survey.__defaults__', (3, ))
+    monkeypatch.setattr('mmkd.datasets.verification.survey.survey.__defaults__', (3, ))
     level, text = found(train := folders(tmp_path / 'a', 'ant', 'bee'), train)
     assert level == 'error' and '3 of the 4 val images were compared with 3 of the 4 training images' in text
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from .errors import UserError
-from .junk import in_junk
+from mmkd.datasets.junk import in_junk
+from mmkd.utils.errors import UserError
 
 RAW, STORED, DEFLATED = 0, 1, 2  # bytes at the offset; a zip's local header there, then bytes as they are or deflated
 BLOCK = 512  # of a tar

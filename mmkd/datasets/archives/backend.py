@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from mmengine.fileio import BaseStorageBackend, register_backend
 from mmengine.fileio.backends.registry_utils import backends
 
-from .archives import split_uri
-from .junk import is_junk
+from mmkd.datasets.junk import is_junk
+
+from .archive import split_uri
 
 
 class ArchiveBackend(BaseStorageBackend):
-    """Reads files from archives; see :mod:`mmkd.utils.archives` for the paths. It writes nothing."""
+    """Reads files from archives; see :mod:`mmkd.datasets.archives.archive` for the paths. It writes nothing."""
 
     def get(self, filepath: str) -> bytes:
         """Reads a file as bytes."""

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from mmengine.fileio import get, get_local_path, get_text, isdir, isfile, list_dir_or_file
 
+from mmkd.datasets.archives.archive import Archive, write_index
+from mmkd.datasets.archives.members import RAW, Member, list_members
 from mmkd.utils import UserError
-from mmkd.utils.archive_members import RAW, Member, list_members
-from mmkd.utils.archives import Archive, write_index
-
-from ..archives import pictures, tar_bytes, write_folder, zip_bytes
+from tests.archives import pictures, tar_bytes, write_folder, zip_bytes
 
 FILES = {**pictures(), 'meta/val.txt': 'ä 0\n'.encode(), 'meta.txt': b'', 'a/b/c.png': b'1', 'a.png': b'2'}
 

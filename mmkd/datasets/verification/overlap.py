@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from mmengine.fileio import get
 
-from mmkd.utils.archives import PREFIX, split_uri
+from mmkd.datasets.archives.archive import PREFIX, split_uri
 
 from .finding import Finding
 from .survey import Survey, spread

@@ -8,8 +8,8 @@ from mmengine.fileio import join_path
 
 from mmkd.utils import UserError
 
-from .dataset_files import Plan, need_folder, need_text
-from .image_files import ImageFile, Problem
+from .files import Plan, need_folder, need_text
+from .images import ImageFile, Problem
 
 
 def plan_coco(images: str, ann_file: str, count: int | None = None) -> Plan:

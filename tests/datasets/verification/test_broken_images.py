@@ -5,10 +5,9 @@ from mmengine.registry import init_default_scope
 from mmpretrain.datasets import CustomDataset
 from torch.utils.data import DataLoader
 
+from mmkd.datasets.verification.broken_images import name_broken_images
 from mmkd.utils import UserError
-from mmkd.verification.broken_images import name_broken_images
-
-from ..archives import jpeg, write_folder
+from tests.archives import jpeg, write_folder
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ from mmpretrain.datasets import CustomDataset
 
 from mmkd.datasets import ImageNetC, ImageNetVariant
 from mmkd.utils import UserError
-
-from ..archives import jpeg, pictures, write_folder, zip_bytes
+from tests.archives import jpeg, pictures, write_folder, zip_bytes
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
 

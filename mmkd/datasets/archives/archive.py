@@ -16,8 +16,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from .archive_members import DEFLATED, RAW, Member, list_members
-from .errors import UserError
+from mmkd.utils.errors import UserError
+
+from .members import DEFLATED, RAW, Member, list_members
 
 PREFIX = 'archive://'
 FORMAT = 1

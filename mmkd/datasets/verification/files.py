@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from mmengine.fileio import exists, get_text, isdir, join_path, list_dir_or_file
 
-from mmkd.datasets.imagenet_classes import class_indices
+from mmkd.datasets.annotation_lists import entries, list_problems
+from mmkd.datasets.classification.imagenet_classes import class_indices
+from mmkd.datasets.junk import in_junk, is_junk
 from mmkd.utils import UserError
-from mmkd.utils.annotation_lists import entries, list_problems
-from mmkd.utils.junk import in_junk, is_junk
 
-from .image_files import ImageFile, Problem, mask_values
+from .images import ImageFile, Problem, mask_values
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # what mmpretrain looks for in folders
 SKIPPED = ('.webp', '.tiff', '.gif', '.jfif', '.avif', '.heic', '.jp2')

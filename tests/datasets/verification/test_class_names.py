@@ -5,11 +5,10 @@ import pytest
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets import CustomDataset, ImageNet
 
-from mmkd.verification import class_findings
-from mmkd.verification.categories import category_names
-from mmkd.verification.class_names import Classes, classes_of_checkpoint, compared, reordered
-
-from ..archives import jpeg, write_folder
+from mmkd.datasets.verification import class_findings
+from mmkd.datasets.verification.categories import category_names
+from mmkd.datasets.verification.class_names import Classes, classes_of_checkpoint, compared, reordered
+from tests.archives import jpeg, write_folder
 
 CLASSES = ('ant', 'bee', 'cat')
 
@@ -173,7 +172,7 @@ def test_categories_of_a_large_file(tmp_path, monkeypatch):
     content['images'][0]['file_name'] = '"categories": [{"id": 9, "name": "no"}]'
     content['licences'] = [dict(categories=['x'])]
     (tmp_path / 'b.json').write_text(json.dumps(content))
-    monkeypatch.setattr('mmkd.verification.categories.WHOLE', 0)
+    monkeypatch.setattr('mmkd.datasets.verification.categories.WHOLE', 0)
     assert category_names(str(tmp_path / 'b.json')) == whole == ((1, 'ant'), (4, 'bee'), (7, 'cat'))
 
 

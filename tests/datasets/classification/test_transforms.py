@@ -6,7 +6,7 @@ from mmcv.transforms import CenterCrop
 from mmpretrain.datasets import transforms
 
 from mmkd.analysis.input_pipeline import draw_photos
-from mmkd.datasets.transforms import RandomErasing, RandomResizedCrop, ResizeEdge
+from mmkd.datasets.classification.transforms import RandomErasing, RandomResizedCrop, ResizeEdge
 
 
 @pytest.fixture(scope='module')

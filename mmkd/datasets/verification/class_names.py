@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmkd.utils.junk import is_junk
+from mmkd.datasets.junk import is_junk
 
 from .categories import category_names
 from .finding import Finding

@@ -2,8 +2,8 @@
 import pytest
 from mmengine.config import Config
 
+from mmkd.datasets.annotation_lists import list_problems
 from mmkd.utils import UserError
-from mmkd.utils.annotation_lists import list_problems
 from mmkd.utils.cli import check_data_exists
 
 
