@@ -23,7 +23,8 @@ from mmkd.benchmarks.large_kernel_speed import (
     time_runs,
 )
 from mmkd.experiments.versions import usable_cores
-from mmkd.layers import LargeKernel, large_kernel
+from mmkd.layers import LargeKernel
+from mmkd.layers import kernel_branches as large_kernel
 from mmkd.ops import large_kernel_depthwise_branches
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors

@@ -5,7 +5,7 @@ import pytest
 from mmcv.transforms import CenterCrop
 from mmpretrain.datasets import transforms
 
-from mmkd.analysis.input_pipeline import draw_photos
+from mmkd.benchmarks.input_pipeline import draw_photos
 from mmkd.datasets.classification.transforms import RandomErasing, RandomResizedCrop, ResizeEdge
 
 

@@ -1,8 +1,8 @@
 """Testing a classifier on other images than those that its config names."""
 from mmengine.config import Config
 
-from .configs import config_root, load_config
-from .errors import UserError, nearest
+from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.errors import UserError, nearest
 
 FOLDER = '_base_/evaluation'
 TEST_DATA = ('imagenet-real', 'imagenet-v2', 'imagenet-a', 'imagenet-r', 'imagenet-sketch', 'imagenet-c')
