@@ -12,8 +12,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd.distillers.models import student_config
+from mmkd.engine.checkpoints.tested_weights import test_weights, tested_config
 from mmkd.engine.hooks import DataFitHook
-from mmkd.engine.tested_weights import test_weights, tested_config
 from mmkd.evaluation.test_data import TEST_DATA, set_test_data
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmkd.engine.meta_gradient import meta_gradient
-from mmkd.engine.position import batches_of_epoch, by_epoch
+from mmkd.engine.resume.position import batches_of_epoch, by_epoch
 from mmkd.losses.feature.distpro import DistProLoss
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError

@@ -4,7 +4,8 @@ from mmengine.registry import LOOPS
 from mmengine.runner import CheckpointLoader, IterBasedTrainLoop, Runner, find_latest_checkpoint
 from torch.utils.data import DataLoader
 
-from .hooks import EpochSeedHook, MissedValidationHook, SameRunHook, StrictResumeHook
+from mmkd.engine.hooks import EpochSeedHook, MissedValidationHook, SameRunHook, StrictResumeHook
+
 from .position import position_of
 from .replay import number_batches
 

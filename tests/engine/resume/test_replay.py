@@ -8,7 +8,7 @@ import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import DataLoader, Dataset
 
-from mmkd.engine.replay import NumberedBatch, number_batches
+from mmkd.engine.resume.replay import NumberedBatch, number_batches
 
 
 class Draws(Dataset):

@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmkd.engine.whole_checkpoints import keep_checkpoints_whole
+from mmkd.engine.checkpoints.whole import keep_checkpoints_whole
 from mmkd.utils import UserError
 from mmkd.utils.checkpoint import read_checkpoint
 from mmkd.utils.checkpoint_files import sha256_of
