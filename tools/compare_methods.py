@@ -24,7 +24,7 @@ from mmkd.experiments.jobs.training import TrainingJobs
 from mmkd.experiments.versions import usable_cores
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import read_json, write_json, write_text
+from mmkd.utils.files.small import read_json, write_json, write_text
 from mmkd.utils.tool_paths import tool_path, working_root
 
 ROOT = Path(__file__).resolve().parents[1]

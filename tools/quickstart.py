@@ -19,7 +19,7 @@ from mmkd.experiments.jobs.scheduler import remove_job_folder
 from mmkd.experiments.run_logs import last_checkpoint, read_scalars
 from mmkd.experiments.versions import usable_cores
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import read_json, write_json, write_text
+from mmkd.utils.files.small import read_json, write_json, write_text
 from mmkd.utils.tool_paths import tool_path, working_root
 
 ROOT = Path(__file__).resolve().parents[1]

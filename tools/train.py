@@ -18,8 +18,8 @@ from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.build import is_distiller, type_name
 from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
-from mmkd.utils.configs import load_config
-from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.utils.configs.finding import load_config
+from mmkd.utils.processes.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
 
 HOOK = 'DistillationHook'

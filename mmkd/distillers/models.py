@@ -9,9 +9,9 @@ from mmengine.registry import MODELS as ROOT_MODELS
 
 from mmkd.utils import UserError
 from mmkd.utils.build import is_distiller, type_name
-from mmkd.utils.checkpoint import load_strictly
-from mmkd.utils.configs import load_config
-from mmkd.utils.options import nested
+from mmkd.utils.checkpoints.reading import load_strictly
+from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.options import nested
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.utils.signatures import check_type
 from mmkd.zoo import load_weights

@@ -1,7 +1,7 @@
 """Testing a classifier on other images than those that its config names."""
 from mmengine.config import Config
 
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs.finding import config_root, load_config
 from mmkd.utils.errors import UserError, nearest
 
 FOLDER = '_base_/evaluation'

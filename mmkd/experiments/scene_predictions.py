@@ -11,7 +11,7 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmengine.structures import BaseDataElement
 from torchvision.ops import nms
 
-from mmkd.utils.checkpoint import load_strictly, read_checkpoint, weights_of
+from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint, weights_of
 
 SAME_PLACE = 0.5  # intersection over union
 

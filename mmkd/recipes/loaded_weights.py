@@ -7,7 +7,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmkd.distillers.models import ModelSpec, build_with_report
-from mmkd.utils.checkpoint_weights import choose_weights, plain, split_choice
+from mmkd.utils.checkpoints.weights import choose_weights, plain, split_choice
 from mmkd.zoo import load_weights
 from mmkd.zoo.loading import fit_weights, load_any
 from mmkd.zoo.pretrained import OUTPUT_NORM

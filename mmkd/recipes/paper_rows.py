@@ -22,7 +22,7 @@ from typing import Any
 from mmengine.fileio import load
 
 from mmkd.utils import UserError
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 
 KEYS = {'table', 'config', 'teacher', 'student', 'figure', 'settings', 'facts', 'why', 'rows', 'status', 'note'}
 

@@ -1,7 +1,7 @@
 """What a checkpoint says of its classes."""
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.checkpoint_classes import remember_classes, remembered_classes
+from mmkd.utils.checkpoints.classes import remember_classes, remembered_classes
+from mmkd.utils.checkpoints.reading import read_checkpoint
 
 from .index import find_checkpoint
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 Change = Callable[[Config, Any], None]
 OPTIMIZER = ('lr', 'weight_decay', 'betas', 'momentum', 'eps')

@@ -16,7 +16,7 @@ from mmkd.analysis.recipe_facts import recipe_facts
 from mmkd.distillers import Taps
 from mmkd.distillers.models import student_config
 from mmkd.recipes.weightless import strip_weights
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs.finding import config_root, load_config
 
 from .reading import LEAVES, shown
 from .test_configs import build

@@ -12,7 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from mmkd.recipes.weightless import without_weights
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 from .reading import LEAVES, shown
 

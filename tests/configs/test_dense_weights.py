@@ -12,7 +12,7 @@ from mmengine.registry import MODELS, DefaultScope
 
 from mmkd.distillers.models import build_model, read_spec
 from mmkd.recipes.weightless import pretrained_inits, strip_weights
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 from mmkd.zoo import model_index
 from mmkd.zoo.pretrained import load_backbone
 

@@ -11,7 +11,7 @@ from mmpretrain.structures import DataSample
 
 from mmkd.analysis.recipe_facts import recipe_facts
 from mmkd.recipes.paper_rows import Row, all_rows, recipes_page
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs.finding import config_root, load_config
 
 from .changes import changed
 

@@ -67,7 +67,7 @@ def test_last_checkpoint(tmp_path):
     ('upernet_convnest-mini_digits', 4, 4 * 1),
 ])
 def test_count_iterations(home, name, epochs, expected, monkeypatch):
-    from mmkd.utils.configs import find_config
+    from mmkd.utils.configs.finding import find_config
     config = Config.fromfile(find_config(f'quickstart/{name}.py'), import_custom_modules=False)
     monkeypatch.chdir(home)
     config.train_cfg.max_epochs = epochs

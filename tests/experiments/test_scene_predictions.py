@@ -5,7 +5,7 @@ from mmengine.registry import MODELS, DefaultScope
 
 from mmkd.experiments.scene_predictions import Instances, predict_scenes
 from mmkd.utils import UserError
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 
 def save_untrained(config, path):

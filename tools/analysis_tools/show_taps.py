@@ -15,7 +15,7 @@ from mmkd.recipes.weightless import is_recipe, teacher_role, without_weights
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
 EXAMPLES = """\

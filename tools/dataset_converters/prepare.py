@@ -20,7 +20,7 @@ from mmkd.datasets.archives.archive import Archive, write_index
 from mmkd.datasets.archives.members import Member
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import write_text
+from mmkd.utils.files.small import write_text
 
 EXPLANATION = 'the archives of each data set:\n' + '\n'.join(
     f'  {name:16} {layout.archives}' for name, layout in LAYOUTS.items()) + """

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from mmkd.recipes.paper_rows import recipes_page
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import write_text
+from mmkd.utils.files.small import write_text
 
 PAGE = Path(__file__).resolve().parents[2] / 'docs/recipes.md'
 

@@ -26,7 +26,7 @@ from mmkd.datasets.verification.images import ImageFile, Problem, check_image
 from mmkd.datasets.verification.known import KNOWN, plan_known
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import read_json, write_json, write_text
+from mmkd.utils.files.small import read_json, write_json, write_text
 
 EXPLANATION = f"""\
 KIND is a data set that is known by name: {', '.join(KNOWN)}; or how one of your own is laid out:

@@ -3,8 +3,8 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmkd.utils.checkpoint import load_strictly, read_checkpoint
-from mmkd.utils.checkpoint_weights import NAMES, RAW, choose_weights, plain, split_choice, validated_kinds
+from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint
+from mmkd.utils.checkpoints.weights import NAMES, RAW, choose_weights, plain, split_choice, validated_kinds
 from mmkd.zoo.index import find_checkpoint
 from mmkd.zoo.loading import renamed
 

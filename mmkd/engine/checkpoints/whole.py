@@ -15,9 +15,9 @@ from mmengine.fileio.backends import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.checkpoint_files import hash_of_bytes
-from mmkd.utils.whole_files import checkpoint_bytes, write_whole
+from mmkd.utils.checkpoints.files import hash_of_bytes
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 
 _save_best_checkpoint = CheckpointHook._save_best_checkpoint
 _before_train = CheckpointHook.before_train

@@ -20,7 +20,7 @@ from mmkd.losses.feature.distpro import DistProLoss
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 from mmkd.utils.arguments import COUNT, POSITIVE, check_arguments, each, number
-from mmkd.utils.files import read_json, write_json
+from mmkd.utils.files.small import read_json, write_json
 
 KEY = 'distpro'  # in a training checkpoint
 RESOLUTION = 1000  # points of a recorded process, at the most

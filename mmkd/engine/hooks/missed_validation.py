@@ -8,7 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
 from mmkd.engine.resume.position import batches_of_epoch, by_epoch, end_of
 from mmkd.registry import HOOKS
-from mmkd.utils.files import read_json, write_json
+from mmkd.utils.files.small import read_json, write_json
 
 MARK = 'last_validation.json'
 

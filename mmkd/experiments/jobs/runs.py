@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mmkd.utils.files import lock_folder
+from mmkd.utils.files.small import lock_folder
 
 from .progress import Progress
 from .scheduler import OUTPUT, Job, JobError, Scheduler

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mmkd.utils.errors import UserError
-from mmkd.utils.files import move_aside, read_json, write_json
+from mmkd.utils.files.small import move_aside, read_json, write_json
 
 POLL_SECONDS, TICK_SECONDS = 0.1, 1.0
 GRACE_SECONDS = 5.0  # between asking a child to end and making it

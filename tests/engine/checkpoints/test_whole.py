@@ -18,8 +18,8 @@ from torch.utils.data import Dataset
 
 from mmkd.engine.checkpoints.whole import keep_checkpoints_whole
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.checkpoint_files import sha256_of
+from mmkd.utils.checkpoints.files import sha256_of
+from mmkd.utils.checkpoints.reading import read_checkpoint
 
 EPOCHS = 3
 needs_fork = pytest.mark.skipif(not hasattr(os, 'fork') or sys.platform == 'darwin', reason='needs fork')

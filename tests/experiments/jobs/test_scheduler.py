@@ -9,7 +9,7 @@ import pytest
 
 from mmkd.experiments.jobs.scheduler import Job, JobError, Scheduler, longest_paths
 from mmkd.utils import UserError
-from mmkd.utils.files import read_json
+from mmkd.utils.files.small import read_json
 
 LOG = "open({log!r}, 'a').write({name!r} + '\\n')"
 

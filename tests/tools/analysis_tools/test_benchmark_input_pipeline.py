@@ -7,7 +7,7 @@ from mmengine.config import ConfigDict
 
 from mmkd.benchmarks.input_pipeline import draw_photos, own_loader, timm_loader, timm_settings
 from mmkd.utils import UserError
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 from ..conftest import call
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 from mmengine.config import Config
 
-from .config_values import check_values
-from .errors import UserError, nearest
+from mmkd.utils.errors import UserError, nearest
+
+from .values import check_values
 
 LOADER = {'dataset', 'sampler', 'batch_sampler', 'collate_fn', 'batch_size', 'num_workers', 'persistent_workers',
           'pin_memory', 'pin_memory_device', 'drop_last', 'prefetch_factor', 'timeout', 'worker_init_fn', 'shuffle',

@@ -4,7 +4,7 @@ import pytest
 from mmkd.distillers.models import read_spec, student_config
 from mmkd.utils import UserError
 from mmkd.utils.build import is_distiller
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs.finding import config_root, load_config
 
 RECIPE = 'convnest/convnest-small_slak-small-nkd_64xb64_in1k.py'
 STUDENT = 'convnest/convnest-small_64xb64_in1k.py'
@@ -50,7 +50,7 @@ def test_of_a_teacher_and_of_one_of_several():
         model=dict(backbone=dict(drop_path_rate=0.2, layer_scale_init_value=1e-5)))
     config = load_config(RECIPE)
     config.model.teacher = dict(a=dict(config=STUDENT, options={RATE: 0.3}), b=dict(config=STUDENT))
-    from mmkd.utils.options import merge_options
+    from mmkd.utils.configs.options import merge_options
     merge_options(config, {f'model.teacher.a.options.{SCALE}': 1e-5})
     assert config.model.teacher.a.options.model.backbone == dict(drop_path_rate=0.3, layer_scale_init_value=1e-5)
 

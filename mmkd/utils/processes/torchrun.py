@@ -1,6 +1,6 @@
 """PyTorch's torchrun, whose own report of a failed process is left out: the process has said what went wrong.
 
-Run as ``python -m mmkd.utils.torchrun``, with the arguments of ``python -m torch.distributed.run``.
+Run as ``python -m mmkd.utils.processes.torchrun``, with the arguments of ``python -m torch.distributed.run``.
 """
 import logging
 import os

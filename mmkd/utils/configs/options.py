@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from mmengine.config import Config, ConfigDict
 
-from .config_keys import check_entry, is_read, may_be_read
-from .errors import UserError, nearest
+from mmkd.utils.errors import UserError, nearest
+
+from .keys import check_entry, is_read, may_be_read
 
 DELETE = '_delete_'
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import damage, read_checkpoint
-from mmkd.utils.checkpoint_files import check_name, sha256_of
+from mmkd.utils.checkpoints.files import check_name, sha256_of
+from mmkd.utils.checkpoints.reading import damage, read_checkpoint
 
 WEIGHTS = {'backbone.conv.weight': torch.arange(900.).reshape(30, 30) / 7, 'head.bias': torch.ones(7),
            'norm.num_batches_tracked': torch.tensor(3)}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import UserError
+from mmkd.utils.errors import UserError
 
 
 def read_json(path: Path) -> dict:

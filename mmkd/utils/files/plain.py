@@ -11,8 +11,8 @@ import yaml
 from mmengine.fileio import register_handler
 from mmengine.fileio.handlers import PickleHandler, YamlHandler
 
-from .errors import UserError
-from .trust import is_trusted
+from mmkd.utils.errors import UserError
+from mmkd.utils.trust import is_trusted
 
 # Containers and numbers, under the names of both major versions of NumPy.
 _CONTAINERS = {(module, name) for module in ('builtins', '__builtin__') for name in (

@@ -2,7 +2,7 @@
 import pytest
 
 from mmkd.utils import UserError
-from mmkd.utils.configs import find_config, load_config
+from mmkd.utils.configs.finding import find_config, load_config
 
 
 def test_forms_of_a_name(tmp_path):

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mmkd.utils import lost_batches
-from mmkd.utils.lost_batches import Queue, report_lost_batches
 from mmkd.utils.mendable import explain
+from mmkd.utils.processes import lost_batches
+from mmkd.utils.processes.lost_batches import Queue, report_lost_batches
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='limits files to fill shared memory')
 

@@ -12,11 +12,12 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
+from mmkd.utils.errors import UserError
+from mmkd.utils.trust import is_trusted, set_trust
+
 from .architecture import contradictions
-from .checkpoint_files import NoCheckpointError, check_name, format_of, objects_in
-from .checkpoint_weights import STUDENT_PREFIX, weights_of
-from .errors import UserError
-from .trust import is_trusted, set_trust
+from .files import NoCheckpointError, check_name, format_of, objects_in
+from .weights import STUDENT_PREFIX, weights_of
 
 __all__ = ['STUDENT_PREFIX', 'compare', 'damage', 'few_names', 'load_strictly', 'not_finite', 'read_checkpoint',
            'trust_checkpoints', 'unusable', 'weights_of']

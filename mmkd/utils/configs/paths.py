@@ -21,8 +21,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
-from .configs import config_root
-from .errors import UserError
+from mmkd.utils.errors import UserError
+
+from .finding import config_root
 from .options import nested
 
 # `version` and not `mmkd`, which is a distribution; its folder is the package's.

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from numbers import Real
 from pathlib import Path
 
-from .errors import UserError
+from mmkd.utils.errors import UserError
 
 MULTIPLIER, SHARE, RATE, COUNT, NUMBER = (0, 1e6), (0, 1), (0, 1e4), (1, 10 ** 9), (0, 10 ** 9)
 PARAMWISE = ('lr_mult', 'decay_mult', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult',

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from .errors import UserError
+from mmkd.utils.errors import UserError
 
 
 def write_whole(path: str | Path, content: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmkd.utils import UserError
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.utils.trust import set_trust
 
 

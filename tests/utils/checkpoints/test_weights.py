@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import compare, load_strictly
-from mmkd.utils.checkpoint_weights import choose_weights, plain, split_choice, validated_kinds, weights_of
+from mmkd.utils.checkpoints.reading import compare, load_strictly
+from mmkd.utils.checkpoints.weights import choose_weights, plain, split_choice, validated_kinds, weights_of
 
 RAW, EMA = ({'backbone.weight': torch.full((2, ), value), 'head.weight': torch.full((1, ), value)}
             for value in (1., 2.))
@@ -49,7 +49,7 @@ def test_what_is_not_there_cannot_be_chosen():
 
 def test_which_are_taken_is_logged(monkeypatch):
     said = []
-    monkeypatch.setattr('mmkd.utils.checkpoint_weights.print_log', lambda text, **_: said.append(text))
+    monkeypatch.setattr('mmkd.utils.checkpoints.weights.print_log', lambda text, **_: said.append(text))
     weights_of(dict(model=RAW, model_ema=EMA), 'x.pth')
     weights_of(dict(model_ema=EMA), 'y.pth')
     weights_of(dict(model=RAW), 'z.pth')

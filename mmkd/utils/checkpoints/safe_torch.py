@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 
-from .checkpoint import allowed_classes
-from .errors import UserError
-from .trust import is_trusted
+from mmkd.utils.errors import UserError
+from mmkd.utils.trust import is_trusted
+
+from .reading import allowed_classes
 
 
 def guard_torch_load() -> None:

@@ -10,7 +10,7 @@ from mmengine.logging import HistoryBuffer
 from torch import nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import load_strictly, read_checkpoint, trust_checkpoints, weights_of
+from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint, trust_checkpoints, weights_of
 
 
 class RunsCode:

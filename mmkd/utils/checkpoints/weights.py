@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mmengine.logging import print_log
 from torch import Tensor
 
-from .errors import UserError
+from mmkd.utils.errors import UserError
 
 STUDENT_PREFIX = 'student.'
 RAW, EMA, BOTH = 'raw', 'ema', 'both'
@@ -52,7 +52,7 @@ def choose_weights(checkpoint: object, source: str, which: str | None = None) ->
     """Takes the raw or the averaged weights out of a checkpoint.
 
     Args:
-        checkpoint: What :func:`~mmkd.utils.checkpoint.read_checkpoint` returned.
+        checkpoint: What :func:`~mmkd.utils.checkpoints.reading.read_checkpoint` returned.
         source: Its path, for messages.
         which: ``'raw'`` or ``'ema'``; None takes those that were validated; if the file does not say, those that it
             has in the usual place.
@@ -137,7 +137,7 @@ def weights_of(checkpoint: Mapping, source: str, which: str | None = None) -> di
     distiller's training checkpoint takes the student.
 
     Args:
-        checkpoint: What :func:`~mmkd.utils.checkpoint.read_checkpoint` returned.
+        checkpoint: What :func:`~mmkd.utils.checkpoints.reading.read_checkpoint` returned.
         source: Its path, for messages.
         which: See :func:`choose_weights`.
 

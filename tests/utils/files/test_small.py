@@ -3,7 +3,7 @@ import subprocess
 import pytest
 
 from mmkd.utils import UserError
-from mmkd.utils.files import lock_folder, move_aside, read_json, write_json
+from mmkd.utils.files.small import lock_folder, move_aside, read_json, write_json
 
 
 def test_json_round_trip(tmp_path):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .config_keys import check_config
-from .errors import UserError
+from mmkd.utils.errors import UserError
+
+from .keys import check_config
 from .options import merge_options
 
 
