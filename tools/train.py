@@ -10,6 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmkd.datasets.configured import check_data_exists
 from mmkd.engine.checkpoints.explained_loading import explain_loading
 from mmkd.engine.checkpoints.whole import keep_checkpoints_whole
 from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
@@ -17,7 +18,7 @@ from mmkd.engine.resume.setup import make_resumable
 from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.build import is_distiller, type_name
-from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
+from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.processes.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere

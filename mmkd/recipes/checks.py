@@ -5,6 +5,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmkd.datasets.configured import check_data_exists
 from mmkd.distillers import Distiller
 from mmkd.distillers.checks import check_sample_indices, check_schedules
 from mmkd.distillers.image_form import as_size, teacher_normalisation
@@ -12,7 +13,6 @@ from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
 from mmkd.utils import UserError
-from mmkd.utils.cli import check_data_exists
 
 from .cost import check_cost
 from .data_fit import check_data_fit

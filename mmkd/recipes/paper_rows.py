@@ -5,7 +5,7 @@
 .. code-block:: yaml
 
     paper: 'Huang et al., Are Large Kernels Better Teachers ..., 2023, arXiv 2305.19412'
-    settings:                      # hyper-parameters under the names of mmkd.analysis.recipe_facts
+    settings:                      # hyper-parameters under the names of tests.configs.recipe_facts
       adamw120: {optimizer: AdamW, lr: 4.0e-3, batch_size: 4096, epochs: 120}
     rows:
       - {table: Table 1, config: large_kernel_kd/resnet50_slak-tiny-nkd_32xb128-120e_in1k.py, teacher: SLaK-T,
@@ -38,7 +38,7 @@ class Row:
         teacher: Teacher as the paper names it; empty for ordinary training.
         student: Student as the paper names it.
         figure: The paper's figure, with its metric.
-        facts: What the paper states of the training, under the names of :mod:`mmkd.analysis.recipe_facts`.
+        facts: What the paper states of the training, under the names of :mod:`tests.configs.recipe_facts`.
         why: Why there is no recipe.
         rows: Which rows of the table are meant, where that is several.
         status: ``not run here`` or what was measured.

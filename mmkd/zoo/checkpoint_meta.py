@@ -13,8 +13,8 @@ def read_classes(name: str) -> dict:
         name: Path, URL or name of a model in the index.
 
     Returns:
-        A dict with ``meta``; see :func:`mmkd.datasets.verification.class_names.classes_of_checkpoint`. Empty if the file cannot
-        be read, of which whoever loads its weights tells.
+        A dict with ``meta``; see :func:`mmkd.datasets.verification.class_names.classes_of_checkpoint`. Empty if the
+        file cannot be read, of which whoever loads its weights tells.
     """
     if not remembered_classes(name):
         try:

@@ -72,7 +72,8 @@ def fit_weights(checkpoint: Mapping, own: Mapping[str, Tensor], source: str,
         which: ``'raw'`` or ``'ema'``; None takes those that were validated.
 
     Returns:
-        The weights, ``'n of m tensors matched'``, and what does not match; see :func:`~mmkd.utils.checkpoints.reading.compare`.
+        The weights, ``'n of m tensors matched'``, and what does not match; see
+        :func:`~mmkd.utils.checkpoints.reading.compare`.
 
     Raises:
         UserError: Not a single tensor fits, or one that would be taken is not finite or an integer.

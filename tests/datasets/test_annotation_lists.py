@@ -3,8 +3,8 @@ import pytest
 from mmengine.config import Config
 
 from mmkd.datasets.annotation_lists import list_problems
+from mmkd.datasets.configured import check_data_exists
 from mmkd.utils import UserError
-from mmkd.utils.cli import check_data_exists
 
 
 @pytest.mark.parametrize(('text', 'line', 'part'), [

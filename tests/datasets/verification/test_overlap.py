@@ -10,7 +10,7 @@ from mmpretrain.datasets import FashionMNIST, KFoldDataset
 
 from mmkd.datasets.verification import class_findings, collected, overlap_findings
 from tests.archives import jpeg, write_folder, zip_bytes
-from tests.verification.test_class_names import folders, listed
+from tests.datasets.verification.test_class_names import folders, listed
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Hyper-parameters read off a config, under the names of the papers."""
 from mmengine.config import Config
 
-from mmkd.analysis.recipe_facts import recipe_facts
+from tests.configs.recipe_facts import recipe_facts
 
 
 def distillation(**model: object) -> Config:

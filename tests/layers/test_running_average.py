@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim.optimizer import _global_optimizer_post_hooks
 
-from mmkd.utils.running_average import OptimizerSteps, RunningAverage
+from mmkd.layers.running_average import OptimizerSteps, RunningAverage
 
 
 def net() -> nn.Sequential:
