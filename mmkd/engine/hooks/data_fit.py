@@ -29,7 +29,8 @@ class DataFitHook(Hook):
     of the annotation file that a COCO metric reads, of the checkpoint (resumed or tested) and of teachers whose logits
     are read. What does not fit stops the run, since its figures would be wrong. Before training it also says how many
     validation images are training images: by path, and by the contents of a sample
-    (:mod:`mmkd.datasets.verification.overlap`). Lists and folders are compared, and the images are not read. A file that cannot be loaded later on is named.
+    (:mod:`mmkd.datasets.verification.overlap`). Lists and folders are compared, and the images are not read. A file
+    that cannot be loaded later on is named.
 
     Checkpoints get ``meta['label_names']``, the folders or categories that the labels were read from.
     ``tools/train.py`` and ``tools/test.py`` add the hook to every run.
