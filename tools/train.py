@@ -17,7 +17,7 @@ from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, Val
 from mmkd.engine.resume.setup import make_resumable
 from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
-from mmkd.utils.build import is_distiller, type_name
+from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.processes.distributed import prepare_cpu_processes

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmkd.utils import UserError
-from mmkd.utils.build import type_name
+from mmkd.utils.building.build import type_name
 
 CLASSES = 4
 CROP, EDGE = ('RandomResizedCrop', 'CenterCrop'), ('ResizeEdge', 'Resize')

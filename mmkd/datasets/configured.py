@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from mmkd.utils.build import type_name
+from mmkd.utils.building.build import type_name
 from mmkd.utils.errors import UserError
 from mmkd.utils.tool_paths import tool_path
 

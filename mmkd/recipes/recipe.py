@@ -12,7 +12,7 @@ from mmkd.distillers import Distiller
 from mmkd.distillers.models import ModelSpec
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.build import unknown_type
+from mmkd.utils.building.build import unknown_type
 
 from .weightless import teacher_role, without_weights
 

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
 
 from mmkd.distillers.schedule import Progress
-from mmkd.utils.build import type_name
+from mmkd.utils.building.build import type_name
 
 from .recipe import Finding, Recipe
 

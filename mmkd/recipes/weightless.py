@@ -7,7 +7,7 @@ from mmengine.config import Config, ConfigDict
 from mmkd.distillers.models import ModelSpec, read_spec
 from mmkd.distillers.teachers import named_teachers
 from mmkd.utils import UserError
-from mmkd.utils.build import is_distiller, type_name
+from mmkd.utils.building.build import is_distiller, type_name
 
 TEACHER_OPTIONS = ('dtype', 'compile', 'input_size')
 

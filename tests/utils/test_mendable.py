@@ -81,7 +81,7 @@ def test_our_class_built_by_mmengine_keeps_its_traceback(monkeypatch):
     from mmengine.registry import MODELS
 
     from mmkd.backbones import ConvNeSt
-    from mmkd.utils import signatures
+    from mmkd.utils.building import signatures
     monkeypatch.setattr(signatures, 'accepted', signatures.accepted.__wrapped__)  # remembers nothing of what follows
     monkeypatch.setattr(ConvNeSt.__mro__[1], '__init__', None)
     assert explain(caught(MODELS.build, dict(type='mmkd.ConvNeSt', arch='atto'))) is None

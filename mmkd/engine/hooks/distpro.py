@@ -19,7 +19,7 @@ from mmkd.engine.resume.position import batches_of_epoch, by_epoch
 from mmkd.losses.feature.distpro import DistProLoss
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNT, POSITIVE, check_arguments, each, number
+from mmkd.utils.building.arguments import COUNT, POSITIVE, check_arguments, each, number
 from mmkd.utils.files.small import read_json, write_json
 
 KEY = 'distpro'  # in a training checkpoint

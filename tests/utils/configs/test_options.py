@@ -3,7 +3,7 @@ import pytest
 
 from mmkd.distillers.models import read_spec, student_config
 from mmkd.utils import UserError
-from mmkd.utils.build import is_distiller
+from mmkd.utils.building.build import is_distiller
 from mmkd.utils.configs.finding import config_root, load_config
 
 RECIPE = 'convnest/convnest-small_slak-small-nkd_64xb64_in1k.py'

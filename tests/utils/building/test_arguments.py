@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmkd.utils import UserError
-from mmkd.utils.arguments import (
+from mmkd.utils.building.arguments import (
     COUNT,
     FLAG,
     NONE,

@@ -8,8 +8,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+from mmkd.utils.errors import UserError, nearest
+
 from .arguments import is_finite
-from .errors import UserError, nearest
 
 TEXTS = {float: 'a finite number', int: 'a whole number', bool: 'True or False', str: 'text', dict: 'a dict',
          type(None): 'None', Path: 'a path'}

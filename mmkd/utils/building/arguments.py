@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-from .errors import UserError, nearest
+from mmkd.utils.errors import UserError, nearest
 
 
 @dataclass(frozen=True)

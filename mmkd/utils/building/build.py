@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from mmengine import registry as root
 from mmengine.registry import Registry
 
-from .errors import UserError, nearest
+from mmkd.utils.errors import UserError, nearest
 
 
 def find_type(registry: Registry, cfg: dict, what: str) -> type:

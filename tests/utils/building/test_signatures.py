@@ -7,7 +7,7 @@ import pytest
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.signatures import checks_arguments, fits
+from mmkd.utils.building.signatures import checks_arguments, fits
 
 
 @pytest.mark.parametrize(('hint', 'right', 'wrong'), [
