@@ -51,7 +51,8 @@ def room(module: str) -> str:
 
 
 def test_the_page_names_all_rooms_and_no_others():
-    there = {path.stem for path in (ROOT / 'mmkd').iterdir() if path.suffix == '.py' or (path / '__init__.py').is_file()}
+    there = {path.stem for path in (ROOT / 'mmkd').iterdir()
+             if path.suffix == '.py' or (path / '__init__.py').is_file()}
     assert set(ROOMS) == there - {'__init__'} and len(ROOMS) == len(set(ROOMS))
 
 
@@ -70,7 +71,7 @@ def test_no_circle():
 
 
 def test_a_room_is_no_drawer():
-    """More than a dozen modules side by side do different jobs, but where each registers a class, or is a tool's part."""
+    """More than a dozen modules side by side do different jobs."""
     crowded = [str(folder.relative_to(ROOT)) for folder in {path.parent for path in modules().values()}
                if len([path for path in folder.glob('*.py') if path.name != '__init__.py']) > 13]
     assert crowded == []

@@ -1,5 +1,5 @@
 """Whether data fit before they are used: classes, labels, splits, and images that are in two of them."""
-from mmkd.verification.finding import Finding, collected
-from mmkd.verification.fit import class_findings, overlap_findings
+from .finding import Finding, collected
+from .fit import class_findings, overlap_findings
 
 __all__ = ['Finding', 'class_findings', 'collected', 'overlap_findings']
