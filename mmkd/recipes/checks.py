@@ -2,7 +2,6 @@
 from collections.abc import Iterator
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmkd.datasets.configured import check_data_exists
@@ -12,6 +11,7 @@ from mmkd.distillers.image_form import as_size, teacher_normalisation
 from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
+from mmkd.engine.models import class_count
 from mmkd.utils import UserError
 
 from .cost import check_cost
@@ -129,17 +129,6 @@ def check_classes(recipe: Recipe) -> Iterator[Finding]:
         yield Finding('error', f'data_preprocessor.num_classes is {told}, but the {learner} has {own} classes. '
                       f'Set data_preprocessor.num_classes={own}.')
 
-
-def class_count(model: BaseModel) -> int | None:
-    """The number of classes of a classifier, segmentor or detector, if it says so."""
-    roi_head = getattr(model, 'roi_head', None)
-    for owner in (getattr(model, 'head', None), getattr(model, 'decode_head', None), getattr(model, 'bbox_head', None),
-                  getattr(roi_head, 'bbox_head', None), getattr(model, 'model', None)):
-        if isinstance(owner, torch.nn.ModuleList):  # a cascade
-            owner = owner[-1]
-        if isinstance(getattr(owner, 'num_classes', None), int):
-            return owner.num_classes
-    return None
 
 
 def _labels(recipe: Recipe) -> list[Tensor]:

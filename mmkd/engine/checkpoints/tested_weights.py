@@ -1,8 +1,8 @@
 """Testing the weights that a run validated."""
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmkd.engine.models import model_of
 from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint
 from mmkd.utils.checkpoints.weights import NAMES, RAW, choose_weights, plain, split_choice, validated_kinds
 from mmkd.zoo.index import find_checkpoint
@@ -51,7 +51,7 @@ def test_weights(runner: Runner, checkpoint: str, which: str | None = None) -> d
     which = which or choice
     validated = validated_kinds(content) if isinstance(content, dict) else ()
     kinds = (which, ) if which or len(validated) < 2 else validated
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     metrics: dict[str, float] = {}
     for kind in kinds:
         chosen = choose_weights(content, path, kind)

@@ -5,7 +5,6 @@ from typing import Any
 
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmkd.datasets.verification import Finding, class_findings, collected, overlap_findings
@@ -14,11 +13,10 @@ from mmkd.datasets.verification.class_names import Classes, classes_of_checkpoin
 from mmkd.datasets.verification.survey import Survey, leaves
 from mmkd.distillers import Distiller
 from mmkd.distillers.teacher_classes import teachers_classes
+from mmkd.engine.models import class_count, model_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 from mmkd.zoo.checkpoint_meta import read_classes
-
-from ..teacher_validation import class_count
 
 
 @HOOKS.register_module()
@@ -86,7 +84,7 @@ class DataFitHook(Hook):
         datasets = {split: dataset for split, dataset in datasets.items() if dataset is not None}
         for dataset in datasets.values():
             name_broken_images(dataset)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         count = class_count(model.student if isinstance(model, Distiller) else model)
         classes = _on_one_rank(lambda: class_findings(datasets, count, metrics, known(), self._started))
         wrong = [finding.text for finding in classes if finding.level == 'error']

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
+
+from mmkd.engine.models import model_of
 
 from .run_facts import wrappers_of
 
@@ -66,7 +67,7 @@ def restore(runner: Runner, gradients: Mapping[str, Tensor]) -> int:
 
 
 def _trained(runner: Runner) -> Iterator[tuple[str, nn.Parameter]]:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             yield name, parameter
