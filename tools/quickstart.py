@@ -13,7 +13,7 @@ from pathlib import Path
 
 from quickstart_plan import DigitsJob, Plan, Settings
 
-from mmkd.experiments.jobs.progress import clock, shown
+from mmkd.experiments.jobs.progress import clock, shell_command
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import remove_job_folder
 from mmkd.experiments.run_logs import last_checkpoint, read_scalars
@@ -138,7 +138,7 @@ def report(plan: Plan, watch: Stopwatch) -> None:
     content = reports.build_report(results, plan.describe(), seconds, plan.versions)
     commands = [f'python {tool_path("dataset_converters/digits.py")}']
     for run in runs.values():
-        commands += [shown(run['command']), *([run['metrics']['then']] if 'then' in run['metrics'] else [])]
+        commands += [shell_command(run['command']), *([run['metrics']['then']] if 'then' in run['metrics'] else [])]
     write_json(folder / 'report.json', content)
     write_text(folder / 'report.md', reports.markdown(content, commands, FIGURES))
     print(f'\n{reports.text_table(reports.table(content))}\n\n{reports.CAVEAT}\n'

@@ -44,7 +44,7 @@ def tap_shapes(model: BaseModel, size: tuple[int, int], names: Sequence[str] | N
                         'Give another --input-size.') from error
     finally:
         model.train(was_training)
-    return {name: shown(tensors[name]) if name in tensors else 'not run' for name in taps.names}
+    return {name: shape_text(tensors[name]) if name in tensors else 'not run' for name in taps.names}
 
 
 def matching_modules(model: nn.Module, pattern: str) -> list[str]:
@@ -52,12 +52,12 @@ def matching_modules(model: nn.Module, pattern: str) -> list[str]:
     return [path for path, _ in model.named_modules() if path and fnmatchcase(path, pattern)]
 
 
-def shown(value: object) -> str:
+def shape_text(value: object) -> str:
     """The shape of a tensor, of a list of tensors or of a shape itself; a batch of two is written ``N``."""
     if isinstance(value, Tensor):
         value = tuple(value.shape)
     if isinstance(value, list):
-        return f'[{", ".join(map(shown, value))}]' if value else 'no tensor'
+        return f'[{", ".join(map(shape_text, value))}]' if value else 'no tensor'
     if not isinstance(value, tuple):
         return type(value).__name__
     numbers = ['N' if not place and number == BATCH else str(number) for place, number in enumerate(value)]
@@ -74,7 +74,7 @@ def term_rows(distiller: Distiller, terms: dict[str, dict]) -> list[list[str]]:
     shapes = distiller.tapped_shapes
     rows = []
     for name, term in distiller.terms.items():
-        taps = [[f'{tap} {shown(shapes[role][tap])}' for tap in wanted]
+        taps = [[f'{tap} {shape_text(shapes[role][tap])}' for tap in wanted]
                 for role, wanted in (('student', term.student_taps), ('teacher', term.teacher_taps))]
         cells = [[name], weight_lines(term.weight), taps[0], _connector_lines(term, terms[name].get('connector')),
                  [*_settings(terms[name]['loss']), *_parameters(term.loss)], taps[1]]

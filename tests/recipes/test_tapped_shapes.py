@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmkd.recipes.tapped_shapes import HEADER, format_table, matching_modules, shown, tap_shapes, term_rows
+from mmkd.recipes.tapped_shapes import HEADER, format_table, matching_modules, shape_text, tap_shapes, term_rows
 from mmkd.utils import UserError
 
 
@@ -34,9 +34,9 @@ def test_mistakes(build):
 
 
 def test_shown():
-    assert shown(torch.zeros(2, 5)) == shown((2, 5)) == '(N, 5)'
-    assert shown([(2, 2), torch.zeros(3)]) == '[(N, 2), (3,)]'
-    assert (shown([]), shown(None)) == ('no tensor', 'NoneType')
+    assert shape_text(torch.zeros(2, 5)) == shape_text((2, 5)) == '(N, 5)'
+    assert shape_text([(2, 2), torch.zeros(3)]) == '[(N, 2), (3,)]'
+    assert (shape_text([]), shape_text(None)) == ('no tensor', 'NoneType')
 
 
 def test_terms(build, recipe):

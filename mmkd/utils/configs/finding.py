@@ -100,6 +100,6 @@ def _what(error: Exception, path: Path) -> str:
     lines = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     where = [line for line in lines if line[0] in files] or [
         line for line in lines if line[0].endswith('.py') and 'site-packages' not in line[0]
-        and Path(line[0]).parent != Path(__file__).parent]
+        and Path(__file__).parents[1] not in Path(line[0]).parents]
     line = f' ({Path(where[-1][0]).name}, line {where[-1][1]})' if where else ''
     return f'{type(error).__name__}: {message}{line}'

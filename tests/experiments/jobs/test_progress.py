@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from mmkd.experiments.jobs.progress import Progress, clock, shown
+from mmkd.experiments.jobs.progress import Progress, clock, shell_command
 from mmkd.experiments.jobs.scheduler import Job
 
 
@@ -65,4 +65,4 @@ def test_clock(seconds, text):
 
 
 def test_shown():
-    assert shown([sys.executable, '-c', 'a b']) == "python -c 'a b'"
+    assert shell_command([sys.executable, '-c', 'a b']) == "python -c 'a b'"
