@@ -8,7 +8,7 @@ import inspect
 from mmengine import registry as root
 from mmengine.registry import Registry
 
-from mmkd.utils.signatures import checks_arguments
+from mmkd.utils.building.signatures import checks_arguments
 
 
 class CheckedRegistry(Registry):

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
 from mmkd.distillers import Teacher
-from mmkd.utils.progress import clock
+from mmkd.experiments.jobs.progress import clock
 from mmkd.utils.randomness import unchanged_generators
 
 LINE_SECONDS = 15.0

@@ -10,12 +10,13 @@ from typing import Any, NoReturn
 
 from mmengine.config import Config, ConfigDict
 
-from .annotation_lists import check_configured_list
-from .build import type_name
+from mmkd.datasets.annotation_lists import check_configured_list
+
+from .building.build import type_name
 from .errors import UserError
-from .log_files import stop_at_full_logs
-from .lost_batches import report_lost_batches
-from .ranks import speaks
+from .files.logs import stop_at_full_logs
+from .processes.lost_batches import report_lost_batches
+from .processes.ranks import speaks
 from .tool_paths import tool_path
 
 DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them

@@ -136,7 +136,7 @@ def test_several_processes_speak_once(tmp_path):
     root = Path(__file__).parents[2]
     for case, (status, message) in expected.items():
         done = subprocess.run(
-            [sys.executable, '-m', 'mmkd.utils.torchrun', '--standalone', '--nproc_per_node=2', 'rank.py', case],
+            [sys.executable, '-m', 'mmkd.utils.processes.torchrun', '--standalone', '--nproc_per_node=2', 'rank.py', case],
             cwd=tmp_path, env=os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS='1'), capture_output=True,
             text=True, timeout=60)
         assert done.returncode == status, done.stderr

@@ -15,12 +15,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmkd.engine.meta_gradient import meta_gradient
-from mmkd.engine.position import batches_of_epoch, by_epoch
+from mmkd.engine.resume.position import batches_of_epoch, by_epoch
 from mmkd.losses.feature.distpro import DistProLoss
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNT, POSITIVE, check_arguments, each, number
-from mmkd.utils.files import read_json, write_json
+from mmkd.utils.building.arguments import COUNT, POSITIVE, check_arguments, each, number
+from mmkd.utils.files.small import read_json, write_json
 
 KEY = 'distpro'  # in a training checkpoint
 RESOLUTION = 1000  # points of a recorded process, at the most

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import compare
+from mmkd.utils.checkpoints.reading import compare
 
 
 @HOOKS.register_module()
