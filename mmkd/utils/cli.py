@@ -12,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 
 from .annotation_lists import check_configured_list
 from .build import type_name
+from .empty_folders import check_not_empty
 from .errors import UserError
 from .log_files import stop_at_full_logs
 from .lost_batches import report_lost_batches
@@ -103,7 +104,7 @@ def _close_quietly() -> None:
 
 
 def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val', 'test')) -> None:
-    """Checks that the files and folders that the config's datasets name are there, and that lists of images are such.
+    """Checks that the files and folders that the config's datasets name are there, and that images and lists are such.
 
     Args:
         config: A config with ``train_dataloader`` and so on.
@@ -131,6 +132,7 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
                     raise UserError(
                         f'{key} ({dataset.get("type")}) expects {path}, which does not exist. '
                         f'Prepare the data or set {key}.data_root with --cfg-options.' + _digits_hint(path))
+            check_not_empty(key, dataset)
             check_configured_list(key, dataset)
 
 

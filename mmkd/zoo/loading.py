@@ -34,11 +34,16 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
     Raises:
         UserError: The file cannot be found or read.
     """
+    return renamed(read_weights(name), name, own_names)
+
+
+def read_weights(name: str) -> dict[str, Tensor]:
+    """Reads the weights that a recipe calls by name, under the names that the file has; see :func:`load_weights`."""
     base, which = split_choice(name)
     path = find_checkpoint(base)
     checkpoint = read_checkpoint(path)
     remember_classes(name, checkpoint)
-    return renamed(weights_of(checkpoint, path, which), name, own_names)
+    return weights_of(checkpoint, path, which)
 
 
 def renamed(weights: Mapping[str, Tensor], name: str, own_names: Iterable[str]) -> dict[str, Tensor]:

@@ -11,13 +11,15 @@ from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 
 from mmkd.utils.configs import load_config
+from mmkd.zoo.pretrained import PretrainedBackboneInit
 
 from ..tools.conftest import call
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / 'docs/predict.md').read_text(encoding='utf-8')
 RECIPE = 'quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
-PARTS = ('load_safely', 'import ImageClassificationInferencer', 'DetInferencer', 'MMSegInferencer', 'get_model', 'timm')
+PARTS = ('load_safely', 'import ImageClassificationInferencer', 'DetInferencer', 'MMSegInferencer', 'get_model', 'timm',
+         'TIMMBackbone')
 TIMM = """
 _base_ = ['configs/quickstart/_base_/datasets/digits_cls.py', 'configs/quickstart/_base_/runtime.py']
 model = dict(timm='resnet10t', num_classes=10)
@@ -33,8 +35,11 @@ def save(model: torch.nn.Module, path: Path, metainfo: dict) -> None:
 def place(home, tmp_path_factory) -> Path:
     """A folder as the quick start leaves it, but with random weights and without the teacher's file."""
     place = tmp_path_factory.mktemp('predict')
-    for folder, target in (('configs', ROOT / 'configs'), ('data', home / 'data')):
-        (place / folder).symlink_to(target)
+    (place / 'configs').symlink_to(ROOT / 'configs')
+    (place / 'data/digits/val/3').mkdir(parents=True)
+    (place / 'data/digits/scenes').symlink_to(home / 'data/digits/scenes')
+    for image in sorted((home / 'data/digits/val/3').iterdir())[:4]:  # to draw all takes long
+        (place / 'data/digits/val/3' / image.name).symlink_to(image)
     (place / 'my_teacher.py').write_text(TIMM)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -69,7 +74,7 @@ def run(place, monkeypatch, capsys):
 
 
 def owner(block: str) -> str:
-    return 'timm' if 'load_config' in block else next(part for part in PARTS if part in block)
+    return 'timm' if 'load_config' in block else 'TIMMBackbone' if 'TIMMBackbone' in block else next(part for part in PARTS if part in block)
 
 
 def test_every_block_is_run():
@@ -142,3 +147,12 @@ def test_a_timm_model(run):
     variables, text = run('timm')
     assert text.strip()[-1] in '0123456789'
     assert type(variables['classify'].model).__name__ == 'TimmClassifier'
+
+
+def test_a_timm_student_as_a_backbone(run, place):
+    config = run('TIMMBackbone')[0]['backbone']
+    student = mmkd.get_model('my_teacher.py')
+    save(student, place / 'student.pth', {})
+    backbone = MODELS.build({key: value for key, value in config.items() if key != '_delete_'})
+    PretrainedBackboneInit(config['init_cfg']['checkpoint'])(backbone)
+    assert torch.equal(backbone.timm_model.layer1[0].conv1.weight, student.model.layer1[0].conv1.weight)
