@@ -74,7 +74,9 @@ def run(place, monkeypatch, capsys):
 
 
 def owner(block: str) -> str:
-    return 'timm' if 'load_config' in block else 'TIMMBackbone' if 'TIMMBackbone' in block else next(part for part in PARTS if part in block)
+    if 'load_config' in block:
+        return 'timm'
+    return next(part for part in reversed(PARTS) if part in block and part != 'timm')
 
 
 def test_every_block_is_run():

@@ -260,16 +260,16 @@ model = dict(_delete_=True, timm='test_resnet', num_classes=10)
 """)
     (workplace / 'taught_by_timm.py').write_text("""
 _base_ = './recipe.py'
-model = dict(teacher=dict(_delete_=True, config='timm_teacher.py', checkpoint='timm/epoch_1.pth'),
+model = dict(teacher=dict(_delete_=True, config='timm_teacher.py', checkpoint='timm/epoch_2.pth'),
              terms=dict(fd=dict(_delete_=True, loss=dict(type='mmkd.KDLoss', temperature=1.0), student='logits',
                                 teacher='logits')))
 """)
-    short = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'train_dataloader.dataset.times=1',
+    short = ['train_cfg.max_epochs=2', 'train_cfg.val_interval=2', 'train_dataloader.dataset.times=1',
              'val_dataloader.dataset.indices=32']
     assert call('train.py', 'timm_teacher.py', '--work-dir', 'timm', '--cfg-options', *short, cwd=workplace) == 0
-    weights = read_checkpoint(workplace / 'timm/epoch_1.pth')['state_dict']
+    weights = read_checkpoint(workplace / 'timm/epoch_2.pth')['state_dict']
     assert weights['fc.weight'].shape[0] == 10 and accuracies(workplace / 'timm')
-    assert call('test.py', 'timm_teacher.py', 'timm/epoch_1.pth', '--cfg-options',
+    assert call('test.py', 'timm_teacher.py', 'timm/epoch_2.pth', '--cfg-options',
                 'test_dataloader.dataset.indices=32', cwd=workplace) == 0
     assert call('train.py', 'taught_by_timm.py', '--work-dir', 'taught', '--cfg-options', *short, cwd=workplace) == 0
 
