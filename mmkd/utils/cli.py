@@ -13,6 +13,7 @@ from mmengine.config import Config, ConfigDict
 from mmkd.datasets.annotation_lists import check_configured_list
 
 from .building.build import type_name
+from .empty_folders import check_not_empty
 from .errors import UserError
 from .files.logs import stop_at_full_logs
 from .processes.lost_batches import report_lost_batches
@@ -59,13 +60,13 @@ def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
     def wrapped() -> int | None:
         _ShowTraceback.wanted = False
         try:
-            return main()
+            return _flushed(main)
         except KeyboardInterrupt:
             if speaks():
                 print('interrupted', file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has gone
+            _close_quietly()
             sys.exit(141)
         except Exception as error:
             from .mendable import explain
@@ -82,8 +83,29 @@ def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
     return wrapped
 
 
+def _flushed(main: Callable[[], int | None]) -> int | None:
+    """Runs a tool and prints all it has to say: when Python ends, it would be too late to notice a closed pipe."""
+    try:
+        status = main()
+    except SystemExit:  # after --help
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return status
+
+
+def _close_quietly() -> None:
+    """Sends what is still to be printed nowhere: a reader such as ``head`` has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+
+
 def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val', 'test')) -> None:
-    """Checks that the files and folders that the config's datasets name are there, and that lists of images are such.
+    """Checks that the files and folders that the config's datasets name are there, and that images and lists are such.
 
     Args:
         config: A config with ``train_dataloader`` and so on.
@@ -111,6 +133,7 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
                     raise UserError(
                         f'{key} ({dataset.get("type")}) expects {path}, which does not exist. '
                         f'Prepare the data or set {key}.data_root with --cfg-options.' + _digits_hint(path))
+            check_not_empty(key, dataset)
             check_configured_list(key, dataset)
 
 
