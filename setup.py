@@ -108,6 +108,9 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=['mmkd', 'mmkd.*']),
+    # An editable install then puts this folder on the path. Otherwise it would be a finder that comes after the path,
+    # where a Python started beside a clone named mmkd finds that folder instead of the package.
+    package_dir={'': '.'},
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],

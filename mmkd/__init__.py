@@ -12,8 +12,8 @@ try:
     import mmengine  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"mmkd expects MMEngine, which cannot be imported: {error}. pip install 'mmkd[onedl]', or for the original "
-        "OpenMMLab stack 'mmkd[openmmlab]'.") from error
+        f"mmkd expects MMEngine, which cannot be imported: {error}. In the folder of mmkd's clone: "
+        "pip install -e '.[onedl]', or for the original OpenMMLab stack: pip install -e '.[openmmlab]'") from error
 
 from .datasets.archives.backend import register_archive_backend
 from .ops.mmcv_fallback import install_mmcv_fallback

@@ -1,5 +1,6 @@
 """What a wheel and an editable install hold, and how MMEngine finds mmkd's configs."""
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -29,6 +30,27 @@ def checkout(tmp_path):
     folder = copy_checkout(tmp_path / 'check out')
     (tmp_path / 'user.py').write_text(f"_base_ = 'mmkd::{CONFIG}'\nlr = 1\n")
     return folder
+
+
+def test_beside_a_clone_of_the_same_name_an_editable_install_is_found(tmp_path):
+    """Python started there looks into that folder first: it must not take it for the package."""
+    checkout = copy_checkout(tmp_path / 'mmkd')
+    build('build_editable', checkout, tmp_path)
+    with zipfile.ZipFile(next(tmp_path.glob('mmkd-*.whl'))) as wheel:
+        wheel.extractall(tmp_path / 'site')
+    code = f'import site; site.addsitedir({str(tmp_path / "site")!r}); import mmkd; print(mmkd.__file__)'
+    assert run_python(['-c', code], tmp_path) == str(checkout / 'mmkd' / '__init__.py')
+
+
+def test_advice_of_a_missing_mmengine_is_that_of_the_readme(tmp_path):
+    """Without OpenMMLab `import mmkd` says what to install, and README has the same commands."""
+    (tmp_path / 'mmengine.py').write_text('raise ImportError("No module named mmengine")')
+    code = 'try:\n    import mmkd\nexcept ImportError as error:\n    print(error)'
+    text = run_python(['-c', code], tmp_path, path=f'{tmp_path}{os.pathsep}{ROOT}')
+    commands = re.findall(r"pip install \S+ '\S+'", text)
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    assert len(commands) == 2 and 'mmkd expects MMEngine' in text
+    assert [command for command in commands if command not in readme] == []
 
 
 def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):

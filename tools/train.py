@@ -7,6 +7,7 @@ from pathlib import Path
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -90,6 +91,13 @@ def watch_distillation(config: Config) -> None:
         config.custom_hooks = [*hooks, dict(type=f'mmkd.{HOOK}')]
 
 
+def load_teachers(runner: Runner) -> None:
+    """Loads the teachers' weights, before the data are looked at."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    for teacher in getattr(model, 'teachers', {}).values():
+        teacher.load()
+
+
 @one_line_errors
 def main() -> None:
     """Runs the tool."""
@@ -101,6 +109,7 @@ def main() -> None:
     watch_distillation(config)
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    load_teachers(runner)
     count_accumulation(runner)
     for kind in (DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):

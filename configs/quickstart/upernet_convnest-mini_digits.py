@@ -5,3 +5,4 @@ _base_ = [
     '_base_/models/upernet.py', '_base_/datasets/digits_ade.py', '_base_/schedule_scenes.py', '_base_/runtime.py'
 ]
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')

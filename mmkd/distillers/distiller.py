@@ -22,8 +22,9 @@ from .locations import named_locations
 from .models import build_model, read_spec
 from .parts import TeacherParts
 from .schedule import Progress
+from .student_files import take_student_file
 from .taps import Tapped, Taps
-from .teacher import Teacher
+from .teacher import Teacher, dry_runs
 from .teachers import build_teachers, split_tap
 from .term import Term
 from .trained_taps import check_trained
@@ -34,8 +35,9 @@ class Distiller(BaseModel):
     """Trains a student on its own loss and on the terms that compare it with teachers.
 
     A training step runs the student once and each teacher once, on the same augmented batch. For prediction
-    and evaluation it is the student. Its state dict holds ``student.*`` and the terms' own parameters (and the
-    running average, if that is a teacher); a teacher is in no state dict, optimizer, EMA copy or DDP bucket.
+    and evaluation it is the student: it takes a published student's file as well, and reads no teacher's. Its state
+    dict holds ``student.*`` and the terms' own parameters (and the running average, if that is a teacher); a teacher
+    is in no state dict, optimizer, EMA copy or DDP bucket.
 
     Args:
         student: The student: a model dict, ``dict(config='…', options={…})`` or ``dict(timm='…')``,
@@ -79,7 +81,8 @@ class Distiller(BaseModel):
         self._teachers, self.averages = build_teachers(teacher, teacher_taps, model)
         self._updates = OptimizerSteps()
         self._student_taps = Taps(model, [tap for term in self.terms.values() for tap in term.student_taps])
-        self.tapped_shapes = self._dry_run(as_size(input_size))
+        with dry_runs(self._teachers.values(), any(term.reads_weights for term in self.terms.values())):
+            self.tapped_shapes = self._dry_run(as_size(input_size))
 
     @property
     def teachers(self) -> dict[str, Teacher]:
@@ -172,6 +175,11 @@ class Distiller(BaseModel):
                 average.update_parameters(self.student)
         return super().state_dict(*args, **kwargs)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Takes a student's file as well: its names get the prefix ``student.``; see :func:`take_student_file`."""
+        take_student_file(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def _weighted(self, name: str, value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
         """Applies ``task_weight`` to what MMEngine will sum, and leaves accuracies alone."""
         if 'loss' not in name or self.task_weight == 1:
@@ -187,7 +195,9 @@ class Distiller(BaseModel):
         return self
 
     def init_weights(self) -> None:
-        """Initialises the terms, and the student unless it came with weights."""
+        """Loads the teachers' weights, and initialises the terms, and the student unless it came with weights."""
+        for teacher in self._teachers.values():
+            teacher.load()
         for term in self.terms.values():
             term.init_weights()
         if not self._student_is_loaded:

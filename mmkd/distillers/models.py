@@ -118,10 +118,27 @@ def build_model(spec: ModelSpec, role: str) -> BaseModel:
 
 def build_with_report(spec: ModelSpec, role: str) -> tuple[BaseModel, str]:
     """As :func:`build_model`; returns also ``'n of m tensors matched'``, empty without a checkpoint."""
-    report = ''
+    model = build_without_weights(spec, role)
+    return model, load_weights_of(model, spec, role)
+
+
+def build_without_weights(spec: ModelSpec, role: str) -> BaseModel:
+    """Builds a student or a teacher, and leaves all that it reads from a file to :func:`load_weights_of`."""
     if type_name(spec.cfg) == 'TimmClassifier':
         _check_timm_name(spec.cfg.get('model_name'), role)
-    model = ROOT_MODELS.build(ConfigDict(spec.cfg))  # mmdet reads nested configs as attributes
+    return ROOT_MODELS.build(ConfigDict(spec.cfg))  # mmdet reads nested configs as attributes
+
+
+def load_weights_of(model: BaseModel, spec: ModelSpec, role: str) -> str:
+    """Loads a model's checkpoint strictly, or initialises a teacher that has none.
+
+    Returns:
+        ``'n of m tensors matched'``, empty without a checkpoint.
+
+    Raises:
+        UserError: The checkpoint cannot be read or belongs to another model.
+    """
+    report = ''
     if spec.checkpoint is not None:
         weights = load_weights(spec.checkpoint, model.state_dict())
         report = load_strictly(model, weights, f'{role} {type(model).__name__} from {spec.checkpoint}')
@@ -129,7 +146,12 @@ def build_with_report(spec: ModelSpec, role: str) -> tuple[BaseModel, str]:
     elif role == 'teacher':
         _initialise_teacher(model, spec)
     _keep_plain_keys(model)
-    return model, report
+    return report
+
+
+def reads_file(spec: ModelSpec) -> bool:
+    """Whether a teacher's weights come from a file, by its checkpoint or an ``init_cfg``."""
+    return spec.checkpoint is not None or not spec.pretrained and _has_pretrained_init(spec.cfg)
 
 
 def _keep_plain_keys(model: BaseModel) -> None:

@@ -1,4 +1,6 @@
 """Building the teachers of a recipe: one, several by name, or the student's running average."""
+from functools import partial
+
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import nn
@@ -9,7 +11,7 @@ from mmkd.utils.building.signatures import check_type
 
 from .image_form import as_size, fixed_input_size, teacher_normalisation
 from .inputs import InputAdapter, normalisation
-from .models import build_model, read_spec
+from .models import build_without_weights, load_weights_of, read_spec, reads_file
 from .teacher import Teacher
 
 FORMS = {'type', 'config', 'timm', 'ema'}
@@ -93,11 +95,14 @@ def _build(cfg: dict, taps: list[str], student_preprocessor: nn.Module) -> Teach
     check_type('teacher', 'compile', options.get('compile', False), bool | dict)
     size = cfg.pop('input_size', None)
     spec = read_spec(cfg, 'teacher')
-    model = build_model(spec, 'teacher')
+    model = build_without_weights(spec, 'teacher')
+    load = partial(load_weights_of, model, spec, 'teacher')
+    if not reads_file(spec):
+        load()
     theirs = teacher_normalisation(model, spec.cfg)
     size = as_size(size) if size is not None else fixed_input_size(model, spec.cfg)
     adapter = InputAdapter(normalisation(student_preprocessor), theirs, size)
     if adapter.scale is not None or adapter.flip or size:
         print_log(f"The teacher's input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
                   logger='current')
-    return Teacher(model, taps, adapter, **options)
+    return Teacher(model, taps, adapter, load=load if reads_file(spec) else None, **options)
