@@ -18,6 +18,7 @@ except ImportError as error:
 from .ops.mmcv_fallback import install_mmcv_fallback
 from .utils.archive_backend import register_archive_backend
 from .utils.config_paths import register_config_paths
+from .utils.optional_imports import hush_onedl
 from .utils.plain_files import register_plain_files
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ install_mmcv_fallback()
 register_archive_backend()
 register_config_paths()
 register_plain_files()
+hush_onedl()
 
 __all__ = ['__version__', 'get_model', 'list_models']
 
