@@ -19,7 +19,7 @@ from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.build import is_distiller, type_name
 from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
 from mmkd.utils.configs import load_config
-from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.utils.distributed import ignore_stride_warnings, prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
 
 HOOK = 'DistillationHook'
@@ -99,6 +99,7 @@ def main() -> None:
     check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
     watch_distillation(config)
     prepare_cpu_processes(config)
+    ignore_stride_warnings()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     count_accumulation(runner)
     for kind in (DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook):
