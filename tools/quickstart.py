@@ -31,7 +31,7 @@ FIGURES = {
     'curves.png': 'Top-1 of the students on the validation digits over the epochs.',
     'detection.png': 'Mask R-CNN on the first validation scenes: '
                      'objects with a score of 0.3 or more, the best in each place.',
-    'segmentation.png': 'UperNet on the first validation scenes.',
+    'segmentation.png': 'UperNet on the first validation scenes, and the mean IoU of the classes in each.',
 }
 ORIGINS = dict(scratch='backbone from scratch', alone='backbone: student alone',
                distilled='backbone: distilled student')
@@ -150,7 +150,8 @@ def draw_figures(plan: Plan) -> None:
     """Draws the curves of the students, and what detectors and segmentors see."""
     from mmengine.utils import import_modules_from_strings
 
-    from mmkd.analysis.figures import draw_curves, draw_scenes
+    from mmkd.analysis.figures import draw_curves
+    from mmkd.analysis.scene_figures import draw_scenes
     from mmkd.analysis.scene_predictions import predict_scenes
     from mmkd.zoo import load_safely_everywhere
     load_safely_everywhere()
