@@ -119,8 +119,8 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
     table = markdown_table(rows, alone, teacher, durations)
     write_json(args.work_dir / 'comparison.json', dict(teacher=teacher, alone=alone, methods=rows, seconds=durations))
     write_text(args.work_dir / 'comparison.md', table)
-    draw_gains(args.work_dir / 'comparison.png', rows, f'Gain over the student alone, mean of {args.seeds} seeds ± 1 '
-               'standard error')
+    draw_gains(args.work_dir / 'comparison.png', rows, 'Gain over the student alone, ' + (
+        f'mean of {args.seeds} seeds ± 1 standard error' if args.seeds > 1 else 'one seed'))
     print(f'\n{table}\n± is one standard error over {args.seeds} seeds, gains are paired by seed. Took '
           f'{clock(seconds)}. Beside it in {args.work_dir}: comparison.md, comparison.json, comparison.png', flush=True)
 
