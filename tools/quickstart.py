@@ -19,6 +19,7 @@ from mmkd.utils.job_runs import run_interruptible, run_jobs
 from mmkd.utils.jobs import remove_job_folder
 from mmkd.utils.progress import clock, shown
 from mmkd.utils.run_logs import last_checkpoint, read_scalars
+from mmkd.utils.tables import text_table
 from mmkd.utils.tool_paths import tool_path, working_root
 from mmkd.utils.versions import usable_cores
 
@@ -141,7 +142,8 @@ def report(plan: Plan, watch: Stopwatch) -> None:
         commands += [shown(run['command']), *([run['metrics']['then']] if 'then' in run['metrics'] else [])]
     write_json(folder / 'report.json', content)
     write_text(folder / 'report.md', reports.markdown(content, commands, FIGURES))
-    print(f'\n{reports.text_table(reports.table(content))}\n\n{reports.CAVEAT}\n'
+    header, *rows = reports.table(content)
+    print(f'\n{text_table(header, rows, rule=True)}\n\n{reports.CAVEAT}\n'
           f'Took {clock(seconds)}. Report: {folder / "report.md"}, {folder / "report.json"}; figures: '
           f'{", ".join(FIGURES)} beside it.', flush=True)
 

@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
+from mmkd.utils.tables import markdown_table
+
 from .figures import DPI
 from .quickstart_report import paired_gain, summary
 
@@ -38,8 +40,8 @@ def compare(students: Mapping[str, Sequence[float]], alone: Sequence[float], tea
     return dict(sorted(rows.items(), key=lambda item: -item[1]['direct_gain']['mean']))
 
 
-def markdown_table(rows: Mapping[str, dict], alone: Sequence[float], teacher: float,
-                   seconds: Mapping[str, float]) -> str:
+def comparison_table(rows: Mapping[str, dict], alone: Sequence[float], teacher: float,
+                     seconds: Mapping[str, float]) -> str:
     """The comparison as a Markdown table; ± is one standard error.
 
     Args:
@@ -48,13 +50,12 @@ def markdown_table(rows: Mapping[str, dict], alone: Sequence[float], teacher: fl
         teacher: Top-1 of the teacher.
         seconds: Method (and ``alone``) to the mean seconds of a run.
     """
-    lines = [HEADER, ('---', *['---:'] * (len(HEADER) - 1)),
-             ('*teacher*', f'{teacher:.1f}', '', '', ''),
+    lines = [('*teacher*', f'{teacher:.1f}', '', '', ''),
              ('*student alone*', _with_error(summary(alone), '.1f'), '', '', f'{seconds["alone"]:.0f}')]
     for name, row in rows.items():
         lines.append((name, _with_error(row['top1'], '.1f'), _with_error(row['direct_gain'], '+.1f'),
                       _with_error(row['effective_gain'], '+.1f'), f'{seconds[name]:.0f}'))
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines) + '\n'
+    return markdown_table(HEADER, lines, numbers=True)
 
 
 def draw_gains(path: Path, rows: Mapping[str, dict], title: str) -> None:
@@ -100,8 +101,8 @@ def _cut(axes: Axes, bars: BarContainer, gains: Sequence[Mapping], names: Sequen
         up = means[place] > 0
         axes.set_ylim(**{'top' if up else 'bottom': end if up else -end})
         bars[place].set_hatch('//')
-        axes.text(place, 0.97 * (end if up else -end), f'{means[place]:+.1f}', ha='center', va='top' if up else 'bottom',
-                  fontsize=8, bbox=dict(facecolor='white', pad=1.5, linewidth=0))
+        axes.text(place, 0.97 * (end if up else -end), f'{means[place]:+.1f}', ha='center',
+                  va='top' if up else 'bottom', fontsize=8, bbox=dict(facecolor='white', pad=1.5, linewidth=0))
     beyond = ', '.join(f'{names[place]} is at {_with_error(gains[place], "+.1f")}' for place in cut)
     return f'The axis is cut: {beyond}.' if cut else ''
 

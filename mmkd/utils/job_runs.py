@@ -7,13 +7,13 @@ from pathlib import Path
 
 from .files import lock_folder
 from .jobs import OUTPUT, Job, JobError, Scheduler
-from .progress import Progress
+from .progress import JobProgress
 
 TAIL_LINES = 30
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-class _ObservedProgress(Progress):
+class _ObservedProgress(JobProgress):
     """Progress that calls a function now and then."""
 
     def __init__(self, jobs: list[Job], slots: int, on_tick: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mmkd.analysis.method_comparison import compare, draw_gains, markdown_table
+from mmkd.analysis.method_comparison import compare, comparison_table, draw_gains
 
 ALONE, STUDENTS = [76.0, 78.0], dict(worse=[75.0, 76.5], nkd=[80.0, 83.0])
 
@@ -27,7 +27,7 @@ def test_paired_by_seed_and_sorted():
 
 def test_table_and_chart(tmp_path):
     rows = compare(STUDENTS, ALONE, 90.)
-    lines = markdown_table(rows, ALONE, 90., dict(alone=20., nkd=25., worse=30.)).splitlines()
+    lines = comparison_table(rows, ALONE, 90., dict(alone=20., nkd=25., worse=30.)).splitlines()
     assert lines[2] == '| *teacher* | 90.0 |  |  |  |' and lines[3] == '| *student alone* | 77.0 ± 1.0 |  |  | 20 |'
     assert lines[4] == '| nkd | 81.5 ± 1.5 | +4.5 ± 0.5 | +5.0 ± 0.6 | 25 |'
     draw_gains(tmp_path / 'gains.png', rows, 'Gains')

@@ -16,12 +16,12 @@ from mmkd.benchmarks.large_kernel_speed import (
     PLAIN,
     Case,
     conv2d_branches,
-    peak_bytes,
     relative_error,
     runs_of,
     time_all,
     time_runs,
 )
+from mmkd.benchmarks.timing import peak_bytes
 from mmkd.layers import LargeKernel, large_kernel
 from mmkd.ops import large_kernel_depthwise_branches
 from mmkd.utils import UserError
