@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmkd.engine.explained_loading import explain_loading
 from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
+from mmkd.engine.late_schedules import leave_out_late_schedules
 from mmkd.engine.resuming import make_resumable
 from mmkd.engine.whole_checkpoints import keep_checkpoints_whole
 from mmkd.utils import UserError
@@ -98,6 +99,7 @@ def main() -> None:
     config = merge_args(load_config(args.config, args.cfg_options), args)
     check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
     watch_distillation(config)
+    leave_out_late_schedules(config)
     prepare_cpu_processes(config)
     ignore_stride_warnings()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
