@@ -24,14 +24,25 @@ def leave_out_late_schedules(config: Config) -> None:
 
 
 def _in_time(schedules: Mapping | list, config: Config) -> list:
-    kept = []
+    kept, loop = [], config.get('train_cfg') or {}
     for schedule in [schedules] if isinstance(schedules, Mapping) else schedules:
-        unit = 'epochs' if schedule.get('by_epoch', True) else 'iters'
-        length, begin = config.train_cfg.get(f'max_{unit}'), schedule.get('begin', 0)
-        if length is None or begin < max(length, 1) or 'end' in schedule:
-            kept.append(schedule)
+        if _is_late(schedule, loop):
+            unit = _unit(schedule)
+            print_log(f'{type_name(schedule)} is left out: it begins after {schedule["begin"]} {unit}, and training '
+                      f'ends after {loop[f"max_{unit}"]} (train_cfg.max_{unit}). To reach it, train longer or give it '
+                      'an earlier begin.', 'current', 30)
         else:
-            print_log(f'{type_name(schedule)} is left out: it begins after {begin} {unit}, and training ends after '
-                      f'{length} (train_cfg.max_{unit}). To reach it, train longer or give it an earlier begin.',
-                      'current', 30)
+            kept.append(schedule)
     return kept
+
+
+def _unit(schedule: Mapping) -> str:
+    return 'epochs' if schedule.get('by_epoch', True) else 'iters'
+
+
+def _is_late(schedule: object, loop: Mapping) -> bool:
+    """Whether a schedule begins when training has ended; what is no schedule is left for MMEngine to refuse."""
+    if not isinstance(schedule, Mapping) or 'end' in schedule:
+        return False
+    begin, length = schedule.get('begin', 0), loop.get(f'max_{_unit(schedule)}')
+    return isinstance(begin, int) and isinstance(length, int) and begin >= max(length, 1)

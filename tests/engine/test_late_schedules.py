@@ -39,7 +39,7 @@ def test_recipes_of_one_epoch(recipe):
     ([COSINE | dict(by_epoch=False)], dict(max_iters=20), []),
     ([COSINE | dict(end=300)], dict(max_epochs=20), [COSINE | dict(end=300)]), (COSINE, dict(max_epochs=5), []),
     (dict(one=[WARMUP, COSINE], two=COSINE), dict(max_epochs=5), dict(one=[WARMUP], two=[])),
-    (None, dict(max_epochs=5), None)])
+    (None, dict(max_epochs=5), None), ([5, dict(begin='x')], dict(max_epochs=5), [5, dict(begin='x')])])
 def test_what_begins_too_late_is_left_out(schedules, loop, kept):
     config = Config(dict(param_scheduler=schedules, train_cfg=loop))
     leave_out_late_schedules(config)
