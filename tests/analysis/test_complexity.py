@@ -139,6 +139,16 @@ def test_tool_takes_the_recipes_size(capsys, shape, title):
     assert lines[2].split()[2] == f'{flops / 1e9:.2f}'
 
 
+def test_tool_needs_no_weights(capsys, tmp_path):
+    pytest.importorskip('mmpretrain.models')
+    config = tmp_path / 'pretrained.py'
+    config.write_text(f"_base_ = '{ROOT}/configs/quickstart/convnest-mini_digits-5shot.py'\n"
+                      'model = dict(backbone=dict(init_cfg=dict(\n'
+                      "    type='Pretrained', checkpoint='nowhere.pth', prefix='backbone.', _delete_=True)))\n")
+    run_tool(str(config), '--shape', '32', '--sparsity', '0.4', '--draws', '1')
+    assert 'non-zero, 40% snip' in capsys.readouterr().out
+
+
 def test_tool_counts_a_detector_at_the_papers_size(capsys):
     pytest.importorskip('mmdet')
     run_tool(str(ROOT / 'configs' / 'convnest' / 'mask-rcnn_convnest-tiny_fpn_3x_coco.py'))

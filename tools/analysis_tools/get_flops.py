@@ -3,13 +3,14 @@ import argparse
 import logging
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from mmkd.analysis import Complexity, count_complexity, paper_shape, published_complexity
+from mmkd.analysis.weightless import strip_weights
 from mmkd.distillers.image_form import as_size, image_channels
 from mmkd.distillers.models import student_config
 from mmkd.sparsity import erk, snip, uniform
@@ -156,7 +157,7 @@ def main() -> None:
     config = student_config(recipe)
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     torch.manual_seed(args.seed)
-    model = MODELS.build(config.model)
+    model = MODELS.build(ConfigDict(strip_weights(config.model)))  # none is needed, and none may be there
     shape = shape or recipe_shape(recipe, model) or paper_shape(model)
     dense = count_complexity(model, shape)
     print(f'{args.config}, {shape[1]}x{shape[2]} (height x width)')
