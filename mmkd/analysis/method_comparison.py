@@ -55,7 +55,7 @@ def comparison_table(rows: Mapping[str, dict], alone: Sequence[float], teacher: 
     for name, row in rows.items():
         lines.append((name, _with_error(row['top1'], '.1f'), _with_error(row['direct_gain'], '+.1f'),
                       _with_error(row['effective_gain'], '+.1f'), f'{seconds[name]:.0f}'))
-    return markdown_table(HEADER, lines, numbers=True)
+    return markdown_table(HEADER, lines, words=1)
 
 
 def draw_gains(path: Path, rows: Mapping[str, dict], title: str) -> None:

@@ -22,13 +22,13 @@ def text_table(header: Iterable[str], rows: Iterable[Sequence[str]], rule: bool 
                      for line in lines)
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = False) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int | None = None) -> str:
     """A Markdown table, ending in a line break.
 
     Args:
         header: Title of each column.
         rows: The cells of each row.
-        numbers: Whether all columns but the first are of numbers, to be set flush right.
+        words: How many columns hold words, from the left; the others hold numbers, flush right. None: all.
     """
-    rule = ['---', *['---:' if numbers else '---'] * (len(header) - 1)]
+    rule = ['---' if words is None or place < words else '---:' for place in range(len(header))]
     return ''.join(f'| {" | ".join(row)} |\n' for row in (header, rule, *rows))

@@ -11,4 +11,4 @@ def test_text():
 
 def test_markdown():
     assert markdown_table(('a', 'b'), [('1', '2')]) == '| a | b |\n| --- | --- |\n| 1 | 2 |\n'
-    assert markdown_table(('a', 'b'), [], numbers=True) == '| a | b |\n| --- | ---: |\n'
+    assert markdown_table(('a', 'b'), [], words=1) == '| a | b |\n| --- | ---: |\n'
