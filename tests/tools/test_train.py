@@ -249,3 +249,9 @@ def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
             weights = [state[name] for name in checkpoint['sparsity']['masks']]
             zeros = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
             assert zeros == pytest.approx(0.4, abs=0.005)
+
+
+def test_one_epoch_of_a_recipe_with_a_warm_up(workplace):
+    options = ['train_cfg.max_epochs=1', 'train_dataloader.dataset.times=1', 'val_dataloader.dataset.indices=20']
+    assert call('train.py', CONVNEST, '--work-dir', 'one-epoch', '--cfg-options', *options, cwd=workplace) == 0
+    assert (workplace / 'one-epoch' / 'epoch_1.pth').is_file()
