@@ -19,6 +19,7 @@ from .datasets.archives.backend import register_archive_backend
 from .ops.mmcv_fallback import install_mmcv_fallback
 from .utils.configs.paths import register_config_paths
 from .utils.files.plain import register_plain_files
+from .utils.optional_imports import hush_onedl
 
 if TYPE_CHECKING:
     from .apis import get_model, list_models
@@ -27,6 +28,7 @@ install_mmcv_fallback()
 register_archive_backend()
 register_config_paths()
 register_plain_files()
+hush_onedl()
 
 __all__ = ['__version__', 'get_model', 'list_models']
 

@@ -1,5 +1,5 @@
 """What the taps of a model read, as shapes and as a table of a recipe's terms."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 import torch
@@ -93,20 +93,6 @@ def weight_lines(weight: WeightSchedule) -> list[str]:
     if weight.stop is not None:
         lines.append(f'0 from {weight.stop} {unit}')
     return lines
-
-
-def format_table(header: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lays cells out in columns, those of several lines included; columns with nothing to say are left out."""
-    cells = [[cell.split('\n') for cell in row] for row in rows]
-    columns = [(title, [row[place] for row in cells]) for place, title in enumerate(header)]
-    columns = [(title, column) for title, column in columns if any(any(cell) for cell in column)]
-    widths = [max(len(line) for cell in [[title], *column] for line in cell) for title, column in columns]
-    lines = [[title for title, _ in columns]]
-    for place in range(len(cells)):
-        height = max(len(column[place]) for _, column in columns)
-        lines += [[(column[place] + [''] * height)[line] for _, column in columns] for line in range(height)]
-    return '\n'.join('  '.join(f'{text:<{width}}' for text, width in zip(line, widths, strict=True)).rstrip()
-                     for line in lines)
 
 
 def _connector_lines(term: Term, config: dict | list | None) -> list[str]:

@@ -292,3 +292,7 @@ def test_an_empty_folder_is_named_before_training(workplace, tmp_path, capsys):
     call('analysis_tools/check_recipe.py', CONVNEST, '--cfg-options', *options, cwd=workplace)
     for text in (said, capsys.readouterr().out):
         assert 'expects images that end in .jpg' in ' '.join(text.split()) and 'got 1 .webp' in ' '.join(text.split())
+def test_one_epoch_of_a_recipe_with_a_warm_up(workplace):
+    options = ['train_cfg.max_epochs=1', 'train_dataloader.dataset.times=1', 'val_dataloader.dataset.indices=20']
+    assert call('train.py', CONVNEST, '--work-dir', 'one-epoch', '--cfg-options', *options, cwd=workplace) == 0
+    assert (workplace / 'one-epoch' / 'epoch_1.pth').is_file()

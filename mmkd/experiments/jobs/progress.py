@@ -12,7 +12,7 @@ LINE_SECONDS = 15.0
 TRUSTED_SECONDS = 30.0  # what is expected counts as much as what was measured in this time
 
 
-class Progress:
+class JobProgress:
     """Tells how far all jobs are, which ones run, and about how long the rest takes.
 
     Jobs count by their expected seconds, since an iteration of one takes many times that of another.

@@ -1,4 +1,6 @@
-"""Several processes on a machine without an accelerator."""
+"""Several processes: without an accelerator, and without warnings that mean nothing."""
+import warnings
+
 import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -22,3 +24,12 @@ def prepare_cpu_processes(config: Config) -> None:
             device_ids=None,
             broadcast_buffers=False,
             find_unused_parameters=config.get('find_unused_parameters', False))
+
+
+def ignore_stride_warnings() -> None:
+    """Leaves out DDP's warning of the strides of gradients.
+
+    PyTorch's convolutions give the gradient of a depthwise or 1×1 weight another stride along its axis of one element.
+    No element moves by that, and nothing takes longer, but DDP compares all strides and warns once a run.
+    """
+    warnings.filterwarnings('ignore', 'Grad strides do not match bucket view strides')
