@@ -37,6 +37,7 @@ html_title = f'mmkd {release}'
 html_static_path = ['_static']
 html_css_files = ['site.css']
 html_theme_options = {'navigation_with_keys': True}
+add_module_names = False  # the page's title has the module
 html_copy_source = False
 html_show_sphinx = False
 copybutton_prompt_text = r'\$ |>>> '

@@ -9,8 +9,14 @@ from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
 LOGGER = logging.getLogger(__name__)
-# docutils does not know these: MathML stretches brackets by itself, and has one kind of dots.
-REPLACED = {r'\\[bB]igg?[lrm]?(?![A-Za-z])': '', r'\\dots(?![A-Za-z])': r'\\ldots', '×': r'\\times '}
+# docutils does not know these: MathML stretches brackets by itself, and has one kind of dots. An index behind an accent
+# would be drawn below it.
+REPLACED = {
+    r'(\\(?:wide)?(?:hat|bar|tilde))\s*(\w|\{[^{}]*\}|\\[a-z]+)(?=[_^])': r'{\1{\2}{}}',
+    r'\\[bB]igg?[lrm]?(?![A-Za-z])': '',
+    r'\\dots(?![A-Za-z])': r'\\ldots',
+    '×': r'\\times ',
+}
 
 
 def to_mathml(formula: str, as_block: bool) -> str:

@@ -42,14 +42,15 @@ def _module_page(name: str, has_members: bool) -> str:
 def _package_page(folder: Path, modules: list[Path]) -> str:
     """What a package is for, a table of its public names, and its modules."""
     name = module_name(folder / '__init__.py')
-    rows = []
+    rows = {'class': '', 'func': ''}  # classes first: recipes name them
     for path in modules:
         for node in public_names(ast.parse(path.read_text(encoding='utf-8'))):
             role = 'class' if isinstance(node, ast.ClassDef) else 'func'
-            rows.append(f'   * - :{role}:`~{module_name(path)}.{node.name}`\n'
-                        f'     - {first_sentence(ast.get_docstring(node))}\n')
-    table = f'.. list-table::\n   :widths: 30 70\n\n{"".join(rows)}\n' if rows else ''
-    listed = ''.join(f'   {module_name(path)}\n' for path in modules)
+            rows[role] += (f'   * - :{role}:`~{module_name(path)}.{node.name}`\n'
+                           f'     - {first_sentence(ast.get_docstring(node))}\n')
+    every = ''.join(rows.values())
+    table = f'.. list-table::\n   :widths: 30 70\n\n{every}\n' if every else ''
+    listed = ''.join(f'   {module_name(path).removeprefix(name + ".")} <{module_name(path)}>\n' for path in modules)
     return (f'{_title(name)}\n.. automodule:: {name}\n   :no-members:\n   :no-index:\n\n{table}'
             f'.. toctree::\n   :hidden:\n\n{listed}')
 
@@ -92,7 +93,7 @@ def write_configs() -> set[Path]:
     shown, pages, families = shown_root_pages(), set(), []
     for folder in sorted(path for path in (ROOT / 'configs').iterdir() if path.is_dir() and path.name not in SKIPPED):
         readme = folder / 'README.md'
-        text = relink(readme.read_text(encoding='utf-8'), folder, shown) if readme.is_file() else f'# {folder.name}\n'
+        text = relink(readme.read_text(encoding='utf-8'), folder, shown) if readme.is_file() else f'# Shared parts: `{folder.name}`\n'
         blocks = []
         for path in sorted(folder.rglob('*.py')):
             heading = path.relative_to(folder).with_suffix('').as_posix()

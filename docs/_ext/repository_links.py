@@ -13,6 +13,8 @@ HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parent
 INCLUDE = re.compile(r'^```\{include\} (\.\./\S+\.md)\n```$', re.MULTILINE)
 LINK = re.compile(r'(?<=\]\()(?!\w+:|#|/)([^)#\s]+)(#[^)\s]*)?(?=\))')
+# A page that is named by its path gets its title.
+NAMED = re.compile(r'\[[\w./-]+\.md\](?=\(\S+\.md(?:#[^)\s]*)?\))')
 FENCE = re.compile(r'^(```.*?^```)$', re.MULTILINE | re.DOTALL)
 
 
@@ -54,7 +56,7 @@ def relink(text: str, folder: Path, pages: dict[Path, str]) -> str:
         return f'/{os.path.relpath(target, HERE)}{anchor}'
 
     parts = FENCE.split(text)
-    return ''.join(part if part.startswith('```') else LINK.sub(rewritten, part) for part in parts)
+    return ''.join(part if part.startswith('```') else NAMED.sub('[]', LINK.sub(rewritten, part)) for part in parts)
 
 
 def _config_page(target: Path) -> str:
