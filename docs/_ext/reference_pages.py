@@ -93,7 +93,9 @@ def write_configs() -> set[Path]:
     shown, pages, families = shown_root_pages(), set(), []
     for folder in sorted(path for path in (ROOT / 'configs').iterdir() if path.is_dir() and path.name not in SKIPPED):
         readme = folder / 'README.md'
-        text = relink(readme.read_text(encoding='utf-8'), folder, shown) if readme.is_file() else f'# Shared parts: `{folder.name}`\n'
+        text = f'# Shared parts: `{folder.name}`\n'
+        if readme.is_file():
+            text = relink(readme.read_text(encoding='utf-8'), folder, shown)
         blocks = []
         for path in sorted(folder.rglob('*.py')):
             heading = path.relative_to(folder).with_suffix('').as_posix()
@@ -103,7 +105,8 @@ def write_configs() -> set[Path]:
         title = re.search(r'^# (.+)$', text, re.MULTILINE)[1]
         families.append(f'- [{title}]({folder.name}.md)\n')
     hidden = ''.join(re.findall(r'\((.+\.md)\)\n', line)[0] + '\n' for line in families)
-    pages.add(write(CONFIGS / 'index.md', f'# Configs\n\n{"".join(families)}\n```{{toctree}}\n:hidden:\n\n{hidden}```\n'))
+    index = f'# Configs\n\n{"".join(families)}\n```{{toctree}}\n:hidden:\n\n{hidden}```\n'
+    pages.add(write(CONFIGS / 'index.md', index))
     return pages
 
 

@@ -1,4 +1,4 @@
-"""Every command of README and the pages names a tool that is there, with options that it has, and files that are there."""
+"""Every command of README and the pages names a tool, options and files that are there."""
 import re
 import shlex
 from contextlib import redirect_stdout
@@ -11,7 +11,7 @@ from tests.docs.pages import DOCS, ROOT, commands, text_of
 from tests.tools.conftest import call
 
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(DOCS.glob('*.md'))]
-FOREIGN = {'pip', 'mim', 'tensorboard', 'sphinx-build', 'git', 'pre-commit', 'ruff', 'mypy', 'cd', 'export', 'conda',
+FOREIGN = {'.', 'pip', 'mim', 'tensorboard', 'sphinx-build', 'git', 'pre-commit', 'ruff', 'mypy', 'cd', 'export', 'conda',
            'source', 'bash -c', 'python -c', 'python -m pytest', 'python -m venv', 'python -m http.server',
            'python -m build'}
 EXAMPLES = {'my_recipe.py', 'my_teacher.py', 'my_student.py'}  # names that stand for a reader's own file
@@ -56,7 +56,8 @@ def options_of(tool: str) -> str:
     path = ROOT / tool
     if path.suffix == '.sh':
         return path.read_text(encoding='utf-8') + (options_of(FLAGS_OF[tool]) if tool in FLAGS_OF else '')
-    with redirect_stdout(StringIO()) as printed:
+    with redirect_stdout(StringIO()) as printed, pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path.parent))
         assert call(tool.removeprefix('tools/'), '--help', cwd=ROOT) == 0
     return printed.getvalue()
 
@@ -89,7 +90,7 @@ def test_tools_options_and_configs_are_there(page):
 
 @pytest.mark.parametrize('tool', ['show_taps.py', 'get_flops.py'])
 def test_what_the_analysis_page_prints(tool, capsys):
-    pattern = rf'```bash\n(python tools/analysis_tools/{tool} .*)\n```\n\n```\n(.*?)```'
+    pattern = rf'```bash\n(python tools/analysis_tools/{tool} [^\n]*)\n```\n\n```\n(.*?)```'
     command, output = re.search(pattern, text_of('analysis.md'), re.DOTALL).groups()
     capsys.readouterr()
     assert call(f'analysis_tools/{tool}', *shlex.split(command)[2:], cwd=ROOT) == 0

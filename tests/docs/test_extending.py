@@ -59,9 +59,8 @@ def test_the_hook_trains(copied, home):
     short = ['train_cfg.max_epochs=2', 'train_cfg.val_interval=2', 'train_dataloader.dataset.times=1',
              'train_dataloader.batch_size=25', 'val_dataloader.dataset.indices=32',
              'test_dataloader.dataset.indices=32']
-    run(copied, 'tools/train.py', 'configs/quickstart/slak-mini_digits.py', '--work-dir', 'work_dirs/quickstart/teacher',
-        '--cfg-options', *short[:2],
-        'train_dataloader.dataset.indices=64', *short[4:])
+    run(copied, 'tools/train.py', 'configs/quickstart/slak-mini_digits.py', '--work-dir',
+        'work_dirs/quickstart/teacher', '--cfg-options', *short[:2], 'train_dataloader.dataset.indices=64', *short[4:])
     run(copied, *train, '--cfg-options', 'model.teacher.checkpoint=work_dirs/quickstart/teacher/epoch_2.pth', *short)
     log = next((copied / 'work_dirs/kd_falling').glob('*/*.log')).read_text(encoding='utf-8')
     assert 'loss_kd' in log and 'TemperatureHook' in log
