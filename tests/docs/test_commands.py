@@ -29,6 +29,7 @@ def bash_lines(text: str) -> list[str]:
 
 def words_of(line: str) -> list[str]:
     """The words of a command, without the variables in front of it and what it is piped into."""
+    line = re.sub(r'^for .*?; do (.*?);? done$', r'\1', line.strip())
     words = shlex.split(line.partition(' | ')[0], comments=True)
     while words and re.match(r'[A-Z_]+=', words[0]):
         words.pop(0)

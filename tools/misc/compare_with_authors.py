@@ -155,8 +155,8 @@ def differences(row: Comparison, clones: Path) -> tuple[float, float]:
     student, teacher, target = inputs_of(row.inputs)
     theirs, ours = row.theirs(code, student, teacher, target), row.ours(student, teacher, target)
     gradients = [torch.autograd.grad(loss, student)[0] for loss in (theirs, ours)]
-    return (float((ours - theirs).abs() / theirs.abs()),
-            float((gradients[1] - gradients[0]).abs().max() / gradients[0].abs().max()))
+    return (((ours - theirs).abs() / theirs.abs()).item(),
+            ((gradients[1] - gradients[0]).abs().max() / gradients[0].abs().max()).item())
 
 
 def commit_of(clone: Path) -> str:
