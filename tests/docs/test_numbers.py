@@ -32,7 +32,8 @@ def test_every_method_has_a_row_with_its_settings():
 
 def test_gains_are_those_of_the_accuracies():
     """Mean gain is the difference of means, and Effective Gain that over the teacher's, up to rounding."""
-    teacher, alone = (float(re.search(rf'\| \*{name}\* \| ([\d.]+)', METHODS)[1]) for name in ('teacher', 'student alone'))
+    teacher, alone = (float(re.search(rf'\| \*{name}\* \| ([\d.]+)', METHODS)[1])
+                      for name in ('teacher', 'student alone'))
     for name, (_, top1, direct, effective, *_) in method_rows().items():
         top1, direct, effective = (float(cell.split()[0]) for cell in (top1, direct, effective))
         assert abs(direct - (top1 - alone)) < 0.11 and abs(effective - 100 * direct / teacher) < 0.12, name
