@@ -23,7 +23,7 @@ def shown_root_pages() -> dict[Path, str]:
     pages = {}
     for page in HERE.glob('*.md'):
         for target in INCLUDE.findall(page.read_text(encoding='utf-8')):
-            pages[(HERE / target).resolve()] = f'/{page.name}'
+            pages[_plain(HERE / target)] = f'/{page.name}'
     return pages
 
 
@@ -46,7 +46,7 @@ def relink(text: str, folder: Path, pages: dict[Path, str]) -> str:
         The text, with paths that begin at the site's source.
     """
     def rewritten(match: re.Match) -> str:
-        target, anchor = (folder / match[1]).resolve(), match[2] or ''
+        target, anchor = _plain(folder / match[1]), match[2] or ''
         if target in pages:
             return pages[target] + anchor
         if target.is_relative_to(HERE):
@@ -57,6 +57,11 @@ def relink(text: str, folder: Path, pages: dict[Path, str]) -> str:
 
     parts = FENCE.split(text)
     return ''.join(part if part.startswith('```') else NAMED.sub('[]', LINK.sub(rewritten, part)) for part in parts)
+
+
+def _plain(path: Path) -> Path:
+    """A path without ``..``; links of the file system are kept, so that a tree of them can be built, too."""
+    return Path(os.path.normpath(path))
 
 
 def _config_page(target: Path) -> str:

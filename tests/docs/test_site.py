@@ -82,7 +82,7 @@ def test_every_formula_can_be_drawn(extensions):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)  # a minute and a half of one core
 def test_sphinx_builds_without_a_warning(extensions, tmp_path):
     shutil.copytree(DOCS, tmp_path / 'docs', ignore=shutil.ignore_patterns('_build', 'api', 'configs', '__pycache__'))
     for name in {path.name for path in ROOT.iterdir()} - {'docs', '.git', 'work_dirs', 'data'}:
