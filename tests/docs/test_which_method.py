@@ -3,7 +3,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from mmkd import connectors, losses
 
 ROOT = Path(__file__).parents[2]
