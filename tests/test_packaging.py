@@ -1,5 +1,6 @@
 """What a wheel and an editable install hold, and how MMEngine finds mmkd's configs."""
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -38,12 +39,24 @@ def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
         wheel.extractall(tmp_path / 'site')
         metadata = wheel.read(next(name for name in names if name.endswith('METADATA'))).decode()
     assert {'mmkd/.mim/model-index.yml', f'mmkd/.mim/configs/{CONFIG}', 'mmkd/.mim/tools/dist_train.sh',
-            'mmkd/registry.py'} <= set(names)
+            'mmkd/registry.py', 'mmkd/py.typed'} <= set(names)
     assert not [name for name in names if name.startswith(('tests', 'configs', 'tools')) or '__pycache__' in name]
+    assert 'Operating System :: POSIX :: Linux' in metadata and 'Typing :: Typed' in metadata
     required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist')]
     assert required
     assert all('extra ==' in line for line in required)
     assert Path(run_python(['-c', READ_CONFIG], tmp_path, path=tmp_path / 'site')).is_relative_to(tmp_path / 'site')
+
+
+@pytest.mark.parametrize(('line', 'want'), [
+    ('', []), ("repository-code: 'https://example.org/mmkd/'\n", ['Source, https://example.org/mmkd',
+     'Issues, https://example.org/mmkd/issues', 'Changelog, https://example.org/mmkd/blob/main/CHANGELOG.md'])])
+def test_addresses_are_those_of_the_citation(checkout, tmp_path, line, want):
+    citation = re.sub('^repository-code.*\n', '', (ROOT / 'CITATION.cff').read_text(), flags=re.MULTILINE)
+    (checkout / 'CITATION.cff').write_text(citation + line)
+    build('prepare_metadata_for_build_wheel', checkout, tmp_path)
+    lines = next(tmp_path.rglob('METADATA')).read_text().splitlines()
+    assert [text.removeprefix('Project-URL: ') for text in lines if text.startswith('Project-URL')] == want
 
 
 def test_editable_install_links_to_the_sources(checkout, tmp_path):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from .quickstart_figures import DPI
 from .quickstart_report import paired_gain, summary
 
-HEADER = ('method', 'top-1 (%)', 'Direct Gain', 'Effective Gain (%)', 'seconds')
+HEADER = ('method', 'top-1 (%)', 'Direct Gain', 'Effective Gain (%)', 'seconds', 'terms')
 
 
 def compare(students: Mapping[str, Sequence[float]], alone: Sequence[float], teacher: float) -> dict[str, dict]:
@@ -35,7 +35,7 @@ def compare(students: Mapping[str, Sequence[float]], alone: Sequence[float], tea
 
 
 def markdown_table(rows: Mapping[str, dict], alone: Sequence[float], teacher: float,
-                   seconds: Mapping[str, float]) -> str:
+                   seconds: Mapping[str, float], terms: Mapping[str, str]) -> str:
     """The comparison as a Markdown table; ± is one standard error.
 
     Args:
@@ -43,14 +43,45 @@ def markdown_table(rows: Mapping[str, dict], alone: Sequence[float], teacher: fl
         alone: Top-1 of the students without a teacher.
         teacher: Top-1 of the teacher.
         seconds: Method (and ``alone``) to the mean seconds of a run.
+        terms: Method to what :func:`describe_terms` says of its recipe.
     """
-    lines = [HEADER, ('---', *['---:'] * (len(HEADER) - 1)),
-             ('*teacher*', f'{teacher:.1f}', '', '', ''),
-             ('*student alone*', _with_error(summary(alone), '.1f'), '', '', f'{seconds["alone"]:.0f}')]
+    lines = [HEADER, ('---', *['---:'] * (len(HEADER) - 2), '---'),
+             ('*teacher*', f'{teacher:.1f}', '', '', '', ''),
+             ('*student alone*', _with_error(summary(alone), '.1f'), '', '', f'{seconds["alone"]:.0f}', '')]
     for name, row in rows.items():
         lines.append((name, _with_error(row['top1'], '.1f'), _with_error(row['direct_gain'], '+.1f'),
-                      _with_error(row['effective_gain'], '+.1f'), f'{seconds[name]:.0f}'))
+                      _with_error(row['effective_gain'], '+.1f'), f'{seconds[name]:.0f}', terms[name]))
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines) + '\n'
+
+
+def describe_terms(model: Mapping) -> str:
+    """Says which losses a recipe combines, with the arguments and weights that it sets.
+
+    Args:
+        model: The recipe's ``model``, with all bases resolved.
+
+    Returns:
+        For instance ``0.5 × task + NKDLoss(temperature=3, gamma=3.5)``. The student's own loss is left out where its
+        weight is 1, and so are weights of 1; what the recipe leaves to a loss's defaults is not said.
+    """
+    task = model.get('task_weight', 1.)
+    parts = [] if task == 1 else [f'{task:g} × task']
+    for term in model['terms'].values():
+        loss = dict(term['loss'])
+        name = str(loss.pop('type')).rpartition('.')[2]
+        parts.append(f'{_factor(term.get("weight", 1.))}{name}({_arguments(loss)})')
+    return ' + '.join(parts)
+
+
+def _factor(weight: float | Mapping) -> str:
+    if isinstance(weight, Mapping):
+        return f'schedule({_arguments(weight)}) × '
+    return '' if weight == 1 else f'{weight:g} × '
+
+
+def _arguments(values: Mapping) -> str:
+    return ', '.join(f'{name}={value:.4g}' if isinstance(value, float) else f'{name}={value}'
+                     for name, value in values.items())
 
 
 def draw_gains(path: Path, rows: Mapping[str, dict], title: str) -> None:

@@ -2,7 +2,7 @@
 import pytest
 from PIL import Image
 
-from mmkd.experiments.method_comparison import compare, draw_gains, markdown_table
+from mmkd.experiments.method_comparison import compare, describe_terms, draw_gains, markdown_table
 
 ALONE, STUDENTS = [76.0, 78.0], dict(worse=[75.0, 76.5], nkd=[80.0, 83.0])
 
@@ -23,11 +23,25 @@ def test_paired_by_seed_and_sorted():
         compare(dict(nkd=[80.0]), ALONE, 90.)
 
 
+@pytest.mark.parametrize(('model', 'want'), [
+    (dict(terms=dict(nkd=dict(loss=dict(type='mmkd.NKDLoss', temperature=3.0, gamma=3.5), weight=1.0))),
+     'NKDLoss(temperature=3, gamma=3.5)'),
+    (dict(task_weight=0.5, terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss', temperature=1.0), weight=0.5),
+                                      rkd=dict(loss=dict(type='RKDLoss')))),
+     '0.5 × task + 0.5 × KDLoss(temperature=1) + RKDLoss()'),
+    (dict(task_weight=0., terms=dict(a=dict(loss=dict(type='mmkd.ATLoss'), weight=dict(value=1.0, warmup=3)))),
+     '0 × task + schedule(value=1, warmup=3) × ATLoss()')])
+def test_terms_are_described(model, want):
+    assert describe_terms(model) == want
+
+
 def test_table_and_chart(tmp_path):
     rows = compare(STUDENTS, ALONE, 90.)
-    lines = markdown_table(rows, ALONE, 90., dict(alone=20., nkd=25., worse=30.)).splitlines()
-    assert lines[2] == '| *teacher* | 90.0 |  |  |  |' and lines[3] == '| *student alone* | 77.0 ± 1.0 |  |  | 20 |'
-    assert lines[4] == '| nkd | 81.5 ± 1.5 | +4.5 ± 0.5 | +5.0 ± 0.6 | 25 |'
+    lines = markdown_table(rows, ALONE, 90., dict(alone=20., nkd=25., worse=30.),
+                           dict(nkd='NKDLoss(gamma=3)', worse='')).splitlines()
+    assert lines[2] == '| *teacher* | 90.0 |  |  |  |  |'
+    assert lines[3] == '| *student alone* | 77.0 ± 1.0 |  |  | 20 |  |'
+    assert lines[4] == '| nkd | 81.5 ± 1.5 | +4.5 ± 0.5 | +5.0 ± 0.6 | 25 | NKDLoss(gamma=3) |'
     draw_gains(tmp_path / 'gains.png', rows, 'Gains')
     assert Image.open(tmp_path / 'gains.png').size[1] > 400
     draw_gains(tmp_path / 'one.png', compare(dict(kd=[76.0]), [76.0], 90.), 'One seed, no gain')
