@@ -152,8 +152,8 @@ def draw_figures(plan: Plan) -> None:
     """Draws the curves of the students, and what detectors and segmentors see."""
     from mmengine.utils import import_modules_from_strings
 
-    from mmkd.analysis.scene_figures import draw_scenes
     from mmkd.experiments.quickstart_figures import draw_curves
+    from mmkd.experiments.scene_figures import draw_scenes
     from mmkd.experiments.scene_predictions import predict_scenes
     from mmkd.zoo import load_safely_everywhere
     load_safely_everywhere()

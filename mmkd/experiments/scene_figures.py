@@ -11,8 +11,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from mmkd.experiments.quickstart_figures import DPI
-from mmkd.experiments.scene_predictions import Instances, Scene, judge, mean_iou
+from .quickstart_figures import DPI
+from .scene_predictions import Instances, Scene, judge, mean_iou
 
 # Told apart by colour-blind readers, and by their lines in print.
 STYLES = {'truth': ('#0072b2', '-'), 'right': ('#009e73', '-'), 'wrong class': ('#d55e00', '-'),

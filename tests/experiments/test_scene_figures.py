@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mmkd.analysis.scene_figures import STYLES, draw_scenes
+from mmkd.experiments.scene_figures import STYLES, draw_scenes
 from mmkd.experiments.scene_predictions import Instances, Scene
 
 CLASSES, PALETTE = ('background', 'a', 'b'), [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
