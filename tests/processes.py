@@ -2,6 +2,11 @@
 
 Ranks find each other through a file, and their sockets take ports that the system hands out. A test that hangs says
 where, after a minute: what PyTorch and torchrun wait by themselves, half an hour, is longer than any test may last.
+
+All of them carry the marker ``processes``. What depends on who comes first may fail one time in many; so after a change
+run them often, beside something that keeps the machine busy::
+
+    for i in $(seq 50); do python -m pytest -q -m processes --all tests || break; done
 """
 import faulthandler
 import gc

@@ -63,6 +63,7 @@ def train(rank, *args):
     assert sync_norms.forwards
 
 
+@pytest.mark.processes
 def test_a_sparse_slak_with_checkpointing_trains(home, tmp_path):
     options = ['sync_bn=torch', 'model.backbone.with_cp=True', 'train_cfg.max_epochs=1', 'param_scheduler=None',
                'train_dataloader.batch_size=5', 'default_hooks.logger.interval=1',
@@ -123,6 +124,7 @@ def distil(rank, work_dir):
     assert model.averages['mean'].steps == 3  # the first copy, and one an optimizer step
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_checkpointing_taps_and_losses_with_norms(tmp_path):
     run_ranks(distil, tmp_path, tmp_path / 'run')

@@ -135,6 +135,7 @@ def test_a_resumed_run_is_the_same_run(case, place, tmp_path):
     assert_same(tmp_path / 'whole', tmp_path / 'resumed', last)
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_two_processes_between_two_updates(place, tmp_path, capfd):
     """Five iterations an epoch, an update every three: the gradients of both processes are in the checkpoint."""
