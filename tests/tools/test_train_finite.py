@@ -164,7 +164,7 @@ def test_a_learning_rate_of_a_million_is_refused(place, tmp_path, capsys):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize('accumulated', [1, 5])
+@pytest.mark.parametrize('accumulated', [pytest.param(1, marks=pytest.mark.slow), 5])
 def test_two_processes_stop_together(place, tmp_path, accumulated):
     """The fault is one of the second: its gradients spoil the weights of both, or are not exchanged in that step."""
     command = ['bash', TOOLS / 'dist_train.sh', 'faulty.py', 2, '--work-dir', tmp_path, '--cfg-options',
