@@ -203,6 +203,7 @@ def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_
     assert_same_run(ema_run, tmp_path)
 
 
+@pytest.mark.processes
 @needs_proc
 @pytest.mark.slow
 def test_two_processes_killed_and_resumed(start, tmp_path):
@@ -221,6 +222,7 @@ def test_two_processes_killed_and_resumed(start, tmp_path):
     assert not wrapper.get('find_unused_parameters')
 
 
+@pytest.mark.processes
 @needs_proc
 @pytest.mark.slow
 def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):

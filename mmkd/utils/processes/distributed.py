@@ -10,14 +10,15 @@ def prepare_cpu_processes(config: Config) -> None:
     """Lets MMEngine's Runner work with the processes of torchrun where there is only the CPU.
 
     MMEngine sets a CUDA device before it joins the processes, and gives DDP one. So they are joined here, with
-    gloo, and DDP is told that there is no device. With an accelerator nothing is done.
+    gloo, unless they are already, and DDP is told that there is no device. With an accelerator nothing is done.
 
     Args:
         config: A config with ``launcher``; gets a ``model_wrapper_cfg`` unless it has one.
     """
     if config.get('launcher') != 'pytorch' or get_device() != 'cpu':
         return
-    dist.init_process_group('gloo')
+    if not dist.is_initialized():
+        dist.init_process_group('gloo')
     if not config.get('model_wrapper_cfg'):
         config.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel',
