@@ -32,7 +32,7 @@ def imported(module: str, path: Path) -> Iterator[str]:
                    and ast.unparse(node.test) == 'TYPE_CHECKING' for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.partition('.')[0] == 'mmkd')
+            yield from (alias.name for alias in node.names if alias.name.startswith('mmkd.'))  # mmkd itself: for all
         if not isinstance(node, ast.ImportFrom) or id(node) in typing_only:
             continue
         base = package.split('.')[:len(package.split('.')) - node.level + 1] if node.level else []

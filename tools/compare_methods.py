@@ -17,13 +17,13 @@ import sys
 import time
 from pathlib import Path
 
-from mmkd.experiments.jobs.progress import clock
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs
 from mmkd.experiments.versions import usable_cores
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.durations import clock
 from mmkd.utils.files.small import read_json, write_json, write_text
 from mmkd.utils.tool_paths import tool_path, working_root
 

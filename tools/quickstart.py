@@ -13,12 +13,13 @@ from pathlib import Path
 
 from quickstart_plan import DigitsJob, Plan, Settings
 
-from mmkd.experiments.jobs.progress import clock, shell_command
+from mmkd.experiments.jobs.progress import shell_command
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import remove_job_folder
 from mmkd.experiments.run_logs import last_checkpoint, read_scalars
 from mmkd.experiments.versions import usable_cores
 from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.durations import clock
 from mmkd.utils.files.small import read_json, write_json, write_text
 from mmkd.utils.tables import text_table
 from mmkd.utils.tool_paths import tool_path, working_root

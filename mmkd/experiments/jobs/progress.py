@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from mmkd.utils.durations import clock
+
 from .scheduler import Job
 
 LINE_SECONDS = 15.0
@@ -81,10 +83,3 @@ def _part(job: Job) -> float:
 def shell_command(command: Sequence[str]) -> str:
     """A command as it is typed, with ``python`` for the interpreter in use."""
     return shlex.join(['python' if word == sys.executable else word for word in command])
-
-
-def clock(seconds: float) -> str:
-    """Seconds as ``m:ss`` or ``h:mm:ss``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02}:{rest:02}' if hours else f'{minutes}:{rest:02}'

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from mmkd.experiments.jobs.progress import JobProgress, clock, shell_command
+from mmkd.experiments.jobs.progress import JobProgress, shell_command
 from mmkd.experiments.jobs.scheduler import Job
 
 
@@ -58,10 +58,6 @@ def test_time_left_follows_what_is_measured(tmp_path, monkeypatch):
     progress = JobProgress([Half('long', tmp_path / 'long', ['x'], 'k', cost=200.)], slots=2)
     assert progress._left(100.) == pytest.approx(100 / (160 / 330))  # twice as slow as expected, and a bit
 
-
-@pytest.mark.parametrize('seconds, text', [(0, '0:00'), (59.6, '1:00'), (600, '10:00'), (3661, '1:01:01')])
-def test_clock(seconds, text):
-    assert clock(seconds) == text
 
 
 def test_shown():
