@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mmkd import connectors, losses
 
 from mmkd.analysis.method_comparison import describe_terms
 from mmkd.analysis.quickstart_report import table, text_table
@@ -28,6 +29,14 @@ def test_every_method_has_a_row_with_its_settings():
         name: describe_terms(load_config(str(path)).model) for name, path in CONFIGS.items()}
     assert f'{NUMBER_WORDS[len(CONFIGS)].capitalize()} recipes between' in METHODS
     assert f'and {len(CONFIGS) - 1} more methods' in README
+
+
+@pytest.mark.parametrize('page', ['README.md', 'CHANGELOG.md', 'docs/comparison.md', 'docs/losses.md'])
+def test_counts_of_losses_and_connectors(page):
+    text = (ROOT / page).read_text(encoding='utf-8')
+    assert set(re.findall(r'(\d+) losses', text)) <= {str(len(losses.__all__))}
+    assert set(re.findall(r'(\d+) connectors', text)) <= {str(len(connectors.__all__))}
+    assert page in ('README.md', 'docs/losses.md') or f'{len(losses.__all__)} losses' in text
 
 
 def test_gains_are_those_of_the_accuracies():
