@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mmkd import connectors, losses
 
 from mmkd.experiments.method_comparison import describe_terms
 from mmkd.experiments.quickstart_report import table, text_table
@@ -28,6 +29,14 @@ def test_every_method_has_a_row_with_its_settings():
         name: describe_terms(load_config(str(path)).model) for name, path in CONFIGS.items()}
     assert f'{NUMBER_WORDS[len(CONFIGS)].capitalize()} recipes between' in METHODS
     assert f'and {len(CONFIGS) - 1} more methods' in README
+
+
+@pytest.mark.parametrize('page', ['README.md', 'CHANGELOG.md', 'docs/comparison.md', 'docs/losses.md'])
+def test_counts_of_losses_and_connectors(page):
+    text = (ROOT / page).read_text(encoding='utf-8')
+    assert set(re.findall(r'(\d+) losses', text)) <= {str(len(losses.__all__))}
+    assert set(re.findall(r'(\d+) connectors', text)) <= {str(len(connectors.__all__))}
+    assert page in ('README.md', 'docs/losses.md') or f'{len(losses.__all__)} losses' in text
 
 
 def test_gains_are_those_of_the_accuracies():
@@ -67,7 +76,11 @@ def test_the_quick_starts_table_is_laid_out_by_the_code():
     for row in rows[2:]:
         figure = re.search(r'\w+_mAP|mIoU', row[0])[0]
         report[figure] = dict(scratch=float(row[1]), distilled=float(row[3]))
-    assert text_table(table(report)) == block
+    laid_out = table(report)
+    for number, row in enumerate(rows[2:], 3):  # of rounded figures the difference may be off by one
+        assert abs(float(laid_out[number][-1]) - float(row[4])) < 1.5 * 10**-len(row[4].partition('.')[2])
+        laid_out[number] = (*laid_out[number][:-1], row[4])
+    assert text_table(laid_out) == block
 
 
 def mean(text: str, seeds: int = 5) -> dict:

@@ -3,7 +3,10 @@ import re
 from pathlib import Path
 
 import pytest
+from mmengine.registry import MODELS, init_default_scope
 from mmkd import connectors, losses
+
+from mmkd.utils.configs.finding import load_config
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / 'docs/which_method.md').read_text(encoding='utf-8')
@@ -32,3 +35,25 @@ def test_every_loss_is_there_once_with_what_it_reads():
 def test_names_exist():
     names = set(re.findall(r'`(\w+(?:Loss|Connector))`', TEXT))
     assert names <= {*losses.__all__, *connectors.__all__}
+
+
+COSTS = {name: (int(number.replace(',', '')), seconds) for name, number, seconds in
+         re.findall(r'^\| (\w+) \| ([\d,]+) \| (\d+) \|$', TEXT, re.MULTILINE)}
+
+
+@pytest.mark.parametrize('name', [name if name in ('fd', 'cc') else pytest.param(name, marks=pytest.mark.slow)
+                                  for name in COSTS])
+def test_parameters_of_the_terms(name):
+    config = load_config(f'quickstart/methods/{name}.py')
+    config.model.teacher.checkpoint = None
+    init_default_scope('mmpretrain')
+    distiller = MODELS.build({**config.model, 'data_preprocessor': config.data_preprocessor})
+    assert sum(p.numel() for p in distiller.terms.parameters() if p.requires_grad) == COSTS[name][0]
+    assert f'{sum(p.numel() for p in distiller.student.parameters()):,}\nparameters' in TEXT
+
+
+def test_every_method_has_its_cost_and_seconds():
+    table = (ROOT / 'docs/compare_methods.md').read_text(encoding='utf-8')
+    assert set(COSTS) == {path.stem for path in (ROOT / 'configs/quickstart/methods').glob('*.py')}
+    for name, (_, seconds) in COSTS.items():
+        assert re.search(rf'^\| {name} \|.*\| {seconds} \| [^|]+ \|$', table, re.MULTILINE), name
