@@ -60,12 +60,24 @@ def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
         wheel.extractall(tmp_path / 'site')
         metadata = wheel.read(next(name for name in names if name.endswith('METADATA'))).decode()
     assert {'mmkd/.mim/model-index.yml', f'mmkd/.mim/configs/{CONFIG}', 'mmkd/.mim/tools/dist_train.sh',
-            'mmkd/registry.py'} <= set(names)
+            'mmkd/registry.py', 'mmkd/py.typed'} <= set(names)
     assert not [name for name in names if name.startswith(('tests', 'configs', 'tools')) or '__pycache__' in name]
+    assert 'Operating System :: POSIX :: Linux' in metadata and 'Typing :: Typed' in metadata
     required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist')]
     assert required
     assert all('extra ==' in line for line in required)
     assert Path(run_python(['-c', READ_CONFIG], tmp_path, path=tmp_path / 'site')).is_relative_to(tmp_path / 'site')
+
+
+@pytest.mark.parametrize(('line', 'want'), [
+    ('', []), ("repository-code: 'https://example.org/mmkd/'\n", ['Source, https://example.org/mmkd',
+     'Issues, https://example.org/mmkd/issues', 'Changelog, https://example.org/mmkd/blob/main/CHANGELOG.md'])])
+def test_addresses_are_those_of_the_citation(checkout, tmp_path, line, want):
+    citation = re.sub('^repository-code.*\n', '', (ROOT / 'CITATION.cff').read_text(), flags=re.MULTILINE)
+    (checkout / 'CITATION.cff').write_text(citation + line)
+    build('prepare_metadata_for_build_wheel', checkout, tmp_path)
+    lines = next(tmp_path.rglob('METADATA')).read_text().splitlines()
+    assert [text.removeprefix('Project-URL: ') for text in lines if text.startswith('Project-URL')] == want
 
 
 def test_editable_install_links_to_the_sources(checkout, tmp_path):
@@ -115,7 +127,7 @@ def test_import_is_light(tmp_path):
 
 
 def test_recipes_load_without_the_frameworks(tmp_path):
-    code = ('import sys, mmkd; from mmkd.utils.configs import load_config;'
+    code = ('import sys, mmkd; from mmkd.utils.configs.finding import load_config;'
             f'load_config({CONFIG!r}); load_config("scale_kd/convnext-tiny_swin-large-scalekd_32xb64-300e_in1k.py");'
             'print([name for name in ("torch", "mmpretrain", "mmdet", "mmseg", "timm") if name in sys.modules])')
     if run_python(['-c', 'import sys, mmkd; print("torch" in sys.modules)'], tmp_path, path=ROOT) == 'True':

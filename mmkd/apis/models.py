@@ -6,8 +6,8 @@ from mmengine.model import BaseModel
 
 from mmkd.distillers.models import ModelSpec, build_model, read_spec
 from mmkd.utils import UserError, nearest
-from mmkd.utils.build import type_name
-from mmkd.utils.configs import config_root
+from mmkd.utils.building.build import type_name
+from mmkd.utils.configs.finding import config_root
 from mmkd.zoo import model_index
 
 from .features import FeatureExtractor
@@ -42,7 +42,7 @@ def get_model(name: str, pretrained: bool = False, num_classes: int | None = Non
             then leave the classifier as it was initialised.
         features_only: Whether to get the stages' feature maps instead of logits: a :class:`FeatureExtractor`.
         checkpoint: File with the weights: a path, a URL or a name of the index. Of a recipe's training checkpoint the
-            student is taken; see :mod:`mmkd.utils.checkpoint_weights` for which of raw and averaged weights.
+            student is taken; see :mod:`mmkd.utils.checkpoints.weights` for which of raw and averaged weights.
         **kwargs: Dotted keys of the config to override, such as ``**{'model.backbone.drop_path_rate': 0.2}``.
 
     Returns:

@@ -8,12 +8,12 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
 
 from mmkd.utils import UserError
-from mmkd.utils.build import is_distiller, type_name
-from mmkd.utils.checkpoint import load_strictly
-from mmkd.utils.configs import load_config
-from mmkd.utils.options import nested
+from mmkd.utils.building.build import is_distiller, type_name
+from mmkd.utils.building.signatures import check_type
+from mmkd.utils.checkpoints.reading import load_strictly
+from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.options import nested
 from mmkd.utils.randomness import unchanged_generators
-from mmkd.utils.signatures import check_type
 from mmkd.zoo import load_weights
 
 FORMS = "a model dict (type=…), dict(config='…') or dict(timm='…')"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from mmengine.logging import MessageHub
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.arguments import COUNT, FLAG, NON_NEGATIVE, NONE, check_arguments, either, one_of, whole
+from mmkd.utils.building.arguments import COUNT, FLAG, NON_NEGATIVE, NONE, check_arguments, either, one_of, whole
 
 DECAYS = ('linear', 'cosine')
 
@@ -36,7 +36,7 @@ class Progress:
 class WeightSchedule:
     r"""A weight that is warmed up, may decay, and may stop.
 
-    With :math:`e` epochs done, the weight is :math:`v \\cdot \\min(1, (e+1)/\\mathrm{warmup})` times the decay, which
+    With :math:`e` epochs done, the weight is :math:`v \cdot \min(1, (e+1)/\mathrm{warmup})` times the decay, which
     falls from 1 to 0 between ``decay_from`` and ``stop``: linearly or as half a cosine. From ``stop`` on it is 0.
 
     Args:

@@ -3,8 +3,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import compare
-from mmkd.utils.checkpoint_weights import STUDENT_PREFIX, candidates
+from mmkd.utils.checkpoints.reading import compare
+from mmkd.utils.checkpoints.weights import STUDENT_PREFIX, candidates
 
 
 def take_student_file(distiller: nn.Module, state: dict[str, Tensor], prefix: str) -> None:

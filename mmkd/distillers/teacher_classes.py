@@ -1,5 +1,5 @@
 """The classes that the checkpoints of a recipe's teachers name."""
-from mmkd.verification.class_names import Classes, classes_of_checkpoint
+from mmkd.datasets.verification.class_names import Classes, classes_of_checkpoint
 from mmkd.zoo.checkpoint_meta import read_classes
 
 from .teachers import named_teachers

@@ -5,9 +5,9 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import nn
 
+from mmkd.layers.running_average import RunningAverage
 from mmkd.utils import UserError, nearest
-from mmkd.utils.running_average import RunningAverage
-from mmkd.utils.signatures import check_type
+from mmkd.utils.building.signatures import check_type
 
 from .image_form import as_size, fixed_input_size, teacher_normalisation
 from .inputs import InputAdapter, normalisation

@@ -2,7 +2,7 @@
 from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader
 
-from mmkd.utils.safe_torch import guard_torch_load
+from mmkd.utils.checkpoints.safe_torch import guard_torch_load
 from mmkd.utils.trust import set_trust
 
 from .loading import load_any

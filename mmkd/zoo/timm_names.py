@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.checkpoint import compare
+from mmkd.utils.checkpoints.reading import compare
 
 PREFIX = 'timm_model.'
 

@@ -10,7 +10,7 @@ import torch
 from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo.pretrained import PretrainedBackboneInit
 
 from ..tools.conftest import call

@@ -17,14 +17,12 @@ from torch.utils.data import BatchSampler, DataLoader
 from mmkd.engine.hooks import DistillationHook
 from mmkd.engine.teacher_validation import (
     Agreement,
-    class_count,
     has_fixed_order,
     probabilities,
     unchanged_randomness,
 )
 from mmkd.registry import MODELS
 
-from ..distillers.conftest import classifier
 from ..distillers.test_distiller import optimizer_of
 from ..processes import run_ranks
 
@@ -110,13 +108,6 @@ def test_random_states_are_put_back():
     assert draw() == without
 
 
-def test_class_counts():
-    pytest.importorskip('timm')
-    assert class_count(MODELS.build(classifier(8, classes=7))) == 7
-    assert class_count(MODELS.build(dict(type='mmpretrain.TimmClassifier', model_name='resnet10t', num_classes=5))) == 5
-    assert class_count(SimpleNamespace(roi_head=SimpleNamespace(bbox_head=SimpleNamespace(num_classes=3)))) == 3
-    assert class_count(SimpleNamespace()) is None
-
 
 def train_step(distiller: torch.nn.Module, batch: dict, hook: DistillationHook | None) -> dict[str, float]:
     """One step as a runner would take it, and the gradient shares that it logs."""
@@ -163,5 +154,6 @@ def process(rank: int, recipe: dict) -> None:
     assert all(torch.equal(value, plain.state_dict()[name]) for name, value in measured.state_dict().items())
 
 
+@pytest.mark.processes
 def test_two_processes(recipe, tmp_path):
     run_ranks(process, tmp_path, recipe)

@@ -14,10 +14,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmkd.experiments.run_logs import read_scalars, read_teachers
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import config_root, load_config
-from mmkd.utils.run_logs import read_scalars, read_teachers
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import config_root, load_config
 
 from ..processes import wait_for, watched
 from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, accuracies, call, environment, one_thread, spawn
@@ -203,6 +203,7 @@ def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_
     assert_same_run(ema_run, tmp_path)
 
 
+@pytest.mark.processes
 @needs_proc
 @pytest.mark.slow
 def test_two_processes_killed_and_resumed(start, tmp_path):
@@ -221,6 +222,7 @@ def test_two_processes_killed_and_resumed(start, tmp_path):
     assert not wrapper.get('find_unused_parameters')
 
 
+@pytest.mark.processes
 @needs_proc
 @pytest.mark.slow
 def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
@@ -292,3 +294,7 @@ def test_an_empty_folder_is_named_before_training(workplace, tmp_path, capsys):
     call('analysis_tools/check_recipe.py', CONVNEST, '--cfg-options', *options, cwd=workplace)
     for text in (said, capsys.readouterr().out):
         assert 'expects images that end in .jpg' in ' '.join(text.split()) and 'got 1 .webp' in ' '.join(text.split())
+def test_one_epoch_of_a_recipe_with_a_warm_up(workplace):
+    options = ['train_cfg.max_epochs=1', 'train_dataloader.dataset.times=1', 'val_dataloader.dataset.indices=20']
+    assert call('train.py', CONVNEST, '--work-dir', 'one-epoch', '--cfg-options', *options, cwd=workplace) == 0
+    assert (workplace / 'one-epoch' / 'epoch_1.pth').is_file()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.checkpoints.reading import read_checkpoint
 
 from .conftest import CONVNEST, TOOLS, call, environment
 
@@ -76,7 +76,7 @@ FIRST = 'data/digits/train/'
 @pytest.fixture(scope='module')
 def place(home):
     """The digits, a recipe whose parts can go wrong, and the user's module."""
-    from mmkd.utils.configs import config_root
+    from mmkd.utils.configs.finding import config_root
     (home / 'faults.py').write_text(FAULTS)
     (home / 'faulty.py').write_text(RECIPE.format(root=config_root()))
     with pytest.MonkeyPatch.context() as patch:
@@ -163,7 +163,8 @@ def test_a_learning_rate_of_a_million_is_refused(place, tmp_path, capsys):
     assert 'lr to be a number from 0 to 10000, got 1000000.0' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('accumulated', [1, 5])
+@pytest.mark.processes
+@pytest.mark.parametrize('accumulated', [pytest.param(1, marks=pytest.mark.slow), 5])
 def test_two_processes_stop_together(place, tmp_path, accumulated):
     """The fault is one of the second: its gradients spoil the weights of both, or are not exchanged in that step."""
     command = ['bash', TOOLS / 'dist_train.sh', 'faulty.py', 2, '--work-dir', tmp_path, '--cfg-options',

@@ -8,7 +8,7 @@ from mmengine.model import PretrainedInit
 from mmengine.registry import DefaultScope
 
 from mmkd.utils import UserError
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 from mmkd.zoo.pretrained import PretrainedBackboneInit
 from mmkd.zoo.timm_names import in_wrapper, timm_backbone_weights
 

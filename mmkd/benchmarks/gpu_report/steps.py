@@ -8,11 +8,11 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmkd.analysis.weightless import without_weights
 from mmkd.benchmarks.timing import seconds_in_turn
 from mmkd.distillers import Distiller
+from mmkd.recipes.weightless import without_weights
 from mmkd.registry import MODELS
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 from .models import CONFIGS, SMALL, Logits
 from .settings import Settings, peak_gigabytes, tried
@@ -26,7 +26,7 @@ CASES = (('ResNet-50 ← ConvNeXt-T, KD', 'ResNet-50', 'ConvNeXt-T', {}),
          ('ResNet-50 ← ConvNeXt-T, KD, teacher compiled', 'ResNet-50', 'ConvNeXt-T', dict(compile=True)))
 
 
-def rows(settings: Settings) -> Iterator[dict]:
+def measure_part(settings: Settings) -> Iterator[dict]:
     """One row a recipe: milliseconds of the step and its parts, in bfloat16, and their ratio."""
     cases = CASES[:2] if settings.quick or settings.small else CASES
     for name, student, teacher, options in cases:

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmkd.distillers import Distiller, Teacher
+from mmkd.distillers import Teacher
 from mmkd.distillers.checks import check_sample_indices, check_schedules
 from mmkd.distillers.schedule import Progress
+from mmkd.engine.models import class_count, distiller_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
 from ..teacher_validation import (
     Agreement,
-    class_count,
     has_fixed_order,
     unchanged_randomness,
     validate,
@@ -61,7 +60,7 @@ class DistillationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Checks the recipe and evaluates the teachers."""
-        self._distiller = _distiller(runner)
+        self._distiller = distiller_of(runner, 'DistillationHook')
         if not any(isinstance(hook, DataFitHook) for hook in runner.hooks):
             DataFitHook().before_train(runner)
         by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
@@ -149,11 +148,3 @@ class DistillationHook(Hook):
             runner.logger.info(f'{title}: ' + ', '.join(f'{key} {value:.4f}' for key, value in metrics.items()))
             runner.message_hub.update_scalars(figures, resumed=False)
             runner.visualizer.add_scalars(figures, step=0, file_path=f'{runner.timestamp}.json')
-
-
-def _distiller(runner: Runner) -> Distiller:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    if not isinstance(model, Distiller):
-        raise UserError(f'DistillationHook expects a model of type mmkd.Distiller, got a {type(model).__name__}. '
-                        'Take the hook out of custom_hooks.')
-    return model

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNT, NON_NEGATIVE, NONE, SIZE, TEMPERATURE, check_arguments, either
+from mmkd.utils.building.arguments import COUNT, NON_NEGATIVE, NONE, SIZE, TEMPERATURE, check_arguments, either
 
 from ..checks import at_least_fp32, check_classes, shape_of
 

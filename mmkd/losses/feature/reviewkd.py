@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNT, check_arguments, each
+from mmkd.utils.building.arguments import COUNT, check_arguments, each
 
 from ..stages import Maps, pair_maps
 

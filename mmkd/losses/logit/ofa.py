@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import TEMPERATURE, check_arguments, number, one_of
+from mmkd.utils.building.arguments import TEMPERATURE, check_arguments, number, one_of
 
 from ..checks import at_least_fp32, check_logits, shape_of, target_index
 

@@ -8,10 +8,10 @@ import pytest
 from mmpretrain.datasets import CustomDataset
 from PIL import Image
 
-from mmkd.analysis import known_datasets
-from mmkd.analysis.dataset_files import plan_folders
-from mmkd.analysis.image_files import ImageFile, check_image
-from mmkd.datasets.imagenet_classes import class_indices, real_labels
+from mmkd.datasets.classification.imagenet_classes import class_indices, real_labels
+from mmkd.datasets.verification import known as known_datasets
+from mmkd.datasets.verification.files import plan_folders
+from mmkd.datasets.verification.images import ImageFile, check_image
 
 from ...archives import WORDNET_IDS, jpeg, pictures, write_folder, zip_bytes
 from ..conftest import call
@@ -51,7 +51,7 @@ def test_folders(tmp_path, verify, kind):
     def write() -> None:
         write_folder(tmp_path / 'data', files)
         (tmp_path / 'data.zip').write_bytes(zip_bytes(files))
-        from mmkd.utils.archives import open_archive
+        from mmkd.datasets.archives.archive import open_archive
         open_archive.cache_clear()
 
     write()
@@ -200,6 +200,22 @@ def test_pairs(tmp_path, verify):
         'mislabelled', 'missing', 'missing', 'wrong size']
 
 
+def test_pairs_in_other_folders(tmp_path, verify, capsys):
+    files = {f'{kind}/{i}{suffix}': png(i) for i in range(4) for kind, suffix in (
+        ('photos', '_left.png'), ('labels', '_ids.png'))}
+    write_folder(tmp_path / 'data', files)
+    options = ('--images', 'photos', '--image-suffix', '_left.png', '--mask-suffix', '_ids.png')
+    assert verify('pairs', 'data', '--masks', 'labels', *options) == (0, [])
+    (tmp_path / 'data/labels/2_ids.png').unlink()
+    [row] = verify('pairs', 'data', '--masks', 'labels', *options)[1]
+    assert row[:2] == ['missing', 'data/labels/2_ids.png']
+    (tmp_path / 'out/bad.txt').unlink()
+    assert call(TOOL, 'pairs', 'data', '--masks', 'label', *options, cwd=tmp_path) == 2
+    assert 'expects the folder data/label, which does not exist' in capsys.readouterr().err
+    assert call(TOOL, 'folders', 'data', '--masks', 'labels', cwd=tmp_path) == 2
+    assert '--masks expects pairs, got folders' in capsys.readouterr().err
+
+
 def test_counts_of_known_data(tmp_path, verify):
     write_folder(tmp_path, {f'data/imagenet-v2/{c}/{i}.jpeg': jpeg(i) for c in range(3) for i in range(10 - c)})
     rows = verify('imagenet-v2')[1]
@@ -231,7 +247,7 @@ def test_cifar(tmp_path, verify, monkeypatch):
 def test_resumes(tmp_path, capsys, monkeypatch):
     write_folder(tmp_path / 'data', pictures(50))
     (tmp_path / 'data' / list(pictures(1))[0]).write_bytes(b'')
-    import mmkd.analysis.image_files as image_files
+    import mmkd.datasets.verification.images as image_files
     seen = []
 
     def interrupted(image: ImageFile, decode: bool) -> object:
