@@ -4,10 +4,10 @@ from pathlib import Path
 
 from mmengine.model import BaseModel
 
-from mmkd.distillers.models import build_model, read_spec
+from mmkd.distillers.models import ModelSpec, build_model, read_spec
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import type_name
-from mmkd.utils.configs.finding import config_root, load_config
+from mmkd.utils.configs.finding import config_root
 from mmkd.zoo import model_index
 
 from .features import FeatureExtractor
@@ -63,8 +63,7 @@ def get_model(name: str, pretrained: bool = False, num_classes: int | None = Non
     spec.checkpoint = name if pretrained else None if checkpoint is None else str(checkpoint)
     model = build_model(spec, 'student')
     if num_classes is not None:
-        options = kwargs | _class_options(str(config), num_classes)
-        other = build_model(read_spec(dict(config=str(config), options=options), 'model'), 'student')
+        other = build_model(ModelSpec(_with_classes(spec.cfg, name, num_classes), None), 'student')
         if spec.checkpoint is not None:
             own = other.state_dict()
             same = {key: value for key, value in model.state_dict().items() if own[key].shape == value.shape}
@@ -85,14 +84,13 @@ def _find(name: str, index: dict[str, dict]) -> str | Path:
                     f'{nearest(name, [*index, *fragments])}')
 
 
-def _class_options(config: str, num_classes: int) -> dict[str, int]:
-    """The config's entries that hold the number of classes."""
-    model = load_config(config).model
+def _with_classes(cfg: dict, name: str, num_classes: int) -> dict:
+    """The config of a classifier with another number of classes."""
     if num_classes < 1:
         raise UserError(f'num_classes expects 1 or more, got {num_classes}.')
-    if type_name(model) == 'TimmClassifier':
-        return {'model.num_classes': num_classes}
-    if 'num_classes' not in (model.get('head') or {}):
-        raise UserError(f'num_classes expects a classifier whose head has that entry, got {config}. Override the '
+    if type_name(cfg) == 'TimmClassifier':
+        return cfg | dict(num_classes=num_classes)
+    if 'num_classes' not in (cfg.get('head') or {}):
+        raise UserError(f'num_classes expects a classifier whose head has that entry, got {name}. Override the '
                         'entry that has it by its dotted key.')
-    return {'model.head.num_classes': num_classes}
+    return cfg | dict(head=cfg['head'] | dict(num_classes=num_classes))

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmkd.datasets.configured import check_data_exists
 from mmkd.utils import UserError
-from mmkd.utils.cli import check_data_exists
 
 IMAGES = dict(type='CustomDataset', data_root='data', data_prefix='train')
 SCENES = dict(type='mmseg.BaseSegDataset', data_root='data', data_prefix=dict(img_path='train', seg_map_path='train'))

@@ -59,7 +59,19 @@ def test_a_plain_checkpoint_can_be_published_too(plain_run, tmp_path, capsys):
     text = capsys.readouterr().out
     file = next(tmp_path.glob('*.pth'))
     assert 'checkpoint of a plain model, such as a teacher' in text and 'the raw weights are taken' in text
-    assert f': 49 tensors, 0.3 MiB, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}' in text
+    assert f': 49 tensors, 0.8 MiB, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}' in text
+
+
+def test_a_timm_students_backbone_for_mmdets_own_tools(tmp_path, capsys):
+    timm = pytest.importorskip('timm')
+    model = timm.create_model('resnet10t', num_classes=10)
+    torch.save(dict(state_dict={f'student.model.{name}': value for name, value in model.state_dict().items()}, meta={}),
+               tmp_path / 'epoch_1.pth')
+    assert call(TOOL, 'epoch_1.pth', '--timm-backbone', 'resnet10t', cwd=tmp_path) == 0
+    weights = torch.load(next(tmp_path.glob('student-*.pth')), weights_only=True)['state_dict']
+    assert torch.equal(weights['timm_model.layer1.0.conv1.weight'], model.state_dict()['layer1.0.conv1.weight'])
+    assert not [name for name in weights if 'fc' in name] and 'as TIMMBackbone of resnet10t' in capsys.readouterr().out
+    assert call(TOOL, 'epoch_1.pth', '--timm-backbone', 'convnext_atto', cwd=tmp_path) == 2
 
 
 @pytest.mark.parametrize(('flags', 'key', 'prefix'), [
