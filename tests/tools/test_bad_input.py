@@ -9,7 +9,7 @@ import torch
 
 from mmkd.utils.configs.finding import config_root
 
-from .conftest import CONVNEST, SHRINK, SLAK, call, spawn
+from .conftest import CONVNEST, SHRINK, SLAK, call, fork
 
 CONFIGS = {
     'broken.py': "_base_ = './nothing-here.py'",
@@ -122,7 +122,7 @@ def test_missing_data(tmp_path, capsys, script):
     ('test.py', [SLAK, 'truncated.pth', '--work-dir', 'work'], 'is truncated'),
 ])
 def test_in_a_process_of_its_own(files, script, arguments, message):
-    result = spawn(script, *arguments, cwd=files)
+    result = fork(script, *arguments, cwd=files)
     assert_one_line(result.returncode, result.stdout, result.stderr, message)
     assert not (files / 'pwned').exists()
 

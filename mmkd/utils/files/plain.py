@@ -14,15 +14,17 @@ from mmengine.fileio.handlers import PickleHandler, YamlHandler
 from mmkd.utils.errors import UserError
 from mmkd.utils.trust import is_trusted
 
+try:
+    from yaml import CSafeLoader as _SafeLoader  # ten times as fast, where PyYAML was built with it
+except ImportError:
+    from yaml import SafeLoader as _SafeLoader
+
 # Containers and numbers, under the names of both major versions of NumPy.
 _CONTAINERS = {(module, name) for module in ('builtins', '__builtin__') for name in (
     'set', 'frozenset', 'complex', 'bytearray', 'slice', 'range')} | {
     ('collections', 'OrderedDict'), ('_codecs', 'encode'), ('numpy', 'ndarray'), ('numpy', 'dtype')} | {
     (f'numpy.{core}.{module}', name) for core in ('core', '_core') for module, name in
     (('multiarray', '_reconstruct'), ('multiarray', 'scalar'), ('numeric', '_frombuffer'))}
-
-
-_SafeLoader: type = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)  # ten times as fast, where PyYAML has it
 
 
 class _PlainLoader(_SafeLoader):

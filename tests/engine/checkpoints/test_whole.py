@@ -173,7 +173,8 @@ def resume(folder: Path, **checkpoint: object) -> int:
 
 @needs_fork
 @pytest.mark.parametrize(('step', 'checkpoint'), [
-    (2, {}), pytest.param(5, dict(save_best='figure', rule='greater'), marks=pytest.mark.slow),
+    pytest.param(2, {}, marks=pytest.mark.slow),
+    pytest.param(5, dict(save_best='figure', rule='greater'), marks=pytest.mark.slow),
     (7, dict(max_keep_ckpts=2))],
     ids=['keep one', 'best', 'keep two'])
 def test_killed_at_any_moment_of_saving_it_resumes_to_the_same_bits(tmp_path, step, checkpoint):
