@@ -12,7 +12,8 @@ SHAPES = dict(circle=ImageDraw.ImageDraw.ellipse, square=ImageDraw.ImageDraw.rec
 SMALL = ['train_dataloader.batch_size=9', 'val_dataloader.batch_size=9', 'train_cfg.max_epochs=6',
          'train_cfg.val_interval=6', 'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0',
          'train_dataloader.persistent_workers=False', 'val_dataloader.persistent_workers=False',
-         'default_hooks.logger.interval=1']
+         'default_hooks.logger.interval=1', 'train_dataloader.dataset.pipeline.1.scale=64',
+         *(f'val_dataloader.dataset.pipeline.{step}' for step in ('1.scale=72', '1.crop_size=64', '2.crop_size=64'))]
 PICTURES = 3
 
 
