@@ -69,7 +69,8 @@ def test_the_commands(folder, capsys):
     assert run(train, folder, '--cfg-options', *SMALL, last) == 0
     assert run(publish, folder) == 0
     (published,) = (folder / 'work_dirs/student').glob('student-*.pth')
-    assert call('test.py', 'student.py', published, '--cfg-options', 'test_dataloader.batch_size=9', cwd=folder) == 0
+    few = ['test_dataloader.batch_size=9', 'test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
+    assert call('test.py', 'student.py', published, '--cfg-options', *few, cwd=folder) == 0
     alone, _ = commands('your_own_data.md', 'alone')
     assert run(alone, folder, '--cfg-options', *SMALL) == 0
     assert (folder / 'work_dirs/alone-seed0/epoch_6.pth').is_file()
