@@ -12,7 +12,8 @@ SHAPES = dict(circle=ImageDraw.ImageDraw.ellipse, square=ImageDraw.ImageDraw.rec
 SMALL = ['train_dataloader.batch_size=9', 'val_dataloader.batch_size=9', 'train_cfg.max_epochs=6',
          'train_cfg.val_interval=6', 'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0',
          'train_dataloader.persistent_workers=False', 'val_dataloader.persistent_workers=False',
-         'default_hooks.logger.interval=1']
+         'default_hooks.logger.interval=1', 'train_dataloader.dataset.pipeline.1.scale=64',
+         *(f'val_dataloader.dataset.pipeline.{step}' for step in ('1.scale=72', '1.crop_size=64', '2.crop_size=64'))]
 PICTURES = 3
 
 
@@ -68,7 +69,8 @@ def test_the_commands(folder, capsys):
     assert run(train, folder, '--cfg-options', *SMALL, last) == 0
     assert run(publish, folder) == 0
     (published,) = (folder / 'work_dirs/student').glob('student-*.pth')
-    assert call('test.py', 'student.py', published, '--cfg-options', 'test_dataloader.batch_size=9', cwd=folder) == 0
+    few = ['test_dataloader.batch_size=9', 'test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
+    assert call('test.py', 'student.py', published, '--cfg-options', *few, cwd=folder) == 0
     alone, _ = commands('your_own_data.md', 'alone')
     assert run(alone, folder, '--cfg-options', *SMALL) == 0
     assert (folder / 'work_dirs/alone-seed0/epoch_6.pth').is_file()
