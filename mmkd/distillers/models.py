@@ -1,11 +1,12 @@
-"""Building students and teachers from what a recipe says of them."""
+"""The models of a recipe: building students and teachers, initialising them, and what detectors need to run."""
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, initialize
 from mmengine.registry import MODELS as ROOT_MODELS
+from torch import nn
 
 from mmkd.utils import UserError
 from mmkd.utils.build import is_distiller, type_name
@@ -15,6 +16,7 @@ from mmkd.utils.options import nested
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.utils.signatures import check_type
 from mmkd.zoo import load_weights
+from mmkd.zoo.pretrained import PretrainedBackboneInit
 
 FORMS = "a model dict (type=…), dict(config='…') or dict(timm='…')"
 
@@ -171,3 +173,54 @@ def _check_timm_name(name: str | None, role: str) -> None:
     if name is None or not timm.is_model(name):
         close = nearest(str(name), timm.list_models()).split(' Valid:')[0]
         raise UserError(f'{role} expects the name of a timm model, got {name!r}. {close}')
+
+
+def apply_init(model: nn.Module, cfg: dict | list[dict], spare: nn.Module | None = None) -> None:
+    """Initialises a model by its ``init_cfg``: weights of files last, so that they stay.
+
+    Args:
+        model: The model.
+        cfg: One initialiser of MMEngine's, or several.
+        spare: A part that has weights of its own, which other initialisers than files leave alone.
+
+    Raises:
+        UserError: A file cannot be read, or has no tensor that fits.
+    """
+    cfgs = [cfg] if isinstance(cfg, dict) else list(cfg)
+    files = [each for each in cfgs if str(each.get('type')).rpartition('.')[2] == 'Pretrained']
+    others = [each for each in cfgs if each not in files]
+    if others:
+        kept = {name: value.clone() for name, value in spare.state_dict().items()} if spare is not None else {}
+        initialize(model, others)
+        if spare is not None:
+            spare.load_state_dict(kept)
+    for each in files:
+        PretrainedBackboneInit(**{key: value for key, value in each.items() if key != 'type'})(model)
+
+
+def forward_mode(model: BaseModel) -> str:
+    """The mode in which a model runs all its modules: detectors call some heads as modules only to predict."""
+    return 'predict' if is_detector(model) else 'tensor'
+
+
+def is_detector(model: BaseModel) -> bool:
+    """Whether a model is one of mmdet's."""
+    return any(kind.__module__.startswith('mmdet.') for kind in type(model).__mro__)
+
+
+def fake_samples(model: BaseModel, images: int, size: tuple[int, int]) -> list | None:
+    """Data samples without annotations for a batch of fake images, for models that do not run without any.
+
+    Args:
+        model: The model.
+        images: Their number.
+        size: Height and width of the images.
+
+    Returns:
+        The samples; None for models that need none.
+    """
+    if not is_detector(model):
+        return None
+    from mmdet.structures import DetDataSample
+    sizes = dict.fromkeys(('img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape'), size)
+    return [DetDataSample(metainfo=dict(sizes, scale_factor=(1., 1.))) for _ in range(images)]
