@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from mmengine.config import ConfigDict
 from mmengine.registry import DATASETS, METRICS
 
-from mmkd.distillers.teacher_classes import teachers_classes
+from mmkd.distillers.teacher import teachers_classes
 from mmkd.engine.teacher_validation import class_count
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists

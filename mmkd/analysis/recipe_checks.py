@@ -6,11 +6,10 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmkd.distillers import Distiller
-from mmkd.distillers.checks import check_sample_indices, check_schedules
-from mmkd.distillers.image_form import as_size, teacher_normalisation
-from mmkd.distillers.inputs import normalisation
+from mmkd.distillers.inputs import as_size, normalisation, teacher_normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
+from mmkd.engine.recipe_fit import check_sample_indices, check_schedules
 from mmkd.utils import UserError
 from mmkd.utils.cli import check_data_exists
 

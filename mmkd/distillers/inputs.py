@@ -170,3 +170,21 @@ def no_loss(student: BaseModel, inputs: Tensor) -> Tensor:
     """A zero that gives every parameter a gradient of zero, those included which no term reaches."""
     sums = [parameter.sum() for parameter in student.parameters() if parameter.requires_grad]
     return 0. * torch.stack(sums).sum() if sums else inputs.new_zeros(())
+
+
+def target_of(data_samples: list | None) -> Tensor | None:
+    """The labels of a batch of classification samples: soft (N, C) after mixup, else indices (N,)."""
+    if not data_samples:
+        return None
+    if 'gt_score' in data_samples[0]:
+        return torch.stack([sample.gt_score for sample in data_samples])
+    if 'gt_label' in data_samples[0]:
+        return torch.cat([sample.gt_label for sample in data_samples])
+    return None
+
+
+def indices_of(data_samples: list | None, inputs: Tensor) -> Tensor | None:
+    """The samples' numbers in the training set, which mmpretrain's ``PackInputs`` keeps as ``sample_idx``."""
+    if not data_samples or any('sample_idx' not in sample for sample in data_samples):
+        return None
+    return torch.tensor([sample.sample_idx for sample in data_samples], device=inputs.device)

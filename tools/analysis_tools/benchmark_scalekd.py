@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
 from mmkd.connectors import CrossAttentionConnector
-from mmkd.distillers.last_stage import last_stage
+from mmkd.distillers.parts import last_stage
 from mmkd.losses import ScaleKDLoss
 from mmkd.utils.cli import ToolParser, one_line_errors
 

@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmkd.analysis.tapped_shapes import HEADER, format_table, matching_modules, tap_shapes, term_rows
 from mmkd.analysis.weightless import is_recipe, teacher_role, without_weights
 from mmkd.distillers import Distiller
-from mmkd.distillers.image_form import as_size
+from mmkd.distillers.inputs import as_size
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import ToolParser, one_line_errors

@@ -1,12 +1,60 @@
-"""Whether what is taken for the end of a teacher gives its logits."""
+"""The classifier at the end of a teacher, and whether what is taken for it gives the teacher's logits."""
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor
+from mmengine.model import BaseModel
+from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
-from .teacher import Teacher
+from ..teacher import Teacher
+
+
+def classifier(model: BaseModel) -> Callable[[Tensor], Tensor]:
+    """The part of a classifier after its last stage.
+
+    Args:
+        model: A classifier of mmpretrain's or mmkd's that pools a map, or a timm model that does.
+
+    Returns:
+        A function: the map (N, C, H, W) of the tap of the last stage → logits (N, classes).
+
+    Raises:
+        UserError: The classifier reads a class token, or is of a kind that is not known.
+    """
+    timm_model, backbone = getattr(model, 'model', None), getattr(model, 'backbone', None)
+    if hasattr(timm_model, 'forward_head') and not getattr(timm_model, 'num_prefix_tokens', 0):
+        channels_last = getattr(timm_model, 'output_fmt', None) == 'NHWC'
+
+        def forward_head(x: Tensor) -> Tensor:
+            x = x.permute(0, 2, 3, 1) if channels_last else x
+            return timm_model.forward_head(getattr(timm_model, 'norm', nn.Identity())(x))
+
+        return forward_head
+    if hasattr(model, 'head') and not getattr(backbone, 'num_extra_tokens', 0):
+
+        def forward_end(x: Tensor) -> Tensor:
+            x = _final_norm(backbone, x)
+            if getattr(model, 'neck', None) is not None:
+                x = model.neck((x,))[0]
+            return model.head((x.flatten(1),))
+
+        return forward_end
+    raise UserError(f'the loss expects a teacher whose classifier reads the pooled map of its last stage, got a '
+                    f'{type(backbone or timm_model or model).__name__}. Use a ConvNet or a Swin as the teacher.')
+
+
+def _final_norm(backbone: Any, x: Tensor) -> Tensor:
+    """Applies what ConvNeXts and Swins do between their last stage and the classifier."""
+    norm = getattr(backbone, f'norm{len(getattr(backbone, "stages", ())) - 1}', None)
+    if norm is None:
+        return x
+    if getattr(backbone, 'gap_before_final_norm', False):
+        return norm(x.mean((2, 3), keepdim=True))
+    if type(norm) is nn.LayerNorm:  # over the last dimension
+        return norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return norm(x)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmkd.distillers import Distiller
-from mmkd.distillers.teacher_classes import teachers_classes
+from mmkd.distillers.teacher import teachers_classes
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 from mmkd.verification import Finding, class_findings, collected, overlap_findings
