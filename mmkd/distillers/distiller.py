@@ -113,7 +113,7 @@ class Distiller(BaseModel):
         for name, term in self.terms.items():
             losses[f'loss_{name}'] = (term(student, teacher, target, indices, progress, data_samples)
                                       if name in active else inputs.new_zeros(()))
-        if self.gradients.wanted:
+        if self.gradients.requested:
             self._measure_gradients({name: losses['task_loss' if name == 'loss' else name] for name in own}, losses)
         return losses
 
@@ -145,9 +145,9 @@ class Distiller(BaseModel):
         """The student's own losses as they are logged and summed, times ``task_weight``."""
         losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
                   for name, value in own.items()}
-        taken = losses.keys() & {f'loss_{name}' for name in self.terms}
-        if taken:
-            raise UserError(f"terms expect other names than the student's own losses, got {', '.join(taken)} twice. "
+        twice = losses.keys() & {f'loss_{name}' for name in self.terms}
+        if twice:
+            raise UserError(f"terms expect other names than the student's own losses, got {', '.join(twice)} twice. "
                             'Rename the terms.')
         return losses
 

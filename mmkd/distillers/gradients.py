@@ -55,33 +55,33 @@ class GradientMeter:
     """Measures gradient norms in the next forward pass when it is asked to, and does nothing otherwise.
 
     Attributes:
-        wanted: Whether the next forward pass is measured.
+        requested: Whether the next forward pass is measured.
         norms: Name of each loss to its norm, of the last pass that was measured.
         problem: Why the last pass could not be measured, or an empty string.
     """
 
     def __init__(self) -> None:
-        self.wanted = False
+        self.requested = False
         self.norms: dict[str, Tensor] = {}
         self.problem = ''
         self._scale = 1.0
 
     def request(self, scale: float = 1.0) -> None:
         """Asks for the next forward pass; see :func:`gradient_norms` for ``scale``."""
-        self.wanted, self.norms, self.problem, self._scale = True, {}, '', scale
+        self.requested, self.norms, self.problem, self._scale = True, {}, '', scale
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """Keeps a request for the training step while other forward passes are run."""
-        wanted, self.wanted = self.wanted, False
+        requested, self.requested = self.requested, False
         try:
             yield
         finally:
-            self.wanted = wanted
+            self.requested = requested
 
     def measure(self, losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]) -> None:
         """Answers a request. What PyTorch cannot do, reentrant checkpointing above all, is noted as the problem."""
-        self.wanted = False
+        self.requested = False
         try:
             self.norms = gradient_norms(losses, parameters, self._scale)
         except RuntimeError as error:

@@ -94,7 +94,8 @@ def known_keys(form: str, role: str) -> tuple[str, ...]:
 def _nearest_form(spec: object) -> str:
     """What a misspelt key was meant to be, for the end of a message."""
     unknown = [key for key in spec if key not in FORMS] if isinstance(spec, dict) else []
-    return ''.join(f' Did you mean {form} by {key!r}?' for key in unknown for form in get_close_matches(key, FORMS, n=1))
+    return ''.join(f' Did you mean {form} by {key!r}?'
+                   for key in unknown for form in get_close_matches(key, FORMS, n=1))
 
 
 def _model_of(config: Config) -> dict:
@@ -235,10 +236,10 @@ def apply_init(model: nn.Module, cfg: dict | list[dict], spare: nn.Module | None
     files = [each for each in cfgs if str(each.get('type')).rpartition('.')[2] == 'Pretrained']
     others = [each for each in cfgs if each not in files]
     if others:
-        kept = {name: value.clone() for name, value in spare.state_dict().items()} if spare is not None else {}
+        before = {name: value.clone() for name, value in spare.state_dict().items()} if spare is not None else {}
         initialize(model, others)
         if spare is not None:
-            spare.load_state_dict(kept)
+            spare.load_state_dict(before)
     for each in files:
         PretrainedBackboneInit(**{key: value for key, value in each.items() if key != 'type'})(model)
 

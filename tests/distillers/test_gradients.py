@@ -63,7 +63,7 @@ def test_the_distiller_measures_when_asked_and_trains_alike(build, batch, dtype)
         losses = measured(**inputs, mode='loss')
     assert set(losses) == {'task_loss', 'loss_nkd', 'loss_fd'}
     torch.testing.assert_close(measured.gradients.norms, separate, rtol=1e-4, atol=1e-7)
-    assert not measured.gradients.wanted and all(p.grad is None for p in measured.parameters())
+    assert not measured.gradients.requested and all(p.grad is None for p in measured.parameters())
     for model in (measured, plain):
         if model is measured:
             model.gradients.request()
@@ -94,12 +94,12 @@ def test_a_request_waits_for_the_training_step():
     meter = GradientMeter()
     meter.request()
     with meter.suspended():
-        assert not meter.wanted
-    assert meter.wanted
+        assert not meter.requested
+    assert meter.requested
     meter = GradientMeter()
     with meter.suspended():
         pass
-    assert not meter.wanted
+    assert not meter.requested
 
 
 INNER = 'backbone.layer3.1.bn2'

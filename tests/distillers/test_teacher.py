@@ -179,3 +179,26 @@ def test_lent_weights_do_not_move_the_average(self_distilled, batch):
     assert all(torch.equal(value, before[name]) for name, value in distiller.averages.named_parameters())
     distiller.train_step(batch, optimizer_of(distiller))
     assert distiller.averages['average'].steps == 2  # the step before it was not lost
+
+
+def test_the_only_teacher_has_a_name(build):
+    distiller = build()
+    assert list(distiller.teachers) == ['teacher']
+    assert distiller.teachers[''] is distiller.teachers['teacher']  # as it was called before
+    with pytest.raises(KeyError):
+        distiller.teachers['other']
+
+
+@pytest.mark.parametrize(('teacher', 'name'), [(classifier(16), 'teacher'), (dict(big=classifier(16)), 'big')])
+def test_a_tap_need_not_name_the_only_teacher(build, teacher, name):
+    terms = dict(a=dict(TERMS['kd'], teacher='logits'), b=dict(TERMS['kd'], teacher=f'{name}:logits'))
+    distiller = build(teacher=teacher, terms=terms)
+    assert list(distiller.teachers) == [name]
+    assert distiller.tapped_shapes['teacher'] == {'logits': (2, 10), f'{name}:logits': (2, 10)}
+
+
+def test_several_averages_are_saved_by_their_names(build):
+    fast, slow = dict(ema=dict(momentum=0.1)), dict(ema=dict(momentum=0.01))
+    terms = {name: dict(TERMS['kd'], teacher=f'{name}:logits') for name in ('teacher', 'average')}
+    distiller = build(teacher=dict(teacher=fast, average=slow), terms=terms)
+    assert {name: average.momentum for name, average in distiller.averages.items()} == dict(teacher=0.1, average=0.01)

@@ -50,7 +50,6 @@ class DiffKDLoss(nn.Module):
     scalar.
     """
 
-    needs_target = False
     mixed_precision = True
 
     def __init__(self,

@@ -57,7 +57,6 @@ class DistProLoss(nn.Module):
         UserError: An argument is not one of the choices.
     """
 
-    needs_target = False
     mixed_precision = True
 
     def __init__(self,
