@@ -1,6 +1,10 @@
 """Pairing student and teacher tensors, and what else the losses share."""
+import inspect
+from importlib import import_module
+
 import pytest
 import torch
+from mmkd import losses
 
 from mmkd.losses import KDLoss
 from mmkd.losses.checks import (
@@ -159,3 +163,11 @@ def test_target_index_refuses(target, message):
 
 def test_shape_of():
     assert shape_of([LOGITS, (LOGITS, None)]) == '[(2, 3), [(2, 3), NoneType]]'
+
+
+@pytest.mark.parametrize('name', losses.__all__)
+def test_every_loss_gets_its_tensors_in_the_one_way(name):
+    module = import_module(getattr(losses, name).__module__)
+    assert any(getattr(module, pair.__name__, None) is pair
+               for pair in (pair_tensors, pair_logits, pair_features, tensors_of))
+    assert 'teacher.detach()' not in inspect.getsource(getattr(losses, name).forward)
