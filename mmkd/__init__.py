@@ -15,10 +15,10 @@ except ImportError as error:
         f"mmkd expects MMEngine, which cannot be imported: {error}. pip install 'mmkd[onedl]', or for the original "
         "OpenMMLab stack 'mmkd[openmmlab]'.") from error
 
+from .datasets.archives.backend import register_archive_backend
 from .ops.mmcv_fallback import install_mmcv_fallback
-from .utils.archive_backend import register_archive_backend
-from .utils.config_paths import register_config_paths
-from .utils.plain_files import register_plain_files
+from .utils.configs.paths import register_config_paths
+from .utils.files.plain import register_plain_files
 
 if TYPE_CHECKING:
     from .apis import get_model, list_models

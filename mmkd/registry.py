@@ -8,7 +8,7 @@ import inspect
 from mmengine import registry as root
 from mmengine.registry import Registry
 
-from mmkd.utils.signatures import checks_arguments
+from mmkd.utils.building.signatures import checks_arguments
 
 
 class CheckedRegistry(Registry):
@@ -29,6 +29,6 @@ MODELS = _child(
     ['mmkd.backbones', 'mmkd.distillers', 'mmkd.losses', 'mmkd.connectors', 'mmkd.layers'])
 HOOKS = _child(root.HOOKS, ['mmkd.engine.hooks'])
 OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS, ['mmkd.engine.optimizers'])
-DATASETS = _child(root.DATASETS, ['mmkd.datasets'])
-TRANSFORMS = _child(root.TRANSFORMS, ['mmkd.datasets'])
+DATASETS = _child(root.DATASETS, ['mmkd.datasets.classification'])
+TRANSFORMS = _child(root.TRANSFORMS, ['mmkd.datasets.classification'])
 METRICS = _child(root.METRICS, ['mmkd.evaluation'])

@@ -93,7 +93,7 @@ def test_import_is_light(tmp_path):
 
 
 def test_recipes_load_without_the_frameworks(tmp_path):
-    code = ('import sys, mmkd; from mmkd.utils.configs import load_config;'
+    code = ('import sys, mmkd; from mmkd.utils.configs.finding import load_config;'
             f'load_config({CONFIG!r}); load_config("scale_kd/convnext-tiny_swin-large-scalekd_32xb64-300e_in1k.py");'
             'print([name for name in ("torch", "mmpretrain", "mmdet", "mmseg", "timm") if name in sys.modules])')
     if run_python(['-c', 'import sys, mmkd; print("torch" in sys.modules)'], tmp_path, path=ROOT) == 'True':

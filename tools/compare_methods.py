@@ -17,15 +17,15 @@ import sys
 import time
 from pathlib import Path
 
+from mmkd.experiments.jobs.progress import clock
+from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
+from mmkd.experiments.jobs.scheduler import Job
+from mmkd.experiments.jobs.training import TrainingJobs
+from mmkd.experiments.versions import usable_cores
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import read_json, write_json, write_text
-from mmkd.utils.job_runs import run_interruptible, run_jobs
-from mmkd.utils.jobs import Job
-from mmkd.utils.progress import clock
+from mmkd.utils.files.small import read_json, write_json, write_text
 from mmkd.utils.tool_paths import tool_path, working_root
-from mmkd.utils.training_jobs import TrainingJobs
-from mmkd.utils.versions import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = ('randomness.seed={seed}', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed{seed}.txt')
@@ -106,7 +106,7 @@ def _split(option: str) -> tuple[str, object]:
 
 def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> None:
     """Writes and prints the comparison."""
-    from mmkd.analysis.method_comparison import compare, draw_gains, markdown_table  # takes seconds: after the runs
+    from mmkd.experiments.method_comparison import compare, draw_gains, markdown_table  # takes seconds: after the runs
     done = {name: job.done() for name, job in jobs.items()}
     methods = {name.rpartition('-seed')[0]: [] for name in jobs if '-seed' in name}
     durations = {name: statistics.fmean(done[f'{name}-seed{seed}']['seconds'] for seed in range(args.seeds))

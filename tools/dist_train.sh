@@ -26,5 +26,5 @@ shift 2
 mmkd_pick_python
 export PYTHONPATH="$MMKD_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 mmkd_rendezvous
-exec "$MMKD_PYTHON" -m mmkd.utils.torchrun --nproc_per_node="$gpus" "${MMKD_RENDEZVOUS[@]}" \
+exec "$MMKD_PYTHON" -m mmkd.utils.processes.torchrun --nproc_per_node="$gpus" "${MMKD_RENDEZVOUS[@]}" \
   "$MMKD_ROOT/tools/train.py" "$config" --launcher pytorch "$@"

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from quickstart_plan import DigitsJob, Plan, Settings
 
+from mmkd.experiments.jobs.progress import clock, shown
+from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
+from mmkd.experiments.jobs.scheduler import remove_job_folder
+from mmkd.experiments.run_logs import last_checkpoint, read_scalars
+from mmkd.experiments.versions import usable_cores
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import read_json, write_json, write_text
-from mmkd.utils.job_runs import run_interruptible, run_jobs
-from mmkd.utils.jobs import remove_job_folder
-from mmkd.utils.progress import clock, shown
-from mmkd.utils.run_logs import last_checkpoint, read_scalars
+from mmkd.utils.files.small import read_json, write_json, write_text
 from mmkd.utils.tool_paths import tool_path, working_root
-from mmkd.utils.versions import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK_DIR = 'work_dirs/quickstart'
@@ -126,7 +126,7 @@ def run(args: argparse.Namespace, lock: int) -> None:
 def report(plan: Plan, watch: Stopwatch) -> None:
     """Writes ``report.json``, ``report.md`` and the figures, and prints the table."""
     print('Drawing the figures ...', flush=True)
-    from mmkd.analysis import quickstart_report as reports  # takes seconds: not before the runs
+    from mmkd.experiments import quickstart_report as reports  # takes seconds: not before the runs
     settings, folder = plan.settings, plan.settings.work_dir
     with open(folder / 'figures.txt', 'w', encoding='utf-8') as output, redirect_stdout(output), \
             redirect_stderr(output):  # mmdet and mmseg talk a lot
@@ -150,8 +150,8 @@ def draw_figures(plan: Plan) -> None:
     """Draws the curves of the students, and what detectors and segmentors see."""
     from mmengine.utils import import_modules_from_strings
 
-    from mmkd.analysis.figures import draw_curves, draw_scenes
-    from mmkd.analysis.scene_predictions import predict_scenes
+    from mmkd.experiments.quickstart_figures import draw_curves, draw_scenes
+    from mmkd.experiments.scene_predictions import predict_scenes
     from mmkd.zoo import load_safely_everywhere
     load_safely_everywhere()
     settings, folder = plan.settings, plan.settings.work_dir

@@ -3,11 +3,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmkd.utils.files import read_json
-from mmkd.utils.jobs import Job
-from mmkd.utils.run_logs import dataset_length, last_checkpoint
+from mmkd.experiments.jobs.scheduler import Job
+from mmkd.experiments.jobs.training import DATA_STAMP, PublishJob, TrainingJobs, fingerprint
+from mmkd.experiments.run_logs import dataset_length, last_checkpoint
+from mmkd.utils.files.small import read_json
 from mmkd.utils.tool_paths import tool_path
-from mmkd.utils.training_jobs import DATA_STAMP, PublishJob, TrainingJobs, fingerprint
 
 CONFIGS = 'configs/quickstart'
 TEACHER = 'slak-mini_digits'

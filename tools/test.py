@@ -11,16 +11,17 @@ from mmengine.fileio import dump
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmkd.datasets.configured import check_data_exists
 from mmkd.distillers.models import student_config
+from mmkd.engine.checkpoints.tested_weights import test_weights, tested_config
 from mmkd.engine.hooks import DataFitHook
-from mmkd.engine.tested_weights import test_weights, tested_config
+from mmkd.evaluation.test_data import TEST_DATA, set_test_data
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
-from mmkd.utils.configs import load_config
-from mmkd.utils.distributed import prepare_cpu_processes
-from mmkd.utils.files import beside
-from mmkd.utils.options import merge_options
-from mmkd.utils.test_data import TEST_DATA, set_test_data
+from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.options import merge_options
+from mmkd.utils.files.small import beside
+from mmkd.utils.processes.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
 
 

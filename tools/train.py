@@ -10,16 +10,17 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmkd.engine.explained_loading import explain_loading
+from mmkd.datasets.configured import check_data_exists
+from mmkd.engine.checkpoints.explained_loading import explain_loading
+from mmkd.engine.checkpoints.whole import keep_checkpoints_whole
 from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
-from mmkd.engine.resuming import make_resumable
-from mmkd.engine.whole_checkpoints import keep_checkpoints_whole
+from mmkd.engine.resume.setup import make_resumable
 from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
-from mmkd.utils.build import is_distiller, type_name
-from mmkd.utils.cli import ToolParser, check_data_exists, one_line_errors
-from mmkd.utils.configs import load_config
-from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.utils.building.build import is_distiller, type_name
+from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.configs.finding import load_config
+from mmkd.utils.processes.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
 
 HOOK = 'DistillationHook'

@@ -6,8 +6,8 @@ from mmengine.model import BaseModel
 
 from mmkd.distillers.models import build_model, read_spec
 from mmkd.utils import UserError, nearest
-from mmkd.utils.build import type_name
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.building.build import type_name
+from mmkd.utils.configs.finding import config_root, load_config
 from mmkd.zoo import model_index
 
 from .features import FeatureExtractor

@@ -7,7 +7,7 @@ from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from mmkd.layers import ConvNetBlock, HierarchicalConvNet, LargeKernel, resolve_arch
-from mmkd.layers.large_kernel import BATCH_NORM
+from mmkd.layers.kernel_branches import BATCH_NORM
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 

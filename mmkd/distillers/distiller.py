@@ -7,10 +7,10 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmkd.layers.running_average import OptimizerSteps
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import NON_NEGATIVE, check_arguments
-from mmkd.utils.running_average import OptimizerSteps
+from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
 from .gradients import GradientMeter, check_trained, tap_sums, total
 from .inputs import as_size, check_labels, has_labels, image_channels, indices_of, no_loss, target_of

@@ -12,12 +12,12 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from torch import nn
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.build import is_distiller, type_name
-from mmkd.utils.checkpoint import load_strictly
-from mmkd.utils.configs import load_config
-from mmkd.utils.options import nested
+from mmkd.utils.building.build import is_distiller, type_name
+from mmkd.utils.building.signatures import check_type
+from mmkd.utils.checkpoints.reading import load_strictly
+from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.options import nested
 from mmkd.utils.randomness import unchanged_generators
-from mmkd.utils.signatures import check_type
 from mmkd.zoo import load_weights
 from mmkd.zoo.pretrained import PretrainedBackboneInit
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from mmengine.logging import MessageHub
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.arguments import COUNT, FLAG, NON_NEGATIVE, NONE, check_arguments, either, one_of, whole
+from mmkd.utils.building.arguments import COUNT, FLAG, NON_NEGATIVE, NONE, check_arguments, either, one_of, whole
 
 DECAYS = ('linear', 'cosine')
 

@@ -6,10 +6,10 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmkd.datasets.verification.class_names import Classes, classes_of_checkpoint
+from mmkd.layers.running_average import RunningAverage
 from mmkd.utils import UserError, nearest
-from mmkd.utils.running_average import RunningAverage
-from mmkd.utils.signatures import check_type
-from mmkd.verification.class_names import Classes, classes_of_checkpoint
+from mmkd.utils.building.signatures import check_type
 from mmkd.zoo.checkpoint_meta import read_classes
 
 from .inputs import InputAdapter, as_size, fixed_input_size, normalisation, teacher_normalisation

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from mmkd.losses.checks import shape_of
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
-from mmkd.utils.build import build, find_type
+from mmkd.utils.building.build import build, find_type
+from mmkd.utils.building.signatures import check_values
 from mmkd.utils.precision import full_precision
-from mmkd.utils.signatures import check_values
 
 from .parts import TeacherParts
 from .schedule import Progress, WeightSchedule

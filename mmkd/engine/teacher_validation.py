@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.evaluator import Evaluator
-from mmengine.model import BaseModel
 from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
 from mmkd.distillers import Teacher
-from mmkd.utils.progress import clock
+from mmkd.experiments.jobs.progress import clock
 from mmkd.utils.randomness import unchanged_generators
 
 LINE_SECONDS = 15.0
@@ -94,17 +93,6 @@ def has_fixed_order(loader: DataLoader) -> bool:
     sampler = loader.sampler if loader.batch_size is not None else getattr(loader.batch_sampler, 'sampler', None)
     return isinstance(sampler, SequentialSampler) or getattr(sampler, 'shuffle', None) is False
 
-
-def class_count(model: BaseModel) -> int | None:
-    """How many classes a model tells apart, where its head says so."""
-    for path in ('head', 'model', 'bbox_head', 'roi_head.bbox_head', 'decode_head'):
-        part = model
-        for name in path.split('.'):
-            part = getattr(part, name, None)
-        count = getattr(part, 'num_classes', getattr(part, 'num_labels', None))
-        if isinstance(count, int) and count > 0:
-            return count
-    return None
 
 
 class Agreement:

@@ -5,7 +5,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmkd.datasets.imagenet_variants import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES
+from mmkd.datasets.classification.imagenet_variants import CORRUPTIONS, EXTRA_CORRUPTIONS, SEVERITIES
 from mmkd.registry import METRICS
 from mmkd.utils import UserError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.evaluator import BaseMetric
 
-from mmkd.datasets.imagenet_classes import real_labels
+from mmkd.datasets.classification.imagenet_classes import real_labels
 from mmkd.registry import METRICS
 from mmkd.utils import UserError
 

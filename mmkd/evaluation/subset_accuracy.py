@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.evaluator import BaseMetric
 
-from mmkd.datasets.imagenet_classes import class_indices, subset_indices
+from mmkd.datasets.classification.imagenet_classes import class_indices, subset_indices
 from mmkd.registry import METRICS
 from mmkd.utils import UserError, nearest
 

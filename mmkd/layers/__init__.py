@@ -1,6 +1,6 @@
 """The parts that the ConvNet backbones share."""
 from .convnet import ConvNetBlock, HierarchicalConvNet, resolve_arch
-from .large_kernel import LargeKernel, LargeKernelConv2d
+from .kernel_branches import LargeKernel, LargeKernelConv2d
 from .norm import LayerNorm2d, SingleValueBatchNorm2d
 
 __all__ = ['ConvNetBlock', 'LargeKernel', 'HierarchicalConvNet', 'LargeKernelConv2d', 'LayerNorm2d',

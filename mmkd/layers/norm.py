@@ -2,7 +2,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmkd.utils.arguments import check_arguments, one_of
+from mmkd.utils.building.arguments import check_arguments, one_of
 
 
 class LayerNorm2d(nn.LayerNorm):

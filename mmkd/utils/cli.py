@@ -4,21 +4,12 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mmengine.config import Config, ConfigDict
-
-from .annotation_lists import check_configured_list
-from .build import type_name
-from .errors import UserError
-from .log_files import stop_at_full_logs
-from .lost_batches import report_lost_batches
-from .ranks import speaks
-from .tool_paths import tool_path
-
-DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them
+from .files.logs import stop_at_full_logs
+from .processes.lost_batches import report_lost_batches
+from .processes.ranks import speaks
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -79,80 +70,3 @@ def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
             sys.exit(2)
 
     return wrapped
-
-
-def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val', 'test')) -> None:
-    """Checks that the files and folders that the config's datasets name are there, and that lists of images are such.
-
-    Args:
-        config: A config with ``train_dataloader`` and so on.
-        splits: Which of them to check.
-
-    Raises:
-        UserError: A path is missing or a list is wrong; the message says which dataset wants it.
-    """
-    for split in splits:
-        loader = config.get(f'{split}_dataloader')
-        if loader is None:
-            continue
-        if not isinstance(loader, dict) or loader.get('dataset') is None:
-            raise UserError(f'{split}_dataloader expects a dict with a dataset, got {loader!r}. Write '
-                            'dict(batch_size=…, dataset=…).')
-        _check_samplers(split, loader)
-        for key, dataset in _leaf_datasets(f'{split}_dataloader.dataset', loader['dataset']):
-            for name in ('data_root', 'data_prefix', 'ann_file'):
-                value = dataset.get(name) or ''
-                parts = list(value.values()) if isinstance(value, dict) else [value]
-                if not all(isinstance(part, str | Path) for part in parts):
-                    raise UserError(f'{key}.{name} expects a path, got {value!r}. Write it as text.')
-            for path in _paths(dataset):
-                if not path.exists():
-                    raise UserError(
-                        f'{key} ({dataset.get("type")}) expects {path}, which does not exist. '
-                        f'Prepare the data or set {key}.data_root with --cfg-options.' + _digits_hint(path))
-            check_configured_list(key, dataset)
-
-
-def _check_samplers(split: str, loader: dict) -> None:
-    """PyTorch takes any text or list for a sampler, and training data in their order where there is none."""
-    ordered = 'sampler' in loader and loader['sampler'] is loader.get('batch_sampler') is None
-    if split == 'train' and ordered and not loader.get('shuffle'):
-        raise UserError('train_dataloader.sampler expects a dict, got None: the images would come in the same order in '
-                        "each epoch, and in each process. Write dict(type='DefaultSampler', shuffle=True).")
-    for name in ('sampler', 'batch_sampler'):
-        if isinstance(loader.get(name), str | int | float | list | tuple):
-            raise UserError(f'{split}_dataloader.{name} expects a dict, got {loader[name]!r}. Write '
-                            "dict(type='DefaultSampler', shuffle=…).")
-
-
-def _leaf_datasets(key: str, cfg: dict | None) -> Iterator[tuple[str, ConfigDict]]:
-    """The datasets inside wrappers such as RepeatDataset and ConcatDataset, each with its key in the config."""
-    if not cfg:
-        return
-    if not isinstance(cfg, dict):
-        raise UserError(f'{key} expects a dict with a type, got {cfg!r}. Write dict(type=…, data_root=…).')
-    if 'dataset' in cfg:
-        yield from _leaf_datasets(f'{key}.dataset', cfg['dataset'])
-    elif cfg.get('datasets'):
-        for index, item in enumerate(cfg['datasets']):
-            yield from _leaf_datasets(f'{key}.datasets.{index}', item)
-    else:
-        yield key, cfg
-
-
-def _paths(dataset: dict) -> Iterator[Path]:
-    """The local paths that a dataset reads; none if it downloads its data itself."""
-    if type_name(dataset) in DOWNLOADING and dataset.get('download', True):
-        return
-    root = dataset.get('data_root') or ''
-    prefix = dataset.get('data_prefix') or ''
-    parts = list(prefix.values()) if isinstance(prefix, dict) else [prefix]
-    for part in ['', *parts, dataset.get('ann_file') or '']:
-        if (root or part) and '://' not in f'{root} {part}':
-            yield Path(root) / part
-
-
-def _digits_hint(path: Path) -> str:
-    if 'digits' not in path.parts:
-        return ''
-    return f' The digits are made by: python {tool_path("dataset_converters/digits.py")}'

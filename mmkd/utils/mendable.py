@@ -18,7 +18,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from .build import unknown_type
+from .building.build import unknown_type
 from .errors import UserError, nearest
 
 LIBRARIES = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg', 'timm')

@@ -1,7 +1,7 @@
 """What a checkpoint says of its classes."""
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.checkpoint_classes import remember_classes, remembered_classes
+from mmkd.utils.checkpoints.classes import remember_classes, remembered_classes
+from mmkd.utils.checkpoints.reading import read_checkpoint
 
 from .index import find_checkpoint
 
@@ -13,8 +13,8 @@ def read_classes(name: str) -> dict:
         name: Path, URL or name of a model in the index.
 
     Returns:
-        A dict with ``meta``; see :func:`mmkd.verification.class_names.classes_of_checkpoint`. Empty if the file cannot
-        be read, of which whoever loads its weights tells.
+        A dict with ``meta``; see :func:`mmkd.datasets.verification.class_names.classes_of_checkpoint`. Empty if the
+        file cannot be read, of which whoever loads its weights tells.
     """
     if not remembered_classes(name):
         try:

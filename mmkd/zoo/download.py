@@ -10,8 +10,8 @@ from filelock import FileLock
 from mmengine.dist import is_main_process
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import damage
-from mmkd.utils.checkpoint_files import HASH_IN_NAME, sha256_of
+from mmkd.utils.checkpoints.files import HASH_IN_NAME, sha256_of
+from mmkd.utils.checkpoints.reading import damage
 
 from .transfer import fetch
 from .urls import file_name, sources

@@ -4,7 +4,7 @@ from pathlib import Path
 from mmengine.fileio import load
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 
 from .download import cached_path, download
 

@@ -8,10 +8,10 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import compare, few_names, read_checkpoint, unusable, weights_of
-from mmkd.utils.checkpoint_classes import remember_classes
-from mmkd.utils.checkpoint_weights import candidates, choose_weights, plain, split_choice
-from mmkd.utils.safe_torch import guard_torch_load
+from mmkd.utils.checkpoints.classes import remember_classes
+from mmkd.utils.checkpoints.reading import compare, few_names, read_checkpoint, unusable, weights_of
+from mmkd.utils.checkpoints.safe_torch import guard_torch_load
+from mmkd.utils.checkpoints.weights import candidates, choose_weights, plain, split_choice
 from mmkd.utils.trust import is_trusted, set_trust
 
 from .class_token import has_unused_token, without_token
@@ -72,7 +72,8 @@ def fit_weights(checkpoint: Mapping, own: Mapping[str, Tensor], source: str,
         which: ``'raw'`` or ``'ema'``; None takes those that were validated.
 
     Returns:
-        The weights, ``'n of m tensors matched'``, and what does not match; see :func:`~mmkd.utils.checkpoint.compare`.
+        The weights, ``'n of m tensors matched'``, and what does not match; see
+        :func:`~mmkd.utils.checkpoints.reading.compare`.
 
     Raises:
         UserError: Not a single tensor fits, or one that would be taken is not finite or an integer.

@@ -2,7 +2,7 @@
 import re
 from pathlib import Path
 
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 
 from .index import model_index
 

@@ -8,8 +8,8 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import few_names, unusable
-from mmkd.utils.checkpoint_weights import split_choice
+from mmkd.utils.checkpoints.reading import few_names, unusable
+from mmkd.utils.checkpoints.weights import split_choice
 
 from .loading import fit_weights, load_any, load_weights
 from .urls import SCHEMES

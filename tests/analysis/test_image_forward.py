@@ -8,7 +8,7 @@ from torch import nn
 
 from mmkd.analysis import count_complexity, count_layers, paper_shape, published_complexity
 from mmkd.utils import UserError
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 SIZE = 64, 96

@@ -1,13 +1,13 @@
 """For each hyper-parameter that a paper states, a change of the config's value behind it.
 
-Where each value lies in a config is said here once more, apart from :mod:`mmkd.analysis.recipe_facts`.
+Where each value lies in a config is said here once more, apart from :mod:`tests.configs.recipe_facts`.
 """
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 Change = Callable[[Config, Any], None]
 OPTIMIZER = ('lr', 'weight_decay', 'betas', 'momentum', 'eps')
@@ -31,7 +31,7 @@ def changed(config: Config, name: str) -> Config:
 
     Args:
         config: A recipe.
-        name: The hyper-parameter, as :mod:`mmkd.analysis.recipe_facts` calls it.
+        name: The hyper-parameter, as :mod:`tests.configs.recipe_facts` calls it.
     """
     config = config.copy()
     if name in PLACES:

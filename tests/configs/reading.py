@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs.finding import config_root, load_config
 
 ROOT = config_root().resolve()  # the checkout's, of an editable install too
 LEAVES = sorted(path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)

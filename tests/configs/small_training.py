@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from mmkd.analysis.weightless import without_weights
+from mmkd.recipes.weightless import without_weights
 
 BATCH = 2
 ITERATIONS = 2

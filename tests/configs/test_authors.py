@@ -12,11 +12,11 @@ from mmpretrain.registry import TRANSFORMS
 from timm.data import auto_augment
 from torch import nn
 
-from mmkd.analysis.recipe_facts import recipe_facts
-from mmkd.analysis.weightless import strip_weights
 from mmkd.distillers import Taps
 from mmkd.distillers.models import student_config
-from mmkd.utils.configs import config_root, load_config
+from mmkd.recipes.weightless import strip_weights
+from mmkd.utils.configs.finding import config_root, load_config
+from tests.configs.recipe_facts import recipe_facts
 
 from .reading import LEAVES, shown
 from .test_configs import build

@@ -11,8 +11,8 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from mmkd.analysis.weightless import without_weights
-from mmkd.utils.configs import load_config
+from mmkd.recipes.weightless import without_weights
+from mmkd.utils.configs.finding import load_config
 
 from .reading import LEAVES, shown
 

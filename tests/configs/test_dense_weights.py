@@ -10,9 +10,9 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from mmkd.analysis.weightless import pretrained_inits, strip_weights
 from mmkd.distillers.models import build_model, read_spec
-from mmkd.utils.configs import config_root
+from mmkd.recipes.weightless import pretrained_inits, strip_weights
+from mmkd.utils.configs.finding import config_root
 from mmkd.zoo import model_index
 from mmkd.zoo.pretrained import load_backbone
 

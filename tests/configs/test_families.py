@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.distillers import Distiller
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import load_config
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo.index import model_index
 
 from .expected_schedule import expected_lr

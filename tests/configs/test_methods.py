@@ -8,7 +8,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
 from mmkd.distillers.term import Term
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs.finding import config_root, load_config
 
 METHODS = sorted(path.stem for path in (config_root() / 'quickstart/methods').glob('*.py'))
 

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from mmkd.distillers import Taps
 from mmkd.distillers.models import build_model, read_spec
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 
 FOLDER = config_root() / '_base_' / 'models'
 NORMALISATIONS = dict(

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 
-from mmkd.analysis.recipe_facts import recipe_facts
-from mmkd.analysis.recipe_table import Row, all_rows, recipes_page
-from mmkd.utils.configs import config_root, load_config
+from mmkd.recipes.paper_rows import Row, all_rows, recipes_page
+from mmkd.utils.configs.finding import config_root, load_config
+from tests.configs.recipe_facts import recipe_facts
 
 from .changes import changed
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / 'docs/add_a_loss.md').read_text(encoding='utf-8')

@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import Dataset
 
 from mmkd.distillers import Distiller
-from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.checkpoints.reading import read_checkpoint
 from tests.sync_norms import ROOT, run_in_two_processes
 
 SMALL = dict(depths=(1, 1, 1, 1), channels=(8, 16, 24, 32))
@@ -97,7 +97,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmkd.backbones import SLaK
-from mmkd.utils.distributed import prepare_cpu_processes
+from mmkd.utils.processes.distributed import prepare_cpu_processes
 from tests import sync_norms
 from tests.engine.test_sync_norms import SMALL, Images, recipe
 

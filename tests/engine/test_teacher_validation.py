@@ -17,14 +17,12 @@ from torch.utils.data import BatchSampler, DataLoader
 from mmkd.engine.hooks import DistillationHook
 from mmkd.engine.teacher_validation import (
     Agreement,
-    class_count,
     has_fixed_order,
     probabilities,
     unchanged_randomness,
 )
 from mmkd.registry import MODELS
 
-from ..distillers.conftest import classifier
 from ..distillers.test_distiller import optimizer_of
 from ..processes import run_ranks
 
@@ -109,13 +107,6 @@ def test_random_states_are_put_back():
         assert sorted(int(item) for item in lent) == [0, 1, 2, 3] and draw() != without
     assert draw() == without
 
-
-def test_class_counts():
-    pytest.importorskip('timm')
-    assert class_count(MODELS.build(classifier(8, classes=7))) == 7
-    assert class_count(MODELS.build(dict(type='mmpretrain.TimmClassifier', model_name='resnet10t', num_classes=5))) == 5
-    assert class_count(SimpleNamespace(roi_head=SimpleNamespace(bbox_head=SimpleNamespace(num_classes=3)))) == 3
-    assert class_count(SimpleNamespace()) is None
 
 
 def train_step(distiller: torch.nn.Module, batch: dict, hook: DistillationHook | None) -> dict[str, float]:

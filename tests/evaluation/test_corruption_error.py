@@ -5,7 +5,7 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmpretrain.structures import DataSample
 
-from mmkd.datasets.imagenet_variants import CORRUPTIONS
+from mmkd.datasets.classification.imagenet_variants import CORRUPTIONS
 from mmkd.evaluation import CorruptionError
 from mmkd.evaluation.corruption_error import ALEXNET_ERRORS
 from mmkd.utils import UserError

@@ -5,7 +5,7 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmpretrain.structures import DataSample
 
-from mmkd.datasets.imagenet_classes import class_indices, subset_indices
+from mmkd.datasets.classification.imagenet_classes import class_indices, subset_indices
 from mmkd.evaluation import SubsetAccuracy
 from mmkd.utils import UserError
 

@@ -6,10 +6,10 @@ from torch.nn import functional as F
 
 from mmkd.backbones import SLaK
 from mmkd.layers import LargeKernel
+from mmkd.layers.running_average import RunningAverage
 from mmkd.losses import CRDLoss, OFDLoss
 from mmkd.sparsity import erk, prunable_weights, snip, uniform
 from mmkd.utils import UserError
-from mmkd.utils.running_average import RunningAverage
 
 
 @pytest.fixture()

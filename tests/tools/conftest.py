@@ -19,7 +19,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS, DefaultScope
 from mmengine.runner import CheckpointLoader
 from mmengine.visualization import Visualizer
 
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 SLAK = 'quickstart/slak-mini_digits.py'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 
 from .conftest import CONVNEST, SHRINK, SLAK, call, spawn
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from mmkd.engine import tested_weights
+from mmkd.engine.checkpoints import tested_weights
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.checkpoints.reading import read_checkpoint
 
 from .conftest import CONVNEST, EPOCHS, SHRINK, call
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import config_root
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import config_root
 from mmkd.zoo import index
 
 from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, call

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.checkpoints.reading import read_checkpoint
 
 from .conftest import CONVNEST, TOOLS, call, environment
 

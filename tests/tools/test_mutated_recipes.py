@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mmkd.distillers.models import build_model, read_spec
-from mmkd.utils.config_keys import is_read
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs.finding import config_root, load_config
+from mmkd.utils.configs.keys import is_read
 
 from .conftest import call
 from .mutations import Mutation, sample

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import config_root
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import config_root
 
 from .conftest import TOOLS, call, environment
 from .test_train import flat

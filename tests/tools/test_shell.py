@@ -52,7 +52,7 @@ def test_dist_train_calls_torchrun(tmp_path):
     result = run(TOOLS / 'dist_train.sh', CONFIG, '2', '--work-dir', 'a b', cwd=tmp_path, PYTHON=str(python),
                  PORT='1234', NNODES='3', NODE_RANK='1')
     arguments = result.stdout.splitlines()
-    assert arguments[:2] == ['-m', 'mmkd.utils.torchrun']
+    assert arguments[:2] == ['-m', 'mmkd.utils.processes.torchrun']
     assert {'--nnodes=3', '--node_rank=1', '--nproc_per_node=2', '--master_port=1234'} <= set(arguments)
     assert arguments[-6:] == [str(TOOLS / 'train.py'), CONFIG, '--launcher', 'pytorch', '--work-dir', 'a b']
 

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import config_root, load_config
 
 from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, accuracies, call, spawn
 

@@ -6,9 +6,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import METRICS, MODELS, init_default_scope
 
+from mmkd.evaluation.test_data import TEST_DATA, set_test_data
 from mmkd.utils import UserError
-from mmkd.utils.configs import load_config
-from mmkd.utils.test_data import TEST_DATA, set_test_data
+from mmkd.utils.configs.finding import load_config
 
 from ..archives import jpeg, write_folder, zip_bytes
 from .conftest import call

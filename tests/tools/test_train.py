@@ -14,9 +14,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import load_config
-from mmkd.utils.run_logs import read_scalars, read_teachers
+from mmkd.experiments.run_logs import read_scalars, read_teachers
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import load_config
 
 from ..processes import wait_for, watched
 from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, accuracies, call, environment, one_thread, spawn

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.checkpoints.reading import read_checkpoint
 
 from .conftest import CONVNEST, TOOLS, call, environment
 
@@ -76,7 +76,7 @@ FIRST = 'data/digits/train/'
 @pytest.fixture(scope='module')
 def place(home):
     """The digits, a recipe whose parts can go wrong, and the user's module."""
-    from mmkd.utils.configs import config_root
+    from mmkd.utils.configs.finding import config_root
     (home / 'faults.py').write_text(FAULTS)
     (home / 'faulty.py').write_text(RECIPE.format(root=config_root()))
     with pytest.MonkeyPatch.context() as patch:

@@ -8,7 +8,7 @@ import pytest
 from mmkd import get_model
 
 from mmkd.utils import UserError
-from mmkd.utils.configs import config_root, load_config
+from mmkd.utils.configs.finding import config_root, load_config
 from mmkd.zoo import find_checkpoint, model_index
 from mmkd.zoo.download import cached_path
 

@@ -5,7 +5,7 @@ from mmengine.runner import CheckpointLoader
 
 from mmkd.distillers.models import ModelSpec, build_model
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import trust_checkpoints
+from mmkd.utils.checkpoints.reading import trust_checkpoints
 from mmkd.zoo import load_safely_everywhere, load_weights
 
 from .converters.test_slak import ARCH, classifier, published

@@ -9,7 +9,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import trust_checkpoints
+from mmkd.utils.checkpoints.reading import trust_checkpoints
 from mmkd.zoo import load_safely_everywhere
 from tests.tools.conftest import call
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from mmkd.benchmarks.timing import seconds
-from mmkd.layers import large_kernel
+from mmkd.layers import kernel_branches as large_kernel
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors

@@ -15,9 +15,9 @@ from mmengine.config import ConfigDict
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmkd.analysis.input_pipeline import draw_photos, own_loader, timm_loader
+from mmkd.benchmarks.input_pipeline import draw_photos, own_loader, timm_loader
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
 RECIPES = ['scale_kd/mobilenet-v1_8xb32-100e_in1k.py',

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from mmkd.utils.cli import ToolParser, one_line_errors
 
 PLAIN = 'import mmengine, mmpretrain'
-LOAD = 'from mmkd.utils.configs import load_config; load_config("{}")'
+LOAD = 'from mmkd.utils.configs.finding import load_config; load_config("{}")'
 QUICKSTART = 'quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
 SCALEKD = 'scale_kd/convnext-tiny_swin-large-scalekd_32xb64-300e_in1k.py'
 UPERNET = 'quickstart/upernet_convnest-mini_digits.py'

@@ -17,9 +17,9 @@ from mmkd.distillers import Distiller
 from mmkd.engine.finite import FiniteGuard
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.build import is_distiller
+from mmkd.utils.building.build import is_distiller
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
 

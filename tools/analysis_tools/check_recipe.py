@@ -13,11 +13,11 @@ from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
-from mmkd.analysis.recipe import Finding, Recipe, run_checks
-from mmkd.analysis.recipe_checks import CHECKS
+from mmkd.recipes.checks import CHECKS
+from mmkd.recipes.recipe import Finding, Recipe, run_checks
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\

@@ -13,7 +13,7 @@ from mmkd.distillers.models import student_config
 from mmkd.sparsity import erk, snip, uniform
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\

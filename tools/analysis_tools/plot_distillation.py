@@ -2,7 +2,7 @@
 import argparse
 from pathlib import Path
 
-from mmkd.analysis.distillation_figures import DistillationLog, distillation_figure
+from mmkd.experiments.distillation_figures import DistillationLog, distillation_figure
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors
 

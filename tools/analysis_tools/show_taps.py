@@ -8,14 +8,14 @@ from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
-from mmkd.analysis.tapped_shapes import HEADER, format_table, matching_modules, tap_shapes, term_rows
-from mmkd.analysis.weightless import is_recipe, teacher_role, without_weights
 from mmkd.distillers import Distiller
 from mmkd.distillers.inputs import as_size
+from mmkd.recipes.tapped_shapes import HEADER, format_table, matching_modules, tap_shapes, term_rows
+from mmkd.recipes.weightless import is_recipe, teacher_role, without_weights
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
 EXAMPLES = """\

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmkd.datasets.imagenet_classes import class_indices
+from mmkd.datasets.archives.members import RAW, Member, list_members, safe_name
+from mmkd.datasets.classification.imagenet_classes import class_indices
 from mmkd.utils import UserError
-from mmkd.utils.archive_members import RAW, Member, list_members, safe_name
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.webp')
 GROUND_TRUTH = 'ILSVRC2012_validation_ground_truth.txt'

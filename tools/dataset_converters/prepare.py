@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 from archive_layouts import DEVKIT, LAYOUTS, Layout, Rule, find_rule, placed_members, validation_list
 from tqdm import tqdm
 
+from mmkd.datasets.archives.archive import Archive, write_index
+from mmkd.datasets.archives.members import Member
 from mmkd.utils import UserError
-from mmkd.utils.archive_members import Member
-from mmkd.utils.archives import Archive, write_index
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import write_text
+from mmkd.utils.files.small import write_text
 
 EXPLANATION = 'the archives of each data set:\n' + '\n'.join(
     f'  {name:16} {layout.archives}' for name, layout in LAYOUTS.items()) + """

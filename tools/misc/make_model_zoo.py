@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import write_text
+from mmkd.utils.files.small import write_text
 from mmkd.zoo.page import zoo_page
 
 PAGE = Path(__file__).resolve().parents[2] / 'model-zoo.md'

@@ -1,9 +1,9 @@
 """Writes docs/recipes.md from the rows of the papers in configs/*/rows.yml."""
 from pathlib import Path
 
-from mmkd.analysis.recipe_table import recipes_page
+from mmkd.recipes.paper_rows import recipes_page
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import write_text
+from mmkd.utils.files.small import write_text
 
 PAGE = Path(__file__).resolve().parents[2] / 'docs/recipes.md'
 

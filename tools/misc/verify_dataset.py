@@ -20,13 +20,13 @@ from pathlib import Path
 import mmkd  # noqa: F401  (lets MMEngine read archive://)
 from tqdm import tqdm
 
-from mmkd.analysis.coco_files import plan_coco
-from mmkd.analysis.dataset_files import Plan, plan_folders, plan_list, plan_pairs
-from mmkd.analysis.image_files import ImageFile, Problem, check_image
-from mmkd.analysis.known_datasets import KNOWN, plan_known
+from mmkd.datasets.verification.coco import plan_coco
+from mmkd.datasets.verification.files import Plan, plan_folders, plan_list, plan_pairs
+from mmkd.datasets.verification.images import ImageFile, Problem, check_image
+from mmkd.datasets.verification.known import KNOWN, plan_known
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.files import read_json, write_json, write_text
+from mmkd.utils.files.small import read_json, write_json, write_text
 
 EXPLANATION = f"""\
 KIND is a data set that is known by name: {', '.join(KNOWN)}; or how one of your own is laid out:

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 from mmkd.utils import UserError
-from mmkd.utils.architecture import settings_of
-from mmkd.utils.checkpoint import few_names, not_finite, read_checkpoint
-from mmkd.utils.checkpoint_weights import choose_weights, plain, split_choice
+from mmkd.utils.checkpoints.architecture import settings_of
+from mmkd.utils.checkpoints.reading import few_names, not_finite, read_checkpoint
+from mmkd.utils.checkpoints.weights import choose_weights, plain, split_choice
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.whole_files import checkpoint_bytes, write_whole
+from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.zoo import find_checkpoint, load_safely_everywhere
 from mmkd.zoo.converters import convert, converters
 

@@ -7,11 +7,11 @@ import mmkd
 import torch
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import STUDENT_PREFIX, few_names, not_finite, read_checkpoint
-from mmkd.utils.checkpoint_files import hash_of_bytes
-from mmkd.utils.checkpoint_weights import EMA, EMA_KEYS, RAW, choose_weights, plain
+from mmkd.utils.checkpoints.files import hash_of_bytes
+from mmkd.utils.checkpoints.reading import STUDENT_PREFIX, few_names, not_finite, read_checkpoint
+from mmkd.utils.checkpoints.weights import EMA, EMA_KEYS, RAW, choose_weights, plain
 from mmkd.utils.cli import ToolParser, one_line_errors
-from mmkd.utils.whole_files import checkpoint_bytes, write_whole
+from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.zoo import load_safely_everywhere
 
 

@@ -7,7 +7,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mmkd.ops import use_implementation
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 from .settings import Settings, milliseconds, peak_gigabytes, tried
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from mmkd.utils.versions import installed_versions, usable_cores
+from mmkd.experiments.versions import installed_versions, usable_cores
 
 from .settings import Settings
 

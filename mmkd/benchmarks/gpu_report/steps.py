@@ -8,11 +8,11 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmkd.analysis.weightless import without_weights
 from mmkd.benchmarks.timing import seconds_in_turn
 from mmkd.distillers import Distiller
+from mmkd.recipes.weightless import without_weights
 from mmkd.registry import MODELS
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 from .models import CONFIGS, SMALL, Logits
 from .settings import Settings, peak_gigabytes, tried

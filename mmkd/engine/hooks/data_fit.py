@@ -5,20 +5,18 @@ from typing import Any
 
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmkd.datasets.verification import Finding, class_findings, collected, overlap_findings
+from mmkd.datasets.verification.broken_images import name_broken_images
+from mmkd.datasets.verification.class_names import Classes, classes_of_checkpoint, classes_of_dataset
+from mmkd.datasets.verification.survey import Survey, leaves
 from mmkd.distillers import Distiller
 from mmkd.distillers.teacher import teachers_classes
+from mmkd.engine.models import class_count, model_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.verification import Finding, class_findings, collected, overlap_findings
-from mmkd.verification.broken_images import name_broken_images
-from mmkd.verification.class_names import Classes, classes_of_checkpoint, classes_of_dataset
-from mmkd.verification.survey import Survey, leaves
 from mmkd.zoo.checkpoint_meta import read_classes
-
-from ..teacher_validation import class_count
 
 
 @HOOKS.register_module()
@@ -28,8 +26,9 @@ class DataFitHook(Hook):
     Before training, and before a test: names, order and range of the classes of the training, validation or test data,
     of the annotation file that a COCO metric reads, of the checkpoint (resumed or tested) and of teachers whose logits
     are read. What does not fit stops the run, since its figures would be wrong. Before training it also says how many
-    validation images are training images: by path, and by the contents of a sample (:mod:`mmkd.verification.overlap`).
-    Lists and folders are compared, and the images are not read. A file that cannot be loaded later on is named.
+    validation images are training images: by path, and by the contents of a sample
+    (:mod:`mmkd.datasets.verification.overlap`). Lists and folders are compared, and the images are not read. A file
+    that cannot be loaded later on is named.
 
     Checkpoints get ``meta['label_names']``, the folders or categories that the labels were read from.
     ``tools/train.py`` and ``tools/test.py`` add the hook to every run.
@@ -85,7 +84,7 @@ class DataFitHook(Hook):
         datasets = {split: dataset for split, dataset in datasets.items() if dataset is not None}
         for dataset in datasets.values():
             name_broken_images(dataset)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         count = class_count(model.student if isinstance(model, Distiller) else model)
         classes = _on_one_rank(lambda: class_findings(datasets, count, metrics, known(), self._started))
         wrong = [finding.text for finding in classes if finding.level == 'error']

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmkd.distillers import Distiller, Teacher
+from mmkd.distillers import Teacher
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import SINGLE
+from mmkd.engine.models import class_count, distiller_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
 from ..recipe_fit import check_sample_indices, check_schedules
 from ..teacher_validation import (
     Agreement,
-    class_count,
     has_fixed_order,
     unchanged_randomness,
     validate,
@@ -62,7 +61,7 @@ class DistillationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Checks the recipe and evaluates the teachers."""
-        self._distiller = _distiller(runner)
+        self._distiller = distiller_of(runner, 'DistillationHook')
         if not any(isinstance(hook, DataFitHook) for hook in runner.hooks):
             DataFitHook().before_train(runner)
         by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
@@ -159,11 +158,3 @@ def _title(name: str) -> str:
 def _suffix(name: str) -> str:
     """What tells the keys of several teachers apart in the log."""
     return '' if name == SINGLE else f'/{name}'
-
-
-def _distiller(runner: Runner) -> Distiller:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    if not isinstance(model, Distiller):
-        raise UserError(f'DistillationHook expects a model of type mmkd.Distiller, got a {type(model).__name__}. '
-                        'Take the hook out of custom_hooks.')
-    return model

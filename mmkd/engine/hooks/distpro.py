@@ -9,18 +9,18 @@ from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmkd.engine.meta_gradient import meta_gradient
-from mmkd.engine.position import batches_of_epoch, by_epoch
+from mmkd.engine.models import model_of
+from mmkd.engine.resume.position import batches_of_epoch, by_epoch
 from mmkd.losses.feature.distpro import DistProLoss
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNT, POSITIVE, check_arguments, each, number
-from mmkd.utils.files import read_json, write_json
+from mmkd.utils.building.arguments import COUNT, POSITIVE, check_arguments, each, number
+from mmkd.utils.files.small import read_json, write_json
 
 KEY = 'distpro'  # in a training checkpoint
 RESOLUTION = 1000  # points of a recorded process, at the most
@@ -84,7 +84,7 @@ class DistProSearchHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Finds the loss and the held-out data."""
-        self._model = _unwrapped(runner)
+        self._model = model_of(runner)
         name, self._loss = find_loss(self._model)
         self._alpha_name = f'{name}.alpha'
         self._optimizer = torch.optim.Adam([self._loss.alpha], lr=self.lr, betas=self.betas)
@@ -154,7 +154,7 @@ class DistProProcessHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Reads the process, and compares its pathways with those of the loss."""
-        self._loss = find_loss(_unwrapped(runner))[1]
+        self._loss = find_loss(model_of(runner))[1]
         recorded = read_json(Path(self.path))
         if not recorded.get('times') or len(recorded['times']) != len(recorded.get('alpha', ())):
             raise UserError(f'DistProProcessHook expects the distpro.json that a search wrote, got {self.path!r}. '
@@ -184,9 +184,6 @@ def find_loss(model: nn.Module) -> tuple[str, DistProLoss]:
                         "term with loss=dict(type='mmkd.DistProLoss').")
     return found[0]
 
-
-def _unwrapped(runner: Runner) -> BaseModel:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _in_another_order(runner: Runner) -> DataLoader:

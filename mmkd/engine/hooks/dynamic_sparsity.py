@@ -5,12 +5,12 @@ import torch
 from mmengine.dist import broadcast_object_list
 from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from mmkd.engine.models import model_of
 from mmkd.registry import HOOKS
 from mmkd.sparsity import SparseMasks, erk, prunable_weights, snip, uniform
 from mmkd.sparsity.masks import GROWTHS
@@ -104,7 +104,7 @@ class DynamicSparsityHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Makes or restores the masks."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         root, self._prefix = self._find(model)
         self.masks = SparseMasks(prunable_weights(root, self.scope))
         if self._state is not None:

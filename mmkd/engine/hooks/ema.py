@@ -5,9 +5,9 @@ from mmengine.hooks import EMAHook as IterationEMAHook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
+from mmkd.layers.running_average import OptimizerSteps
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.utils.running_average import OptimizerSteps
 
 
 @HOOKS.register_module()
@@ -17,7 +17,7 @@ class EMAHook(IterationEMAHook):
     MMEngine's hook of this name, but the average moves once an optimizer step: not once a batch, which under gradient
     accumulation would take the same weights in again and again. Steps that a gradient scaler leaves out do not count.
     Averaged are all parameters and, unless ``update_buffers=False``, the batch norms' running means and variances; see
-    :class:`mmkd.utils.running_average.RunningAverage`. A checkpoint is as MMEngine's: ``state_dict`` is the average,
+    :class:`mmkd.layers.running_average.RunningAverage`. A checkpoint is as MMEngine's: ``state_dict`` is the average,
     ``ema_state_dict`` the weights themselves, and a resumed run goes on with both.
 
     Args:

@@ -3,7 +3,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmkd.engine.replay import seed_all
+from mmkd.engine.resume.replay import seed_all
 from mmkd.registry import HOOKS
 
 

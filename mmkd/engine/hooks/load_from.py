@@ -1,8 +1,8 @@
 """Starting a run from weights of a student or of a distiller, whichever is trained."""
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmkd.engine.models import model_of
 from mmkd.registry import HOOKS
 from mmkd.zoo.loading import fit_weights
 
@@ -30,7 +30,7 @@ class LoadFromHook(Hook):
         """
         if runner._resume:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         source = f'load_from={runner._load_from}'
         weights, matched, problem = fit_weights(checkpoint, model.state_dict(), source)
         checkpoint['state_dict'] = weights

@@ -6,9 +6,9 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
-from mmkd.engine.position import batches_of_epoch, by_epoch, end_of
+from mmkd.engine.resume.position import batches_of_epoch, by_epoch, end_of
 from mmkd.registry import HOOKS
-from mmkd.utils.files import read_json, write_json
+from mmkd.utils.files.small import read_json, write_json
 
 MARK = 'last_validation.json'
 

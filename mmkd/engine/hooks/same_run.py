@@ -7,11 +7,11 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmkd.engine import pending_gradients
-from mmkd.engine.position import by_epoch, go_on, rewind
-from mmkd.engine.replay import MODEL, NumberedBatches, number_batches, seed_all
-from mmkd.engine.resume_checks import check_ahead, check_complete, differences, rates, restart_schedule
-from mmkd.engine.run_facts import KEY, facts_in, run_facts
+from mmkd.engine.resume import pending_gradients
+from mmkd.engine.resume.checks import check_ahead, check_complete, differences, rates, restart_schedule
+from mmkd.engine.resume.position import by_epoch, go_on, rewind
+from mmkd.engine.resume.replay import MODEL, NumberedBatches, number_batches, seed_all
+from mmkd.engine.resume.run_facts import KEY, facts_in, run_facts
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 

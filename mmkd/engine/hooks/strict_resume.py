@@ -2,13 +2,13 @@
 from collections.abc import Mapping
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmkd.engine.models import model_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import compare
+from mmkd.utils.checkpoints.reading import compare
 
 
 @HOOKS.register_module()
@@ -38,7 +38,7 @@ class StrictResumeHook(Hook):
         if lacking:
             raise UserError(f'--resume expects a training checkpoint, got one without {", ".join(lacking)}. '
                             'To start a new run from its weights, use --cfg-options load_from=FILE.')
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         matched, problem = compare(model.state_dict(), _plain(checkpoint['state_dict']))
         if problem:
             raise UserError(f'{type(model).__name__} cannot be resumed: {matched}; {problem}. '

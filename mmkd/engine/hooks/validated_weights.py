@@ -3,7 +3,7 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
 from mmkd.registry import HOOKS
-from mmkd.utils.checkpoint_weights import BOTH, EMA, RAW
+from mmkd.utils.checkpoints.weights import BOTH, EMA, RAW
 
 
 @HOOKS.register_module()

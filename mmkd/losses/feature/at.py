@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.arguments import check_arguments, number, one_of
+from mmkd.utils.building.arguments import check_arguments, number, one_of
 
 from ..checks import Tensors, pair_tensors
 

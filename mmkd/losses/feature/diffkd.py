@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from mmkd.layers import SingleValueBatchNorm2d
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNT, NON_NEGATIVE, NONE, SIZE, TEMPERATURE, check_arguments, either
+from mmkd.utils.building.arguments import COUNT, NON_NEGATIVE, NONE, SIZE, TEMPERATURE, check_arguments, either
 
 from ..checks import Form, at_least_fp32, check_classes, pair_tensors
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mmkd.layers import SingleValueBatchNorm2d
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNTS, check_arguments, each, one_of
+from mmkd.utils.building.arguments import COUNTS, check_arguments, each, one_of
 from mmkd.utils.sizes import resized
 
 from ..checks import MAPS_OR_VECTORS, Tensors, at_least_fp32, shape_of, tensors_of

@@ -3,7 +3,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.arguments import NON_NEGATIVE, check_arguments, one_of
+from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments, one_of
 from mmkd.utils.sizes import resized
 
 from ..checks import Tensors, pair_tensors

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNTS, check_arguments, number, one_of
+from mmkd.utils.building.arguments import COUNTS, check_arguments, number, one_of
 
 from ..checks import Tensors, at_least_fp32, pair_tensors
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNT, COUNTS, check_arguments
+from mmkd.utils.building.arguments import COUNT, COUNTS, check_arguments
 
 from ..checks import Tensors, pair_tensors
 

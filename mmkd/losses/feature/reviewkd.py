@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.arguments import COUNT, check_arguments, each
+from mmkd.utils.building.arguments import COUNT, check_arguments, each
 
 from ..checks import MAPS_OR_VECTORS, Tensors, pair_tensors
 

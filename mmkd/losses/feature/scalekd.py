@@ -11,7 +11,7 @@ from mmkd.connectors.cross_attention import CrossAttentionConnector
 from mmkd.layers.convnet import StatisticsKept
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNTS, FLAG, POSITIVE, SHARE, SIZE, check_arguments, each, either, one_of
+from mmkd.utils.building.arguments import COUNTS, FLAG, POSITIVE, SHARE, SIZE, check_arguments, each, either, one_of
 from mmkd.utils.precision import autocast_is_on, full_precision
 from mmkd.utils.sizes import resized
 

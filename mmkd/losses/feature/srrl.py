@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import NON_NEGATIVE, check_arguments
+from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
 from ..checks import LOGITS, at_least_fp32, pair_tensors, shape_of, tensors_of
 

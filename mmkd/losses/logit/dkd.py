@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
+from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
 from ..checks import non_target, pair_logits, target_index
 

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.arguments import TEMPERATURE, check_arguments, number, one_of
+from mmkd.utils.building.arguments import TEMPERATURE, check_arguments, number, one_of
 
 from ..checks import Tensors, pair_logits, target_index
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.arguments import COUNT, check_arguments, number, one_of, whole
+from mmkd.utils.building.arguments import COUNT, check_arguments, number, one_of, whole
 
 from ..checks import pair_features
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.arguments import COUNT, TEMPERATURE, check_arguments, number
+from mmkd.utils.building.arguments import COUNT, TEMPERATURE, check_arguments, number
 
 from ..checks import pair_features, shape_of
 

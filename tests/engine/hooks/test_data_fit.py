@@ -6,8 +6,8 @@ import shutil
 import pytest
 import torch
 
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import config_root
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import config_root
 
 from ...archives import jpeg, write_folder
 from ...tools.conftest import call, spawn

@@ -20,8 +20,8 @@ from mmkd.engine import teacher_validation
 from mmkd.engine.hooks import DistillationHook
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import load_config
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import load_config
 
 from ...distillers.conftest import classifier
 from ...tools.conftest import one_thread

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from mmkd.engine import finite
 from mmkd.engine.hooks import FiniteTrainingHook
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.checkpoints.reading import read_checkpoint
 
 LENGTH = 4  # steps of an epoch
 

@@ -5,8 +5,8 @@ from torch import nn
 
 from mmkd.backbones import ConvNeSt, SLaK
 from mmkd.engine.optimizers import LayerDecayOptimWrapperConstructor
+from mmkd.layers.running_average import RunningAverage
 from mmkd.utils import UserError
-from mmkd.utils.running_average import RunningAverage
 
 SMALL = dict(depths=(1, 1, 4, 1), channels=(4, 8, 8, 8))
 

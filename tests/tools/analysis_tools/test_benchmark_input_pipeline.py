@@ -5,9 +5,9 @@ import re
 import pytest
 from mmengine.config import ConfigDict
 
-from mmkd.analysis.input_pipeline import draw_photos, own_loader, timm_loader, timm_settings
+from mmkd.benchmarks.input_pipeline import draw_photos, own_loader, timm_loader, timm_settings
 from mmkd.utils import UserError
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 
 from ..conftest import call
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 
 from ..conftest import CONVNEST, SLAK, call
 

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from mmkd.utils.configs import config_root
+from mmkd.utils.configs.finding import config_root
 
 from ..conftest import CONVNEST, call
 

@@ -8,10 +8,10 @@ import pytest
 from mmpretrain.datasets import CustomDataset
 from PIL import Image
 
-from mmkd.analysis import known_datasets
-from mmkd.analysis.dataset_files import plan_folders
-from mmkd.analysis.image_files import ImageFile, check_image
-from mmkd.datasets.imagenet_classes import class_indices, real_labels
+from mmkd.datasets.classification.imagenet_classes import class_indices, real_labels
+from mmkd.datasets.verification import known as known_datasets
+from mmkd.datasets.verification.files import plan_folders
+from mmkd.datasets.verification.images import ImageFile, check_image
 
 from ...archives import WORDNET_IDS, jpeg, pictures, write_folder, zip_bytes
 from ..conftest import call
@@ -51,7 +51,7 @@ def test_folders(tmp_path, verify, kind):
     def write() -> None:
         write_folder(tmp_path / 'data', files)
         (tmp_path / 'data.zip').write_bytes(zip_bytes(files))
-        from mmkd.utils.archives import open_archive
+        from mmkd.datasets.archives.archive import open_archive
         open_archive.cache_clear()
 
     write()
@@ -231,7 +231,7 @@ def test_cifar(tmp_path, verify, monkeypatch):
 def test_resumes(tmp_path, capsys, monkeypatch):
     write_folder(tmp_path / 'data', pictures(50))
     (tmp_path / 'data' / list(pictures(1))[0]).write_bytes(b'')
-    import mmkd.analysis.image_files as image_files
+    import mmkd.datasets.verification.images as image_files
     seen = []
 
     def interrupted(image: ImageFile, decode: bool) -> object:

@@ -2,7 +2,7 @@
 import torch
 from mmpretrain.models import ImageClassifier
 
-from mmkd.utils.checkpoint import load_strictly, read_checkpoint
+from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint
 
 from ..conftest import call
 

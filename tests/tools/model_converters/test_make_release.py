@@ -3,7 +3,7 @@ import json
 
 import torch
 
-from mmkd.utils.checkpoint import read_checkpoint
+from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.zoo.download import sha256_of
 
 from ..conftest import CONVNEST, call

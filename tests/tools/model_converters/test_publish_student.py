@@ -9,8 +9,8 @@ import torch
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 
-from mmkd.utils.checkpoint import read_checkpoint
-from mmkd.utils.configs import load_config
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import load_config
 
 from ..conftest import CONVNEST, EPOCHS, call, spawn
 

@@ -4,7 +4,7 @@ import torch
 from mmpretrain.models import ImageClassifier
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoint import load_strictly
+from mmkd.utils.checkpoints.reading import load_strictly
 from mmkd.zoo.converters import convert, convnext
 
 BACK = {'backbone.norm3': 'norm', 'backbone.': '', 'head.fc': 'head', 'depthwise_conv': 'dwconv',

@@ -4,7 +4,7 @@ import torch
 from mmpretrain.registry import MODELS
 
 from mmkd.utils import UserError
-from mmkd.utils.configs import load_config
+from mmkd.utils.configs.finding import load_config
 from mmkd.zoo.converters.cswin import convert, matches
 
 DEPTHS = (1, 2, 21, 1)

@@ -6,8 +6,8 @@ import torch
 from mmpretrain.models import ImageClassifier
 
 from mmkd.utils import UserError
-from mmkd.utils.architecture import contradictions, settings_of
-from mmkd.utils.checkpoint import load_strictly
+from mmkd.utils.checkpoints.architecture import contradictions, settings_of
+from mmkd.utils.checkpoints.reading import load_strictly
 from mmkd.zoo.converters import convert, slak
 
 ARCH = dict(depths=(1, 1, 2, 1), channels=(4, 6, 8, 10), kernel_sizes=(13, 11, 9, 7))

@@ -1,0 +1,45 @@
+"""The model that a runner trains, out of its wrapper, and how many classes it tells apart."""
+from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mmkd.distillers import Distiller
+from mmkd.utils import UserError
+
+HEADS = ('head', 'decode_head', 'bbox_head', 'roi_head.bbox_head', 'model')  # ``model``: timm's and Hugging Face's
+
+
+def model_of(runner: Runner) -> BaseModel:
+    """The runner's model, without the wrapper that several processes put around it."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def distiller_of(runner: Runner, asked_by: str) -> Distiller:
+    """The runner's model, which has to be a distiller.
+
+    Args:
+        runner: The runner.
+        asked_by: Who needs one, for the message.
+
+    Raises:
+        UserError: It is another model.
+    """
+    model = model_of(runner)
+    if not isinstance(model, Distiller):
+        raise UserError(f'{asked_by} expects a model of type mmkd.Distiller, got a {type(model).__name__}. '
+                        f'Take {asked_by} out of custom_hooks.')
+    return model
+
+
+def class_count(model: nn.Module) -> int | None:
+    """The number of classes of a classifier, segmentor or detector, if its head says so."""
+    for path in HEADS:
+        owner = model
+        for name in path.split('.'):
+            owner = getattr(owner, name, None)
+        if isinstance(owner, nn.ModuleList):  # a cascade
+            owner = owner[-1]
+        count = getattr(owner, 'num_classes', getattr(owner, 'num_labels', None))
+        if isinstance(count, int) and count > 0:
+            return count
+    return None

@@ -1,0 +1,166 @@
+"""Jobs that run this package's tools."""
+import copy
+import hashlib
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial, reduce
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmkd.experiments.run_logs import count_iterations, last_checkpoint, last_iteration, read_scalars
+from mmkd.experiments.versions import installed_versions
+from mmkd.utils.configs.finding import find_config
+from mmkd.utils.errors import UserError
+from mmkd.utils.files.small import read_json
+from mmkd.utils.tool_paths import tool_path
+
+from .scheduler import Job
+
+DATA_STAMP = 'digits.json'  # in a data folder that a converter made: with which settings
+RUN_SECONDS = 9.  # expected for a run's start and validation
+
+
+@dataclass
+class TrainJob(Job):
+    """A run of ``tools/train.py``.
+
+    Args:
+        config: Its config, with the options of the command line.
+        iterations: Its training iterations.
+    """
+    config: Config = field(default_factory=Config)
+    iterations: int = 1
+
+    @property
+    def end(self) -> int:
+        """Its last epoch (or iteration), after which it is validated."""
+        return self.config.train_cfg.get('max_epochs') or self.config.train_cfg['max_iters']
+
+    def command(self, resume: bool) -> list[str]:
+        """See :class:`Job`."""
+        return super().command(resume) + (['--resume'] if resume else [])
+
+    def progress(self) -> tuple[int, int]:
+        """See :class:`Job`."""
+        return min(last_iteration(self.folder), self.iterations), self.iterations
+
+    def collect(self) -> dict | None:
+        """The figures of the last validation."""
+        figures = read_scalars(self.folder)[1].get(self.end)
+        return None if figures is None else {name: value for name, value in figures.items()
+                            if name not in ('step', 'time', 'data_time')}
+
+    def can_resume(self) -> bool:
+        """A run with a checkpoint can; one that lacks only its last validation makes up for it."""
+        return self._checkpoint() is not None
+
+    def saved_at(self) -> float | None:
+        """When its last checkpoint was written."""
+        checkpoint = self._checkpoint()
+        return checkpoint.stat().st_mtime if checkpoint else None
+
+    def done(self) -> dict | None:
+        """See :class:`Job`; others need the checkpoint."""
+        return super().done() if self._checkpoint() else None
+
+    def _checkpoint(self) -> Path | None:
+        try:
+            return last_checkpoint(self.folder)
+        except UserError:
+            return None
+
+
+@dataclass
+class PublishJob(Job):
+    """A run of ``publish_student.py``, whose file is copied to a name without a hash.
+
+    Args:
+        target: That name.
+    """
+    target: Path = Path('student.pth')
+
+    def collect(self) -> dict | None:
+        """Copies the file."""
+        published = sorted(self.folder.glob('student-*.pth'))
+        if not published:
+            return None
+        temporary = self.target.with_name(f'.{self.target.name}.tmp')
+        shutil.copyfile(published[0], temporary)
+        temporary.replace(self.target)
+        return dict(then=shlex.join(['cp', str(published[0]), str(self.target)]))
+
+    def done(self) -> dict | None:
+        """See :class:`Job`; others need the copy."""
+        return super().done() if self.target.is_file() else None
+
+
+class TrainingJobs:
+    """Makes training jobs that run anew when anything has changed that decides their result.
+
+    That is the config with the options, the configs of its student and teacher, the data's settings, the
+    installed versions, and the jobs that it needs.
+    """
+
+    def __init__(self) -> None:
+        self.versions = installed_versions()
+        self._load = cache(load)
+
+    def job(self, name: str, folder: Path, path: str, options: dict[str, object], needs: Sequence[Job] = (),
+            teacher: Job | None = None, seconds_per_iteration: float = 0.2, threads: int = 1) -> TrainJob:
+        """Makes one.
+
+        Args:
+            name: Its name.
+            folder: Its work dir.
+            path: Its config file.
+            options: Dotted keys to values; those that the config has already are left out.
+            needs: Jobs that have to be done before.
+            teacher: The job whose last checkpoint is the teacher's, if it is needed too.
+            seconds_per_iteration: What is expected, for the order and the progress only.
+            threads: Threads of the run.
+        """
+        config = copy.deepcopy(self._load(path))
+        options = {key: value for key, value in options.items() if value_at(config, key) != value}
+        config.merge_from_dict(options)
+        words: list[str | Callable[[], str]] = [f'{key}={value}' for key, value in options.items()]
+        if teacher:
+            needs = (*needs, teacher)
+            words.append(partial(_teacher_option, teacher.folder))
+        iterations = count_iterations(config)
+        data = read_json(Path(config.data_root, DATA_STAMP)) if 'data_root' in config else None
+        arguments = [sys.executable, tool_path('train.py'), path, '--work-dir', str(folder)]
+        return TrainJob(
+            name, folder, arguments + (['--cfg-options', *words] if words else []),
+            key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs]),
+            needs=tuple(need.name for need in needs), cost=RUN_SECONDS + iterations * seconds_per_iteration,
+            threads=threads, config=config, iterations=iterations)
+
+    def _contents(self, config: Config) -> list[dict]:
+        """A config and the configs that its student and teacher name."""
+        model = config.model
+        names = [model[role]['config'] for role in ('student', 'teacher') if 'config' in model.get(role, {})]
+        return [config.to_dict(), *(part for name in names for part in self._contents(self._load(name)))]
+
+
+def _teacher_option(folder: Path) -> str:
+    return f'model.teacher.checkpoint={last_checkpoint(folder)}'
+
+
+def load(name: str) -> Config:
+    """Loads a config without the modules that it imports, which would take seconds."""
+    return Config.fromfile(find_config(name), import_custom_modules=False)
+
+
+def value_at(config: Config, key: str) -> object:
+    """The value of a dotted key; None if there is none."""
+    return reduce(lambda part, name: part.get(name) if hasattr(part, 'get') else None, key.split('.'), config)
+
+
+def fingerprint(*parts: object) -> str:
+    """A short hash of anything that can be written as JSON."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

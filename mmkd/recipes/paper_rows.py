@@ -1,0 +1,111 @@
+"""The papers' result rows, what they say of each training, and the recipes that repeat them.
+
+``configs/<paper>/rows.yml`` holds, transcribed from a paper:
+
+.. code-block:: yaml
+
+    paper: 'Huang et al., Are Large Kernels Better Teachers ..., 2023, arXiv 2305.19412'
+    settings:                      # hyper-parameters under the names of tests.configs.recipe_facts
+      adamw120: {optimizer: AdamW, lr: 4.0e-3, batch_size: 4096, epochs: 120}
+    rows:
+      - {table: Table 1, config: large_kernel_kd/resnet50_slak-tiny-nkd_32xb128-120e_in1k.py, teacher: SLaK-T,
+         student: ResNet-50, figure: 78.57 top1, settings: [adamw120], facts: {term.nkd.temperature: 1.0}}
+      - {table: Table 7, rows: all, why: 'effective receptive fields, no training'}
+
+A row without ``config`` says ``why`` there is none.
+"""
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.fileio import load
+
+from mmkd.utils import UserError
+from mmkd.utils.configs.finding import config_root
+
+KEYS = {'table', 'config', 'teacher', 'student', 'figure', 'settings', 'facts', 'why', 'rows', 'status', 'note'}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a paper's table.
+
+    Args:
+        paper: The paper.
+        table: Its table.
+        config: Recipe below ``configs``; None where there cannot be one.
+        teacher: Teacher as the paper names it; empty for ordinary training.
+        student: Student as the paper names it.
+        figure: The paper's figure, with its metric.
+        facts: What the paper states of the training, under the names of :mod:`tests.configs.recipe_facts`.
+        why: Why there is no recipe.
+        rows: Which rows of the table are meant, where that is several.
+        status: ``not run here`` or what was measured.
+        note: What differs from the paper, if anything.
+    """
+    paper: str
+    table: str
+    config: str | None = None
+    teacher: str = ''
+    student: str = ''
+    figure: str = ''
+    facts: dict[str, Any] = field(default_factory=dict)
+    why: str = ''
+    rows: str = ''
+    status: str = 'not run here'
+    note: str = ''
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Reads a paper's rows.
+
+    Raises:
+        UserError: A row has an unknown key or setting, or neither a config nor a reason.
+    """
+    content = load(str(path))
+    rows = []
+    for entry in content['rows']:
+        entry = dict(entry)
+        unknown = set(entry) - KEYS
+        if unknown or ('config' in entry) == ('why' in entry):
+            raise UserError(f'{path} expects rows with keys of {", ".join(sorted(KEYS))}, and either config or why, '
+                            f'got {entry}.')
+        facts: dict[str, Any] = {}
+        for name in entry.pop('settings', []):
+            if name not in content['settings']:
+                raise UserError(f'{path} expects settings of {", ".join(content["settings"])}, got {name!r}.')
+            facts |= content['settings'][name]
+        facts |= entry.pop('facts', {})
+        rows.append(Row(paper=content['paper'], facts=facts, **{key: str(value) for key, value in entry.items()}))
+    return rows
+
+
+def all_rows() -> Iterator[Row]:
+    """The rows of all papers."""
+    for path in sorted(config_root().glob('*/rows.yml')):
+        yield from read_rows(path)
+
+
+def recipes_page() -> str:
+    """The text of ``docs/recipes.md``: every row, with its recipe."""
+    rows = list(all_rows())
+    lines = ['# Recipes', '', 'Every result row of the papers, and the config that repeats it. The figures are the '
+             'papers\'. '
+             'Made by `python tools/misc/make_recipes_page.py` from `configs/*/rows.yml`; a test compares every '
+             'hyper-parameter that a paper states with the resolved config.', '']
+    for paper in dict.fromkeys(row.paper for row in rows):
+        lines += [f'## {paper}', '', '| table | teacher | student | schedule | figure | config | status |',
+                  '| --- | --- | --- | --- | --- | --- | --- |']
+        lines += [_line(row) for row in rows if row.paper == paper] + ['']
+    return '\n'.join(lines)
+
+
+def _line(row: Row) -> str:
+    if row.config is None:
+        return f'| {row.table} | {row.teacher} | {row.student or row.rows} | | {row.figure} | none: {row.why} | |'
+    path = Path(row.config)
+    config = f'[{path.stem}](../configs/{path.as_posix()})' + (f' ({row.note})' if row.note else '')
+    schedule = (f'{row.facts["epochs"]} epochs' if 'epochs' in row.facts
+                else f'{row.facts["iterations"]:,} iterations' if 'iterations' in row.facts else '')
+    return (f'| {row.table} | {row.teacher} | {row.student} | {schedule} | {row.figure} | {config} | {row.status} |')

@@ -1,0 +1,1 @@
+"""Building from configs: types with their nearest names, arguments with their types and ranges."""

@@ -1,0 +1,1 @@
+"""Files: written whole, logged to, and read as plain data."""

@@ -1,0 +1,1 @@
+"""Several processes: which of them speaks, how they start, and what ends them."""

@@ -1,0 +1,83 @@
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmkd.experiments.run_logs import (
+    count_iterations,
+    epoch_of,
+    last_checkpoint,
+    last_iteration,
+    read_scalars,
+    read_teachers,
+)
+from mmkd.utils import UserError
+
+
+def write_part(folder, stamp, entries, tail=''):
+    path = folder / stamp / 'vis_data/scalars.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(''.join(json.dumps(entry) + '\n' for entry in entries) + tail)
+
+
+def test_parts_of_a_run_are_merged(tmp_path):
+    write_part(tmp_path, '20260101_1', [dict(loss=2., iter=20, step=20), {'accuracy/top1': 10., 'step': 1},
+                                        dict(loss=9., iter=40, step=40)], tail='{"loss": 1.0, "it')
+    assert last_iteration(tmp_path) == 40
+    write_part(tmp_path, '20260101_2', [dict(loss=1., iter=40, step=40), {'accuracy/top1': 20., 'step': 2}])
+    train, val = read_scalars(tmp_path)
+    assert {step: entry['loss'] for step, entry in train.items()} == {20: 2., 40: 1.}
+    assert {step: entry['accuracy/top1'] for step, entry in val.items()} == {1: 10., 2: 20.}
+    assert last_iteration(tmp_path) == 40
+
+
+def test_teachers_have_figures_of_their_own(tmp_path):
+    write_part(tmp_path, '1', [{'teacher/accuracy/top1': 80., 'step': 0}, {'accuracy/top1': 10., 'step': 1}])
+    write_part(tmp_path, '2', [{'teacher/accuracy/top1': 81., 'teacher/accuracy/top5': 99., 'step': 0}])
+    assert read_teachers(tmp_path) == {'accuracy/top1': 81., 'accuracy/top5': 99.}
+    assert read_scalars(tmp_path) == ({}, {1: {'accuracy/top1': 10., 'step': 1}})
+
+
+def test_run_without_logs(tmp_path):
+    assert read_scalars(tmp_path) == ({}, {})
+    assert read_teachers(tmp_path) == {}
+    assert last_iteration(tmp_path) == 0
+
+
+def test_last_checkpoint(tmp_path):
+    with pytest.raises(UserError, match='found none'):
+        last_checkpoint(tmp_path)
+    (tmp_path / 'last_checkpoint').write_text('/moved/since/epoch_12.pth')
+    with pytest.raises(UserError, match='missing or cut off'):
+        last_checkpoint(tmp_path)
+    torch.save(dict(state_dict={}), tmp_path / 'epoch_12.pth')
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_12.pth'
+    assert epoch_of(last_checkpoint(tmp_path)) == 12
+    content = (tmp_path / 'epoch_12.pth').read_bytes()
+    (tmp_path / 'epoch_12.pth').write_bytes(content[:len(content) // 2])
+    with pytest.raises(UserError, match='missing or cut off'):
+        last_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize('name, epochs, expected', [
+    ('slak-mini_digits', 2, 2 * 21),  # 1,297 images, 64 at a time
+    ('convnest-mini_digits-5shot', 3, 3 * 20),
+    ('mask-rcnn_convnest-mini_digits', 4, 4 * 1),  # 8 scenes, 8 at a time
+    ('upernet_convnest-mini_digits', 4, 4 * 1),
+])
+def test_count_iterations(home, name, epochs, expected, monkeypatch):
+    from mmkd.utils.configs.finding import find_config
+    config = Config.fromfile(find_config(f'quickstart/{name}.py'), import_custom_modules=False)
+    monkeypatch.chdir(home)
+    config.train_cfg.max_epochs = epochs
+    assert count_iterations(config) == expected
+    config.train_cfg = dict(max_iters=7)
+    assert count_iterations(config) == 7
+
+
+def test_missing_data_are_named(tmp_path):
+    dataset = dict(type='CustomDataset', data_root=str(tmp_path), ann_file='meta/train.txt')
+    config = Config(dict(train_cfg=dict(max_epochs=1), train_dataloader=dict(batch_size=1, dataset=dataset)))
+    with pytest.raises(UserError, match='meta/train.txt cannot be read'):
+        count_iterations(config)

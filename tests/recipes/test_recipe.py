@@ -1,0 +1,24 @@
+"""Running checks one after another."""
+from mmengine.config import Config
+
+from mmkd.recipes.recipe import Finding, Recipe, run_checks
+from mmkd.utils import UserError
+
+
+def test_a_check_that_fails_stops_no_other():
+    recipe = Recipe(Config(dict(train_cfg=dict(max_epochs=3))))
+
+    def user_error(_):
+        yield Finding('ok', 'one')
+        raise UserError('mend\n it')
+
+    checks = dict(first=user_error, second=lambda _: 1 / 0, third=lambda recipe: [recipe.model],
+                  fourth=lambda recipe: [recipe.length], fifth=lambda _: [Finding('ok', 'five')])
+    assert [(name, found.level, found.text) for name, found in run_checks(recipe, checks)] == [
+        ('first', 'ok', 'one'), ('first', 'error', 'mend it'),
+        ('second', 'error', 'ZeroDivisionError: division by zero'), ('fifth', 'ok', 'five'),
+        ('not checked', 'warning', 'third, fourth: mend the errors above first.')]
+
+
+def test_length_of_a_training_by_iterations():
+    assert Recipe(Config(dict(train_cfg=dict(max_epochs=None, max_iters=7)))).length == (0, 7)
