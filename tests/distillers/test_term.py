@@ -52,11 +52,10 @@ class Undeclared(OnlyTensors):
     (dict(wieght=2.), "optionally connector, weight, got 'wieght'. Did you mean weight"),
     (dict(conector=None), "got 'conector'. Did you mean connector"),
     (dict(teachers='logits'), "got 'teachers'. Did you mean teacher"),
-    (dict(colour=1), "got 'colour'. Valid: connector, loss, student, teacher, weight"),
+    (dict(xyz=1), "got 'xyz'. Valid: connector, loss, student, teacher, weight"),
 ])
 def test_misspelt_keys(build, changes, message):
-    with pytest.raises(UserError, match=f"^term 'kd' expects a dict of loss, student, teacher and {message}"
-                       if message.startswith('opt') else message):
+    with pytest.raises(UserError, match=f"^term 'kd' expects a dict of loss, student, teacher and .*{message}"):
         build(terms=dict(kd=dict(KD, **changes)))
 
 
