@@ -24,6 +24,7 @@ OPENMMLAB = [
     'mmengine>=0.10.7,<1', 'mmcv-lite>=2.1,<2.2', 'mmdet>=3.3,<4', 'mmsegmentation>=1.2.2,<2',
     'mmpretrain>=1.2,<2', 'timm>=1.0', 'ftfy', 'regex', 'scikit-learn', 'tensorboard'
 ]
+DOCS = ['sphinx>=8', 'furo', 'myst-parser>=4', 'sphinx-copybutton']
 DEV = ['pytest', 'pytest-timeout', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit']
 
 
@@ -87,6 +88,17 @@ def read_readme() -> str:
     return readme.read_text(encoding='utf-8') if readme.is_file() else ''
 
 
+def read_addresses() -> dict[str, str]:
+    """Reads the project's address from CITATION.cff, where it is written once; none as long as there is none."""
+    citation = ROOT / 'CITATION.cff'
+    text = citation.read_text(encoding='utf-8') if citation.is_file() else ''
+    found = re.search(r'^repository-code: *[\'"]?(https://[^\s\'"]+)', text, re.MULTILINE)
+    if found is None:
+        return {}
+    address = found.group(1).rstrip('/')
+    return dict(Source=address, Issues=f'{address}/issues', Changelog=f'{address}/blob/main/CHANGELOG.md')
+
+
 setup(
     name='mmkd',
     version=read_version(),
@@ -95,23 +107,31 @@ setup(
     long_description_content_type='text/markdown',
     author='The mmkd authors',
     license='Apache-2.0',
+    project_urls=read_addresses(),
     keywords='knowledge distillation, image classification, object detection, semantic segmentation',
     classifiers=[
         'Development Status :: 4 - Beta',
         'Intended Audience :: Science/Research',
-        'Operating System :: OS Independent',
+        'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3 :: Only',
         'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+        'Typing :: Typed',
     ],
     python_requires='>=3.10',
     packages=find_packages(include=['mmkd', 'mmkd.*']),
+    # An editable install then puts this folder on the path. Otherwise it would be a finder that comes after the path,
+    # where a Python started beside a clone named mmkd finds that folder instead of the package.
+    package_dir={'': '.'},
+    package_data={'mmkd': ['py.typed']},
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],
-    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'dev': DEV},
+    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'docs': DOCS, 'dev': DEV},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
 )

@@ -12,13 +12,14 @@ try:
     import mmengine  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"mmkd expects MMEngine, which cannot be imported: {error}. pip install 'mmkd[onedl]', or for the original "
-        "OpenMMLab stack 'mmkd[openmmlab]'.") from error
+        f"mmkd expects MMEngine, which cannot be imported: {error}. In the folder of mmkd's clone: "
+        "pip install -e '.[onedl]', or for the original OpenMMLab stack: pip install -e '.[openmmlab]'") from error
 
 from .datasets.archives.backend import register_archive_backend
 from .ops.mmcv_fallback import install_mmcv_fallback
 from .utils.configs.paths import register_config_paths
 from .utils.files.plain import register_plain_files
+from .utils.optional_imports import hush_onedl
 
 if TYPE_CHECKING:
     from .apis import get_model, list_models
@@ -27,6 +28,7 @@ install_mmcv_fallback()
 register_archive_backend()
 register_config_paths()
 register_plain_files()
+hush_onedl()
 
 __all__ = ['__version__', 'get_model', 'list_models']
 

@@ -32,7 +32,7 @@ def build(hook: str, checkout: Path, output: Path) -> None:
     run_python(['-c', code], checkout)
 
 
-def run_python(arguments: list[str], cwd: Path, python: str | Path = sys.executable, path: Path | None = None,
+def run_python(arguments: list[str], cwd: Path, python: str | Path = sys.executable, path: str | Path | None = None,
                **variables: str) -> str:
     """Runs a Python that sees ``path`` and its own packages only; returns what it prints."""
     env = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH' and not key.startswith('MMKD_')}

@@ -2,11 +2,19 @@
 
 Ranks find each other through a file, and their sockets take ports that the system hands out. A test that hangs says
 where, after a minute: what PyTorch and torchrun wait by themselves, half an hour, is longer than any test may last.
+
+All of them carry the marker ``processes``. What depends on who comes first may fail one time in many; so after a change
+run them often, beside something that keeps the machine busy::
+
+    for i in $(seq 50); do python -m pytest -q -m processes --all tests || break; done
 """
 import faulthandler
+import gc
 import multiprocessing
 import os
+import runpy
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -23,7 +31,8 @@ from torch import distributed
 LIMIT = 60.0  # seconds, from when all ranks have imported what they need,
 START = 180.0  # which takes this long at most: on a busy machine far longer than the test itself
 STACKS = Path(__file__).parent / 'stacks'
-PRELOADED = ['mmkd.losses', 'mmkd.engine.hooks', 'mmkd.distillers', 'mmkd.sparsity', 'mmpretrain.models', 'pytest']
+PRELOADED = ['mmkd.losses', 'mmkd.engine.hooks', 'mmkd.distillers', 'mmkd.sparsity', 'mmpretrain.models',
+             'mmpretrain.datasets', 'mmengine.runner', 'pytest']
 
 
 def run_ranks(function: Callable[..., None], folder: Path, *args: Any, ranks: int = 2, limit: float = LIMIT) -> None:
@@ -36,7 +45,7 @@ def run_ranks(function: Callable[..., None], folder: Path, *args: Any, ranks: in
         ranks: Number of processes.
         limit: Seconds that they have together, once all have started.
     """
-    context = _context()
+    context = forking()
     started = [context.Process(target=_rank, args=(function, str(folder), rank, ranks, limit, args), daemon=True)
                for rank in range(ranks)]
     for process in started:
@@ -61,8 +70,19 @@ def run_ranks(function: Callable[..., None], folder: Path, *args: Any, ranks: in
             process.join()
 
 
+def run_tool(rank: int, script: Path, cwd: Path, *args: object) -> None:
+    """Runs a tool in a process of :func:`run_ranks`, with ``--launcher pytorch``; one that does not end well fails."""
+    os.chdir(cwd)
+    sys.path[:0] = [str(script.parent), str(cwd)]
+    sys.argv = [str(script), *map(str, args), '--launcher', 'pytorch']
+    try:
+        runpy.run_path(str(script), run_name='__main__')
+    except SystemExit as exit:
+        assert not exit.code, exit.code
+
+
 @cache
-def _context() -> Any:
+def forking() -> Any:
     """Where the system can fork: from a server of processes that has imported, once, what takes ten seconds."""
     if 'forkserver' not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context('spawn')
@@ -76,6 +96,7 @@ def _rank(function: Callable[..., None], folder: str, rank: int, ranks: int, lim
     faulthandler.register(signal.SIGUSR1, file=stack, all_threads=True)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(ranks))
     torch.set_num_threads(1)
+    gc.freeze()  # as the tests' conftest does
     Path(folder, f'rank_{rank}.ready').touch()
     try:
         distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=ranks,

@@ -3,11 +3,6 @@
 ``torch.nn.SyncBatchNorm``, its autograd function and its collectives are PyTorch's own. What PyTorch has for GPUs alone
 are five kernels; here they are, in a line or two each.
 """
-import faulthandler
-import os
-import subprocess
-import sys
-from pathlib import Path
 from unittest.mock import patch
 
 import torch
@@ -15,13 +10,10 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 forwards: list[torch.Size] = []  # what the norms have been given
-ROOT = Path(__file__).parents[1]
-SECONDS = 60  # for a process once all is imported; then its stack is printed
 
 
 def install() -> None:
     """Gives PyTorch the kernels, and lets synchronised norms take tensors on the CPU."""
-    faulthandler.dump_traceback_later(SECONDS, exit=True)
     for kernel in (batch_norm_stats, batch_norm_gather_stats_with_counts, batch_norm_elemt, batch_norm_backward_reduce,
                    batch_norm_backward_elemt):
         setattr(torch, kernel.__name__, kernel)
@@ -34,17 +26,6 @@ def install() -> None:
 
     torch.nn.SyncBatchNorm.forward = accepting
     DistributedDataParallel._passing_sync_batchnorm_handle = lambda self, module: None  # it refuses the CPU, no more
-
-
-def run_in_two_processes(folder: Path, script: str, *args: object) -> None:
-    """Runs a script in two processes that gloo connects, and fails as it does."""
-    path = folder / 'script.py'
-    path.write_text(script)
-    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=0',
-               '--rdzv_backend=c10d', '--rdzv_endpoint=localhost:0', str(path), *map(str, args)]
-    done = subprocess.run(command, cwd=folder, env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'),
-                          capture_output=True, text=True, timeout=5 * SECONDS)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
 
 
 def batch_norm_stats(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ PUBLIC = {
                         'CrossAttentionConnector', 'LinearConnector', 'MapToTokensConnector', 'ResizeConnector',
                         'TokensToMapConnector'],
     'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
-    'mmkd.evaluation': ['CorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
+    'mmkd.evaluation': ['MeanCorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
     'mmkd.engine.hooks': ['DataFitHook', 'DistProProcessHook', 'DistProSearchHook', 'DistillationHook',
                           'DynamicSparsityHook', 'EMAHook', 'EpochSeedHook', 'FiniteTrainingHook', 'LoadFromHook',
                           'MissedValidationHook', 'SameRunHook', 'StrictResumeHook', 'ValidatedWeightsHook'],

@@ -1,5 +1,6 @@
 """What a wheel and an editable install hold, and how MMEngine finds mmkd's configs."""
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -31,6 +32,27 @@ def checkout(tmp_path):
     return folder
 
 
+def test_beside_a_clone_of_the_same_name_an_editable_install_is_found(tmp_path):
+    """Python started there looks into that folder first: it must not take it for the package."""
+    checkout = copy_checkout(tmp_path / 'mmkd')
+    build('build_editable', checkout, tmp_path)
+    with zipfile.ZipFile(next(tmp_path.glob('mmkd-*.whl'))) as wheel:
+        wheel.extractall(tmp_path / 'site')
+    code = f'import site; site.addsitedir({str(tmp_path / "site")!r}); import mmkd; print(mmkd.__file__)'
+    assert run_python(['-c', code], tmp_path) == str(checkout / 'mmkd' / '__init__.py')
+
+
+def test_advice_of_a_missing_mmengine_is_that_of_the_readme(tmp_path):
+    """Without OpenMMLab `import mmkd` says what to install, and README has the same commands."""
+    (tmp_path / 'mmengine.py').write_text('raise ImportError("No module named mmengine")')
+    code = 'try:\n    import mmkd\nexcept ImportError as error:\n    print(error)'
+    text = run_python(['-c', code], tmp_path, path=f'{tmp_path}{os.pathsep}{ROOT}')
+    commands = re.findall(r"pip install \S+ '\S+'", text)
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    assert len(commands) == 2 and 'mmkd expects MMEngine' in text
+    assert [command for command in commands if command not in readme] == []
+
+
 def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
     build('build_wheel', checkout, tmp_path)
     with zipfile.ZipFile(next(tmp_path.glob('mmkd-*.whl'))) as wheel:
@@ -38,12 +60,24 @@ def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
         wheel.extractall(tmp_path / 'site')
         metadata = wheel.read(next(name for name in names if name.endswith('METADATA'))).decode()
     assert {'mmkd/.mim/model-index.yml', f'mmkd/.mim/configs/{CONFIG}', 'mmkd/.mim/tools/dist_train.sh',
-            'mmkd/registry.py'} <= set(names)
+            'mmkd/registry.py', 'mmkd/py.typed'} <= set(names)
     assert not [name for name in names if name.startswith(('tests', 'configs', 'tools')) or '__pycache__' in name]
+    assert 'Operating System :: POSIX :: Linux' in metadata and 'Typing :: Typed' in metadata
     required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist')]
     assert required
     assert all('extra ==' in line for line in required)
     assert Path(run_python(['-c', READ_CONFIG], tmp_path, path=tmp_path / 'site')).is_relative_to(tmp_path / 'site')
+
+
+@pytest.mark.parametrize(('line', 'want'), [
+    ('', []), ("repository-code: 'https://example.org/mmkd/'\n", ['Source, https://example.org/mmkd',
+     'Issues, https://example.org/mmkd/issues', 'Changelog, https://example.org/mmkd/blob/main/CHANGELOG.md'])])
+def test_addresses_are_those_of_the_citation(checkout, tmp_path, line, want):
+    citation = re.sub('^repository-code.*\n', '', (ROOT / 'CITATION.cff').read_text(), flags=re.MULTILINE)
+    (checkout / 'CITATION.cff').write_text(citation + line)
+    build('prepare_metadata_for_build_wheel', checkout, tmp_path)
+    lines = next(tmp_path.rglob('METADATA')).read_text().splitlines()
+    assert [text.removeprefix('Project-URL: ') for text in lines if text.startswith('Project-URL')] == want
 
 
 def test_editable_install_links_to_the_sources(checkout, tmp_path):

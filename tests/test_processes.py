@@ -1,4 +1,5 @@
 """The helper of the tests of several processes: who hangs, and where, is said within the limit."""
+import ast
 import os
 import subprocess
 import sys
@@ -31,11 +32,13 @@ def fail(rank: int) -> None:
     distributed.barrier()
 
 
+@pytest.mark.processes
 def test_ranks_talk_to_each_other(tmp_path):
     run_ranks(add, tmp_path, tmp_path)
     assert [(tmp_path / f'{rank}.txt').read_text() for rank in (0, 1)] == ['3', '3']
 
 
+@pytest.mark.processes
 def test_a_hang_ends_with_the_stack_of_every_rank(tmp_path):
     with pytest.raises(pytest.fail.Exception) as caught:
         run_ranks(wait_for_nobody, tmp_path, limit=5)
@@ -45,6 +48,7 @@ def test_a_hang_ends_with_the_stack_of_every_rank(tmp_path):
     assert pids(tmp_path) == []
 
 
+@pytest.mark.processes
 def test_a_rank_that_fails_ends_the_others(tmp_path):
     with pytest.raises(AssertionError, match='the second one fails'):
         run_ranks(fail, tmp_path)
@@ -73,3 +77,15 @@ def test_a_silent_command_ends_with_the_stacks_of_all_its_processes(tmp_path):
     text = str(caught.value)
     assert 'was silent for 3 s' in text and 'started' in text and text.count('--- process') == 2
     assert process.poll() is not None and pids(folder) == []
+
+
+def test_all_that_use_several_processes_are_marked():
+    """So that ``-m processes`` repeats all of them."""
+    forgotten = []
+    for path in Path(__file__).parent.rglob('test_*.py'):
+        for node in ast.parse(path.read_text(encoding='utf-8')).body:
+            called = {ast.unparse(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
+            if isinstance(node, ast.FunctionDef) and node.name.startswith('test_') and 'run_ranks' in called and (
+                    'pytest.mark.processes' not in map(ast.unparse, node.decorator_list)):
+                forgotten.append(f'{path.name}::{node.name}')
+    assert forgotten == []

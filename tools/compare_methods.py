@@ -106,7 +106,12 @@ def _split(option: str) -> tuple[str, object]:
 
 def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> None:
     """Writes and prints the comparison."""
-    from mmkd.experiments.method_comparison import compare, draw_gains, markdown_table  # takes seconds: after the runs
+    from mmkd.experiments.method_comparison import (  # takes seconds: after the runs
+        compare,
+        comparison_table,
+        describe_terms,
+        draw_gains,
+    )
     done = {name: job.done() for name, job in jobs.items()}
     methods = {name.rpartition('-seed')[0]: [] for name in jobs if '-seed' in name}
     durations = {name: statistics.fmean(done[f'{name}-seed{seed}']['seconds'] for seed in range(args.seeds))
@@ -116,11 +121,13 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
     alone = methods.pop('alone')
     teacher = args.teacher_top1 if args.teacher_top1 is not None else done['teacher']['metrics'][TOP1]
     rows = compare(methods, alone, teacher)
-    table = markdown_table(rows, alone, teacher, durations)
-    write_json(args.work_dir / 'comparison.json', dict(teacher=teacher, alone=alone, methods=rows, seconds=durations))
+    terms = {name: describe_terms(jobs[f'{name}-seed0'].config.model) for name in methods}
+    table = comparison_table(rows, alone, teacher, durations, terms)
+    write_json(args.work_dir / 'comparison.json', dict(teacher=teacher, alone=alone, methods=rows, seconds=durations,
+                                                       terms=terms))
     write_text(args.work_dir / 'comparison.md', table)
-    draw_gains(args.work_dir / 'comparison.png', rows, f'Gain over the student alone, mean of {args.seeds} seeds ± 1 '
-               'standard error')
+    draw_gains(args.work_dir / 'comparison.png', rows, 'Gain over the student alone, ' + (
+        f'mean of {args.seeds} seeds ± 1 standard error' if args.seeds > 1 else 'one seed'))
     print(f'\n{table}\n± is one standard error over {args.seeds} seeds, gains are paired by seed. Took '
           f'{clock(seconds)}. Beside it in {args.work_dir}: comparison.md, comparison.json, comparison.png', flush=True)
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from quickstart_plan import DigitsJob, Plan, Settings
 
-from mmkd.experiments.jobs.progress import clock, shown
+from mmkd.experiments.jobs.progress import clock, shell_command
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import remove_job_folder
 from mmkd.experiments.run_logs import last_checkpoint, read_scalars
 from mmkd.experiments.versions import usable_cores
 from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files.small import read_json, write_json, write_text
+from mmkd.utils.tables import text_table
 from mmkd.utils.tool_paths import tool_path, working_root
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +32,7 @@ FIGURES = {
     'curves.png': 'Top-1 of the students on the validation digits over the epochs.',
     'detection.png': 'Mask R-CNN on the first validation scenes: '
                      'objects with a score of 0.3 or more, the best in each place.',
-    'segmentation.png': 'UperNet on the first validation scenes.',
+    'segmentation.png': 'UperNet on the first validation scenes, and the mean IoU of the classes in each.',
 }
 ORIGINS = dict(scratch='backbone from scratch', alone='backbone: student alone',
                distilled='backbone: distilled student')
@@ -138,10 +139,11 @@ def report(plan: Plan, watch: Stopwatch) -> None:
     content = reports.build_report(results, plan.describe(), seconds, plan.versions)
     commands = [f'python {tool_path("dataset_converters/digits.py")}']
     for run in runs.values():
-        commands += [shown(run['command']), *([run['metrics']['then']] if 'then' in run['metrics'] else [])]
+        commands += [shell_command(run['command']), *([run['metrics']['then']] if 'then' in run['metrics'] else [])]
     write_json(folder / 'report.json', content)
     write_text(folder / 'report.md', reports.markdown(content, commands, FIGURES))
-    print(f'\n{reports.text_table(reports.table(content))}\n\n{reports.CAVEAT}\n'
+    header, *rows = reports.table(content)
+    print(f'\n{text_table(header, rows, rule=True)}\n\n{reports.CAVEAT}\n'
           f'Took {clock(seconds)}. Report: {folder / "report.md"}, {folder / "report.json"}; figures: '
           f'{", ".join(FIGURES)} beside it.', flush=True)
 
@@ -150,7 +152,8 @@ def draw_figures(plan: Plan) -> None:
     """Draws the curves of the students, and what detectors and segmentors see."""
     from mmengine.utils import import_modules_from_strings
 
-    from mmkd.experiments.quickstart_figures import draw_curves, draw_scenes
+    from mmkd.experiments.quickstart_figures import draw_curves
+    from mmkd.experiments.scene_figures import draw_scenes
     from mmkd.experiments.scene_predictions import predict_scenes
     from mmkd.zoo import load_safely_everywhere
     load_safely_everywhere()

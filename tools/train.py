@@ -7,6 +7,7 @@ from pathlib import Path
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -14,13 +15,14 @@ from mmkd.datasets.configured import check_data_exists
 from mmkd.engine.checkpoints.explained_loading import explain_loading
 from mmkd.engine.checkpoints.whole import keep_checkpoints_whole
 from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
+from mmkd.engine.late_schedules import leave_out_late_schedules
 from mmkd.engine.resume.setup import make_resumable
 from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
-from mmkd.utils.processes.distributed import prepare_cpu_processes
+from mmkd.utils.processes.distributed import ignore_stride_warnings, prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
 
 HOOK = 'DistillationHook'
@@ -90,6 +92,13 @@ def watch_distillation(config: Config) -> None:
         config.custom_hooks = [*hooks, dict(type=f'mmkd.{HOOK}')]
 
 
+def load_teachers(runner: Runner) -> None:
+    """Loads the teachers' weights, before the data are looked at."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    for teacher in getattr(model, 'teachers', {}).values():
+        teacher.load()
+
+
 @one_line_errors
 def main() -> None:
     """Runs the tool."""
@@ -99,8 +108,11 @@ def main() -> None:
     config = merge_args(load_config(args.config, args.cfg_options), args)
     check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
     watch_distillation(config)
+    leave_out_late_schedules(config)
     prepare_cpu_processes(config)
+    ignore_stride_warnings()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    load_teachers(runner)
     count_accumulation(runner)
     for kind in (DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):

@@ -5,4 +5,5 @@ _base_ = [
     '_base_/models/mask-rcnn.py', '_base_/datasets/digits_coco.py', '_base_/schedule_scenes.py', '_base_/runtime.py'
 ]
 default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -3,6 +3,7 @@
 # status: reproduced (two CPU cores, after the teacher's run; see docs/compare_methods.md)
 _base_ = ['_base_/datasets/digits_coco.py', '_base_/schedule_scenes.py', '_base_/runtime.py']
 default_scope = 'mmdet'
+visualizer = dict(type='DetLocalVisualizer')
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 pyramid = [f'neck.fpn_convs.{level}' for level in range(3)]
 model = dict(

@@ -3,6 +3,7 @@
 # status: reproduced (two CPU cores, after the teacher's run; see docs/compare_methods.md)
 _base_ = ['_base_/datasets/digits_ade.py', '_base_/schedule_scenes.py', '_base_/runtime.py']
 default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')
 model = dict(
     type='mmkd.Distiller',
     student=dict(config='quickstart/upernet_convnest-mini_digits.py'),

@@ -7,3 +7,7 @@ model = dict(
     decode_head=dict(in_channels=[32, 64, 128], channels=96),
     auxiliary_head=dict(in_channels=128))
 train_cfg = dict(max_epochs=8, val_interval=8)
+# As docs/compare_methods.md was measured.
+train_dataloader = dict(batch_size=8)
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
+auto_scale_lr = dict(base_batch_size=8)

@@ -32,34 +32,40 @@ def list_models(pattern: str | None = None) -> list[str]:
 
 
 def get_model(name: str, pretrained: bool = False, num_classes: int | None = None, features_only: bool = False,
-              **kwargs: object) -> BaseModel | FeatureExtractor:
+              checkpoint: str | Path | None = None, **kwargs: object) -> BaseModel | FeatureExtractor:
     """Builds a model by name, or of a config file; of a distillation recipe, the student.
 
     Args:
         name: A name that :func:`list_models` gives, or a config (path, ``mmkd::…``).
         pretrained: Whether to load the published weights.
-        num_classes: Number of classes, if another one than the config's; pretrained weights then leave the
-            classifier as it was initialised.
+        num_classes: Number of classes, if another one than the config's; pretrained weights and those of a checkpoint
+            then leave the classifier as it was initialised.
         features_only: Whether to get the stages' feature maps instead of logits: a :class:`FeatureExtractor`.
+        checkpoint: File with the weights: a path, a URL or a name of the index. Of a recipe's training checkpoint the
+            student is taken; see :mod:`mmkd.utils.checkpoints.weights` for which of raw and averaged weights.
         **kwargs: Dotted keys of the config to override, such as ``**{'model.backbone.drop_path_rate': 0.2}``.
 
     Returns:
         The model, on the CPU, in training mode.
 
     Raises:
-        UserError: The name is unknown, there are no published weights, or no classes or stages to speak of.
+        UserError: The name is unknown, there are no published weights, those of the checkpoint belong to another
+            model, or there are no classes or stages to speak of.
     """
     index = model_index()
     config = _find(name, index)
     if pretrained and name not in index:
-        raise UserError(f'get_model expects the name of an indexed model with pretrained=True, got {name!r}.')
+        raise UserError(f'get_model expects the name of an indexed model with pretrained=True, got {name!r}. '
+                        'Give the file of the weights as checkpoint=FILE.')
+    if pretrained and checkpoint is not None:
+        raise UserError('get_model expects pretrained=True or a checkpoint, got both. Leave one out.')
     spec = read_spec(dict(config=str(config), options=kwargs or None), 'model')
-    spec.checkpoint = name if pretrained else None
+    spec.checkpoint = name if pretrained else None if checkpoint is None else str(checkpoint)
     model = build_model(spec, 'student')
     if num_classes is not None:
         options = kwargs | _class_options(str(config), num_classes)
         other = build_model(read_spec(dict(config=str(config), options=options), 'model'), 'student')
-        if pretrained:
+        if spec.checkpoint is not None:
             own = other.state_dict()
             same = {key: value for key, value in model.state_dict().items() if own[key].shape == value.shape}
             other.load_state_dict(own | same)

@@ -48,14 +48,14 @@ class CIFARResNet(BaseModule):
     1910.10699. Names of parameters are those of the latter's code, but for ``fc``, which is in the head here.
     Parameters with a head of 100 classes:
 
-    ========= ===== ================= ======
-    name      depth channels
-    ========= ===== ================= ======
-    resnet20  20    16, 16, 32, 64    0.28 M
-    resnet56  56    16, 16, 32, 64    0.86 M
-    resnet8x4 8     32, 64, 128, 256  1.23 M
-    resnet32x4 32   32, 64, 128, 256  7.43 M
-    ========= ===== ================= ======
+    ========== ===== ================ ======
+    name       depth channels
+    ========== ===== ================ ======
+    resnet20   20    16, 16, 32, 64   0.28 M
+    resnet56   56    16, 16, 32, 64   0.86 M
+    resnet8x4  8     32, 64, 128, 256 1.23 M
+    resnet32x4 32    32, 64, 128, 256 7.43 M
+    ========== ===== ================ ======
 
     Args:
         depth: Layers with weights, 6n + 2 for n blocks a stage.

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.autograd.profiler import profile
 from torch.nn import functional as F
 from tqdm import tqdm
 
@@ -136,25 +135,6 @@ def _seconds_a_call(run: Callable[[], None], estimate: float, device: str) -> fl
             run()
 
     return seconds(repeat, device) / calls
-
-
-def peak_bytes(run: Callable[[], object], device: str) -> int:
-    """The most memory that PyTorch's allocator holds during one call, above what it held before."""
-    if device.startswith('cuda'):
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - before
-    with profile(profile_memory=True) as profiler:
-        run()
-    held = peak = 0
-    events = [event for event in profiler.kineto_results.events() if event.name() == '[memory]']
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        peak = max(peak, held)
-    return peak
 
 
 def relative_error(case: Case, branches: Branches, layout: torch.memory_format) -> float:

@@ -1,17 +1,18 @@
-"""Timing a call."""
+"""Time and memory of a call."""
 import time
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
+from torch.autograd.profiler import profile
 
 
-def seconds(run: Callable[[], object], device: str) -> float:
-    """Wall-clock seconds of one call, the device's queue included."""
-    start = time.perf_counter()
+def seconds(run: Callable[[], object], device: str, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds of one call, the device's queue included: by the wall clock, or the one given."""
+    start = clock()
     run()
     if device.startswith('cuda'):
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def seconds_in_turn(runs: Mapping[str, Callable[[], object]], device: str, rounds: Iterable[int],
@@ -34,3 +35,22 @@ def seconds_in_turn(runs: Mapping[str, Callable[[], object]], device: str, round
             if round_ >= 3:
                 times[name].append(elapsed)
     return times
+
+
+def peak_bytes(run: Callable[[], object], device: str) -> int:
+    """The most memory that PyTorch's allocator holds during one call, above what it held before."""
+    if device.startswith('cuda'):
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(profile_memory=True) as profiler:
+        run()
+    held = peak = 0
+    events = [event for event in profiler.kineto_results.events() if event.name() == '[memory]']
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak

@@ -9,12 +9,13 @@ from mmkd.utils.errors import UserError
 from mmkd.utils.tool_paths import tool_path
 
 from .annotation_lists import check_configured_list
+from .empty_folders import check_not_empty
 
 DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them
 
 
 def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val', 'test')) -> None:
-    """Checks that the files and folders that the config's datasets name are there, and that lists of images are such.
+    """Checks that the files and folders that the config's datasets name are there, and that images and lists are such.
 
     Args:
         config: A config with ``train_dataloader`` and so on.
@@ -42,6 +43,7 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
                     raise UserError(
                         f'{key} ({dataset.get("type")}) expects {path}, which does not exist. '
                         f'Prepare the data or set {key}.data_root with --cfg-options.' + _digits_hint(path))
+            check_not_empty(key, dataset)
             check_configured_list(key, dataset)
 
 

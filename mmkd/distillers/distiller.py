@@ -14,11 +14,11 @@ from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
 from .gradients import GradientMeter, check_trained, tap_sums, total
 from .inputs import as_size, check_labels, has_labels, image_channels, indices_of, no_loss, target_of
-from .models import apply_init, build_model, fake_samples, forward_mode, read_spec
+from .models import apply_init, build_model, fake_samples, forward_mode, read_spec, take_student_file
 from .parts import TeacherParts
 from .schedule import Progress
 from .taps import Tapped, Taps, named_locations
-from .teacher import Teachers, build_teachers, split_tap
+from .teacher import Teachers, build_teachers, dry_runs, split_tap
 from .term import Term, term_config
 
 
@@ -27,8 +27,9 @@ class Distiller(BaseModel):
     """Trains a student on its own loss and on the terms that compare it with teachers.
 
     A training step runs the student once and each teacher once, on the same augmented batch. For prediction
-    and evaluation it is the student. Its state dict holds ``student.*`` and the terms' own parameters (and the
-    running average, if that is a teacher); a teacher is in no state dict, optimizer, EMA copy or DDP bucket.
+    and evaluation it is the student: it takes a published student's file as well, and reads no teacher's. Its state
+    dict holds ``student.*`` and the terms' own parameters (and the running average, if that is a teacher); a teacher
+    is in no state dict, optimizer, EMA copy or DDP bucket.
 
     Args:
         student: The student: a model dict, ``dict(config='…', options={…})`` or ``dict(timm='…')``,
@@ -73,7 +74,8 @@ class Distiller(BaseModel):
         self._teacher_taps = {tap: split_tap(tap, self._teachers) for tap in teacher_taps}  # teacher, and tap in it
         self._updates = OptimizerSteps()
         self._student_taps = Taps(model, [tap for term in self.terms.values() for tap in term.student_taps])
-        self.tapped_shapes = self._dry_run(as_size(input_size))
+        with dry_runs(self._teachers.values(), any(term.reads_weights for term in self.terms.values())):
+            self.tapped_shapes = self._dry_run(as_size(input_size))
 
     @property
     def teachers(self) -> Teachers:
@@ -184,6 +186,11 @@ class Distiller(BaseModel):
                 average.update_parameters(self.student)
         return super().state_dict(*args, **kwargs)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Takes a student's file as well: its names get the prefix ``student.``; see :func:`take_student_file`."""
+        take_student_file(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def train(self, mode: bool = True) -> 'Distiller':
         """Switches the student and the terms; teachers stay in eval mode."""
         super().train(mode)
@@ -191,7 +198,9 @@ class Distiller(BaseModel):
         return self
 
     def init_weights(self) -> None:
-        """Initialises the terms, and the student unless it came with weights."""
+        """Loads the teachers' weights, and initialises the terms, and the student unless it came with weights."""
+        for teacher in self._teachers.values():
+            teacher.load()
         for term in self.terms.values():
             term.init_weights()
         if not self._student_is_loaded:

@@ -36,7 +36,7 @@ class Progress:
 class WeightSchedule:
     r"""A weight that is warmed up, may decay, and may stop.
 
-    With :math:`e` epochs done, the weight is :math:`v \\cdot \\min(1, (e+1)/\\mathrm{warmup})` times the decay, which
+    With :math:`e` epochs done, the weight is :math:`v \cdot \min(1, (e+1)/\mathrm{warmup})` times the decay, which
     falls from 1 to 0 between ``decay_from`` and ``stop``: linearly or as half a cosine. From ``stop`` on it is 0.
 
     Args:

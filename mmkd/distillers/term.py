@@ -89,6 +89,12 @@ class Term(BaseModule):
         for parameter in self.parameters():
             parameter.grad = None
 
+    @property
+    def reads_weights(self) -> bool:
+        """Whether the loss reads the teacher's weights when it is built: by a part of it, or by what its taps give."""
+        kind = find_type(MODELS, self._configs[0], f'term {self.name!r}')
+        return bool(getattr(kind, 'teacher_parts', ())) or hasattr(kind, 'check_taps')
+
     def is_idle(self, progress: Progress) -> bool:
         """Whether the term need not be computed: it has stopped, and no parameter waits for its gradient."""
         return self.weight.at(progress) == 0 and not any(p.requires_grad for p in self.parameters())

@@ -1,10 +1,10 @@
 """Whether what a training step computed is finite, asked without waiting for the device."""
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -23,13 +23,14 @@ class Reading:
         step: Which it is, in words.
         names: What they are.
         limits: What each has to stay below.
-        values: First whether any process has a bad one, then this process's numbers; on the host once they have come.
+        values: This process's numbers; on the host once they have come. Of several processes one more, which is not 0
+            if any of them has a bad one.
         arrival: Recorded behind their copy; None where they are there.
         batch: What the data loader gave.
     """
     step: str
     names: tuple[Name, ...]
-    limits: Tensor
+    limits: tuple[float, ...]
     values: Tensor
     arrival: torch.cuda.Event | None
     batch: object
@@ -38,13 +39,12 @@ class Reading:
         """Whether any process has a number that is not finite or too large; the same answer in all of them."""
         if self.arrival is not None:
             self.arrival.synchronize()
-        return bool(self.values[0] > 0)
+        return bool(self.values[-1] > 0) if len(self.values) > len(self.names) else bool(self.bad())
 
     def bad(self) -> dict[Name, float]:
         """The bad numbers of this process."""
-        kept = self.values[1:].abs() < self.limits.cpu()
-        return {name: value for name, value, good in zip(self.names, self.values[1:].tolist(), kept.tolist(),
-                                                         strict=True) if not good}
+        return {name: value for name, value, limit in zip(self.names, self.values.tolist(), self.limits)
+                if not -limit < value < limit}
 
 
 class FiniteGuard:
@@ -67,20 +67,24 @@ class FiniteGuard:
         self._weights = {known.get(id(p), f'parameter {i}').removeprefix('module.'): p for i, p in enumerate(
             p for optimizer in self._optimizers for group in optimizer.param_groups for p in group['params'])
             if p.is_floating_point() and p.numel()}
-        self._device = next(iter(self._weights.values()), torch.zeros(())).device
-        start = [float(norm) for norm in _norms(self._weights.values())]
+        self._parameters = list(self._weights.values())
+        self._device = next(iter(self._parameters), torch.zeros(())).device
+        self._on_one = all(parameter.device == self._device for parameter in self._parameters)
+        start = [float(norm) for norm in _norms(self._parameters)]
         self.unfit = [name for name, norm in zip(self._weights, start, strict=True) if not math.isfinite(norm)]
         self._largest = dict(zip(self._weights, (
-            LARGEST_RMS * max(math.sqrt(p.numel()), norm) for p, norm in zip(self._weights.values(), start)),
+            LARGEST_RMS * max(math.sqrt(p.numel()), norm) for p, norm in zip(self._parameters, start)),
             strict=True))
         finite = {name: value for name, value in self._buffers() if value.isfinite()}
         self._finite_buffers = finite.keys()
-        self._limits: dict[tuple[Name, ...], Tensor] = {}
+        self._known: dict[tuple[tuple[Name, ...], bool], tuple[tuple[Name, ...], tuple[float, ...]]] = {}
+        self._limits: dict[tuple[float, ...], Tensor] = {}
         self._stepped = False
         self._handles: list[RemovableHandle] = [
             optimizer.register_step_post_hook(self._note_step) for optimizer in self._optimizers
             if hasattr(optimizer, 'register_step_post_hook')]
 
+    @torch.no_grad()
     def read(self, outputs: object, step: str, batch: object = None, buffers: bool = False) -> Reading:
         """Reads the step that was just done.
 
@@ -93,14 +97,16 @@ class FiniteGuard:
         numbers = dict(self._numbers(outputs))
         if buffers:
             numbers |= {('buffer', name): value for name, value in self._buffers() if name in self._finite_buffers}
+        names, limits = self._names_and_limits(tuple(numbers), self._stepped)
+        values = [value.to(self._device, torch.float32) for value in numbers.values()]
+        if self._stepped:
+            values += _norms(self._parameters) if self._on_one else [
+                norm.to(self._device) for norm in _norms(self._parameters)]
         self._stepped = False
-        names = tuple(numbers)
-        values = torch.stack([value.detach().to(self._device, torch.float32) for value in numbers.values()] or
-                             [torch.zeros((), device=self._device)])
-        limits = self._limits_of(names)
-        bad = (values[:len(names)].abs() < limits).logical_not().any().float()
-        all_reduce(bad, 'max')
-        return Reading(step, names, limits, *_to_host(torch.cat([bad[None], values[:len(names)]])), batch)
+        together = torch.stack(values) if values else torch.zeros(0, device=self._device)
+        if get_world_size() > 1:
+            together = torch.cat([together, _any_process(together.abs() < self._on_device(limits))])
+        return Reading(step, names, limits, *_to_host(together), batch)
 
     def size(self, weight: str) -> int:
         """How many numbers a weight has."""
@@ -122,25 +128,30 @@ class FiniteGuard:
 
     def _numbers(self, outputs: object) -> Iterator[tuple[Name, Tensor]]:
         for name, value in (outputs.items() if isinstance(outputs, Mapping) else ()):
-            if 'loss' in name and isinstance(value, Tensor | float | int):
+            if 'loss' in name and isinstance(value, (Tensor, float, int)):
                 value = torch.as_tensor(value)
-                yield ('loss', name), value if value.numel() == 1 and not value.dim() else value.float().mean()
+                yield ('loss', name), value.float().mean() if value.dim() else value
         for name, value in getattr(self.model, 'teacher_sums', {}).items():
             yield ('teacher', name), value
         for i, wrapper in enumerate(self._wrappers):
             scale = getattr(getattr(wrapper, 'loss_scaler', None), '_scale', None)
             if isinstance(scale, Tensor):
                 yield ('scale', str(i)), scale.reciprocal()
-        if self._stepped:
-            yield from zip((('weight', name) for name in self._weights), _norms(self._weights.values()))
 
-    def _limits_of(self, names: tuple[Name, ...]) -> Tensor:
-        if names not in self._limits:
-            known = dict(loss=LARGEST_LOSS, scale=1 / SMALLEST_SCALE)
-            self._limits[names] = torch.tensor(
-                [self._largest[name] if kind == 'weight' else known.get(kind, math.inf) for kind, name in names],
-                device=self._device)
-        return self._limits[names]
+    def _names_and_limits(self, names: tuple[Name, ...],
+                          weights: bool) -> tuple[tuple[Name, ...], tuple[float, ...]]:
+        """All names of a step, and what their numbers have to stay below: put together once, not in every step."""
+        if (names, weights) not in self._known:
+            known, added = dict(loss=LARGEST_LOSS, scale=1 / SMALLEST_SCALE), self._largest if weights else {}
+            self._known[names, weights] = (
+                (*names, *(('weight', name) for name in added)),
+                (*(known.get(kind, math.inf) for kind, _ in names), *added.values()))
+        return self._known[names, weights]
+
+    def _on_device(self, limits: tuple[float, ...]) -> Tensor:
+        if limits not in self._limits:
+            self._limits[limits] = torch.tensor(limits, device=self._device)
+        return self._limits[limits]
 
     def _buffers(self) -> Iterator[tuple[str, Tensor]]:
         buffers = {name: value for name, value in self.model.named_buffers()
@@ -152,10 +163,17 @@ class FiniteGuard:
 
 
 @torch.no_grad()
-def _norms(tensors: Iterator[Tensor]) -> list[Tensor]:
+def _norms(tensors: Iterable[Tensor]) -> list[Tensor]:
     """The length of each tensor in fp32, in few kernels (the function that clips gradients uses the same)."""
     wide = [tensor if tensor.dtype == torch.float32 else tensor.float() for tensor in tensors]
     return list(torch._foreach_norm(wide)) if wide else []
+
+
+def _any_process(good: Tensor) -> Tensor:
+    """One number for all processes: 0 where everything is good in each of them."""
+    bad = good.all().logical_not().float()[None]
+    all_reduce(bad, 'max')
+    return bad
 
 
 def _to_host(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:

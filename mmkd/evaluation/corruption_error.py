@@ -20,7 +20,7 @@ NAMES = CORRUPTIONS + EXTRA_CORRUPTIONS
 
 
 @METRICS.register_module()
-class CorruptionError(BaseMetric):
+class MeanCorruptionError(BaseMetric):
     r"""Error under each corruption, over AlexNet's, and the mean over the 15 corruptions (mCE), in percent.
 
     .. math:: CE_c = \frac{\sum_{s=1}^5 E_{s,c}}{\sum_{s=1}^5 E^{AlexNet}_{s,c}}, \quad
@@ -77,6 +77,6 @@ class CorruptionError(BaseMetric):
         path = image_path(self, sample)
         corruption, severity = ('', '', '', *path.parts)[-4:-2]
         if corruption not in NAMES or severity not in map(str, SEVERITIES):
-            raise UserError(f'CorruptionError expects paths such as …/fog/3/n01440764/NAME.JPEG, got {path}. '
+            raise UserError(f'MeanCorruptionError expects paths such as …/fog/3/n01440764/NAME.JPEG, got {path}. '
                             'Test it on mmkd.ImageNetC.')
         return NAMES.index(corruption) * len(SEVERITIES) + int(severity) - 1

@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mmkd.utils.tables import markdown_table
+
 TOP1, BOXES, MASKS, REGIONS = 'accuracy/top1', 'coco/bbox_mAP', 'coco/segm_mAP', 'mIoU'
 SCENE_FIGURES = dict(bbox_mAP=('mask-rcnn', BOXES), segm_mAP=('mask-rcnn', MASKS), mIoU=('upernet', REGIONS))
 STAGES = {'mask-rcnn': 'detection', 'upernet': 'segmentation'}
@@ -140,13 +142,6 @@ def _gain(value: dict | float, digits: int) -> str:
         '' if many is None else f' ({many:.1f} standard errors)')
 
 
-def text_table(rows: Sequence[Sequence[str]]) -> str:
-    """The table for a terminal."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    return '\n'.join([lines[0], '  '.join('-' * width for width in widths), *lines[1:]])
-
-
 def markdown(report: dict, commands: Sequence[str], figures: Mapping[str, str]) -> str:
     """The report to read.
 
@@ -155,14 +150,13 @@ def markdown(report: dict, commands: Sequence[str], figures: Mapping[str, str]) 
         commands: The commands that were run.
         figures: File name to caption.
     """
-    rows = ['| ' + ' | '.join(row) + ' |' for row in table(report)]
-    rows.insert(1, '|' + ' --- |' * len(COLUMNS))
+    header, *rows = table(report)
     pictures = [f'![{caption}]({name})\n\n*{caption}*\n' for name, caption in figures.items()]
     seconds = ', '.join(f'{stage.replace("_", " ")} {value:.0f}' for stage, value in report['seconds'].items())
     versions = ', '.join(f'{name} {value}' for name, value in report['versions'].items())
     return '\n'.join([
         '# Quick start: from a large-kernel teacher to detection and segmentation', '', report['setting'], '', CAVEAT,
-        '', '## Figures', '', *rows, '', NOTES, '', *pictures, '## Time', '',
+        '', '## Figures', '', markdown_table(header, rows), NOTES, '', *pictures, '## Time', '',
         f'Seconds: {seconds}. A stage is summed over its runs, which run side by side; the total is by the clock.', '',
         '## Commands', '', '```bash', *commands, '```', '', '## Versions', '', f'{versions}.', ''
     ])

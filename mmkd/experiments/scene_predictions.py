@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmengine.structures import BaseDataElement
-from torchvision.ops import nms
+from torchvision.ops import box_iou, nms
 
 from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint, weights_of
 
@@ -70,6 +70,35 @@ def predict_scenes(config: Config, checkpoint: Path, indices: Sequence[int], thr
         with torch.no_grad():
             samples = model.eval().test_step(pseudo_collate(items))
     return [Scene(image, *_truth_and_prediction(sample, threshold)) for image, sample in zip(images, samples)]
+
+
+def judge(truth: Instances, seen: Instances) -> tuple[list[str], list[int]]:
+    """Compares what a model saw with the truth, the surest object first; each true object is found once.
+
+    Args:
+        truth: The objects.
+        seen: What the model saw.
+
+    Returns:
+        For each object that was seen, ``'right'``, ``'wrong class'`` or ``'nothing there'``, and the numbers of the
+        true objects that were missed: in whose place nothing was seen.
+    """
+    overlaps = box_iou(*(torch.as_tensor(boxes, dtype=torch.float).reshape(-1, 4)
+                         for boxes in (seen.boxes, truth.boxes))).numpy()  # (seen, true)
+    verdicts, missed = ['nothing there'] * len(seen.boxes), list(range(len(truth.boxes)))
+    for number in np.argsort(-seen.scores, kind='stable'):
+        place = max(missed, key=lambda other: overlaps[number, other], default=None)
+        if place is not None and overlaps[number, place] >= SAME_PLACE:
+            verdicts[number] = 'right' if seen.labels[number] == truth.labels[place] else 'wrong class'
+            missed.remove(place)
+    return verdicts, missed
+
+
+def mean_iou(truth: np.ndarray, seen: np.ndarray) -> float:
+    """The mean intersection over union, in percent, of the classes that a picture has or was seen to have."""
+    classes = np.union1d(truth, seen)
+    return 100 * float(np.mean([((truth == c) & (seen == c)).sum() / ((truth == c) | (seen == c)).sum()
+                                for c in classes]))
 
 
 def _truth_and_prediction(sample: BaseDataElement, threshold: float) -> tuple:

@@ -17,7 +17,7 @@ from .cost import check_cost
 from .data_fit import check_data_fit
 from .label_order import check_label_order
 from .loaded_weights import check_weights
-from .recipe import Check, Finding, Recipe, explained
+from .recipe import Check, Finding, Recipe, error_line
 from .tapped_shapes import weight_lines
 from .training_step import check_gradients
 from .weightless import teacher_role
@@ -62,7 +62,7 @@ def check_batches(recipe: Recipe) -> Iterator[Finding]:
         try:
             batches = recipe.load(split)
         except Exception as error:  # the other split may do
-            yield Finding('error', f'{split}_dataloader: {explained(error)}')
+            yield Finding('error', f'{split}_dataloader: {error_line(error)}')
             continue
         yield Finding('ok', f'{split}: {len(recipe.dataset(split)):,} images in {len(recipe.loader(split)):,} '
                       f'batches, of which {len(batches)} were loaded.')
@@ -149,10 +149,10 @@ def check_term_weights(recipe: Recipe) -> Iterator[Finding]:
     except UserError as error:
         schedules = Finding('error', str(error))
     yield schedules
-    yield _judged_weights(distiller)
+    yield _weights_finding(distiller)
 
 
-def _judged_weights(distiller: Distiller) -> Finding:
+def _weights_finding(distiller: Distiller) -> Finding:
     weights = ', '.join(f'{name} {"; ".join(weight_lines(term.weight))}' for name, term in distiller.terms.items())
     idle = [name for name, term in distiller.terms.items() if term.weight.value == 0]
     text = f'task loss {distiller.task_weight:g}, {weights}'

@@ -22,7 +22,7 @@ def check_label_order(recipe: Recipe) -> Iterator[Finding]:
     if recipe.distiller is not None:
         predictors |= {teacher_role(name): teacher.predict for name, teacher in recipe.distiller.teachers.items()}
     for role in sorted(recipe.has_weights & set(predictors), reverse=True):
-        yield _judged(role, *_predicted(recipe, predictors[role]))
+        yield _order_finding(role, *_predicted(recipe, predictors[role]))
 
 
 def _own_predictions(recipe: Recipe) -> Callable:
@@ -49,7 +49,7 @@ def _class_of(sample: BaseDataElement) -> int:
     return int(sample.pred_score.argmax()) if 'pred_score' in sample else int(sample.pred_label)
 
 
-def _judged(role: str, classes: Tensor, labels: Tensor, count: int) -> Finding:
+def _order_finding(role: str, classes: Tensor, labels: Tensor, count: int) -> Finding:
     hits, total = int((classes == labels).sum()), len(labels)
     chance = chance_agreement(classes, labels, count)
     text = f'the {role} classifies {hits} of {total} validation images correctly'

@@ -13,7 +13,7 @@ from mmkd.zoo.loading import fit_weights, load_any
 from mmkd.zoo.pretrained import OUTPUT_NORM
 from mmkd.zoo.urls import SCHEMES
 
-from .recipe import Finding, Recipe, explained
+from .recipe import Finding, Recipe, error_line
 from .weightless import brings_weights, pretrained_inits
 
 
@@ -42,7 +42,7 @@ def _loaded(recipe: Recipe, role: str, model: BaseModel, spec: ModelSpec) -> Ite
         if inits and not role.startswith('teacher'):  # whose weights were initialised when it was built
             twin.init_weights()
     except Exception as error:
-        yield Finding('error', f'the {role} gets no weights: {explained(error)}')
+        yield Finding('error', f'the {role} gets no weights: {error_line(error)}')
         return
     _copy(twin, model)
     recipe.has_weights.add(role)

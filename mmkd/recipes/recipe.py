@@ -146,12 +146,12 @@ def run_checks(recipe: Recipe, checks: Mapping[str, Check]) -> Iterator[tuple[st
         except MissingError:
             skipped.append(name)
         except Exception as error:  # whatever it is, the other checks go on
-            yield name, Finding('error', explained(error))
+            yield name, Finding('error', error_line(error))
     if skipped:
         yield 'not checked', Finding('warning', f'{", ".join(skipped)}: mend the errors above first.')
 
 
-def explained(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """An exception in one line: its message if it is meant for users, else with its type."""
     message = unknown_type(error) if isinstance(error, KeyError) else None
     if isinstance(error, UserError):

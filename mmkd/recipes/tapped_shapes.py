@@ -1,5 +1,5 @@
 """What the taps of a model read, as shapes and as a table of a recipe's terms."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 import torch
@@ -44,7 +44,7 @@ def tap_shapes(model: BaseModel, size: tuple[int, int], names: Sequence[str] | N
                         'Give another --input-size.') from error
     finally:
         model.train(was_training)
-    return {name: shown(tensors[name]) if name in tensors else 'not run' for name in taps.names}
+    return {name: shape_text(tensors[name]) if name in tensors else 'not run' for name in taps.names}
 
 
 def matching_modules(model: nn.Module, pattern: str) -> list[str]:
@@ -52,12 +52,12 @@ def matching_modules(model: nn.Module, pattern: str) -> list[str]:
     return [path for path, _ in model.named_modules() if path and fnmatchcase(path, pattern)]
 
 
-def shown(value: object) -> str:
+def shape_text(value: object) -> str:
     """The shape of a tensor, of a list of tensors or of a shape itself; a batch of two is written ``N``."""
     if isinstance(value, Tensor):
         value = tuple(value.shape)
     if isinstance(value, list):
-        return f'[{", ".join(map(shown, value))}]' if value else 'no tensor'
+        return f'[{", ".join(map(shape_text, value))}]' if value else 'no tensor'
     if not isinstance(value, tuple):
         return type(value).__name__
     numbers = ['N' if not place and number == BATCH else str(number) for place, number in enumerate(value)]
@@ -74,7 +74,7 @@ def term_rows(distiller: Distiller, terms: dict[str, dict]) -> list[list[str]]:
     shapes = distiller.tapped_shapes
     rows = []
     for name, term in distiller.terms.items():
-        taps = [[f'{tap} {shown(shapes[role][tap])}' for tap in wanted]
+        taps = [[f'{tap} {shape_text(shapes[role][tap])}' for tap in wanted]
                 for role, wanted in (('student', term.student_taps), ('teacher', term.teacher_taps))]
         cells = [[name], weight_lines(term.weight), taps[0], _connector_lines(term, terms[name].get('connector')),
                  [*_settings(terms[name]['loss']), *_parameters(term.loss)], taps[1]]
@@ -93,20 +93,6 @@ def weight_lines(weight: WeightSchedule) -> list[str]:
     if weight.stop is not None:
         lines.append(f'0 from {weight.stop} {unit}')
     return lines
-
-
-def format_table(header: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lays cells out in columns, those of several lines included; columns with nothing to say are left out."""
-    cells = [[cell.split('\n') for cell in row] for row in rows]
-    columns = [(title, [row[place] for row in cells]) for place, title in enumerate(header)]
-    columns = [(title, column) for title, column in columns if any(any(cell) for cell in column)]
-    widths = [max(len(line) for cell in [[title], *column] for line in cell) for title, column in columns]
-    lines = [[title for title, _ in columns]]
-    for place in range(len(cells)):
-        height = max(len(column[place]) for _, column in columns)
-        lines += [[(column[place] + [''] * height)[line] for _, column in columns] for line in range(height)]
-    return '\n'.join('  '.join(f'{text:<{width}}' for text, width in zip(line, widths, strict=True)).rstrip()
-                     for line in lines)
 
 
 def _connector_lines(term: Term, config: dict | list | None) -> list[str]:

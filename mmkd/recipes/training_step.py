@@ -103,7 +103,7 @@ def check_gradients(recipe: Recipe) -> Iterator[Finding]:
     model, batch, optimizer = recipe.model, recipe.batches('train')[0], optimizer_of(recipe)
     step = first_step(model, batch, optimizer)
     recipe.activations = step.activations
-    yield _judged_losses(recipe, step.losses)
+    yield _losses_finding(recipe, step.losses)
     zero = step.zero
     if zero and not step.broken:  # some lie behind layers that start at zero, and learn once these have moved
         optimizer.optimizer.step()
@@ -122,7 +122,7 @@ def check_gradients(recipe: Recipe) -> Iterator[Finding]:
         yield Finding('ok', f'all {trainable} trainable parameters get a finite gradient other than zero.')
 
 
-def _judged_losses(recipe: Recipe, losses: dict[str, float]) -> Finding:
+def _losses_finding(recipe: Recipe, losses: dict[str, float]) -> Finding:
     terms = dict(recipe.distiller.terms.items()) if recipe.distiller is not None else {}
     texts, weighted = [], {}
     for name, value in losses.items():

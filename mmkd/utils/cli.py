@@ -49,13 +49,13 @@ def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
     def wrapped() -> int | None:
         _ShowTraceback.wanted = False
         try:
-            return main()
+            return _flushed(main)
         except KeyboardInterrupt:
             if speaks():
                 print('interrupted', file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has gone
+            _close_quietly()
             sys.exit(141)
         except Exception as error:
             from .mendable import explain
@@ -70,3 +70,24 @@ def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
             sys.exit(2)
 
     return wrapped
+
+
+def _flushed(main: Callable[[], int | None]) -> int | None:
+    """Runs a tool and prints all it has to say: when Python ends, it would be too late to notice a closed pipe."""
+    try:
+        status = main()
+    except SystemExit:  # after --help
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return status
+
+
+def _close_quietly() -> None:
+    """Sends what is still to be printed nowhere: a reader such as ``head`` has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())

@@ -28,7 +28,7 @@ def unchanged_state(*roots: object) -> Iterator[None]:
     steps: list[Restore] = []
     seen: set[int] = set()
     for root in roots:
-        _keep(vars(root), steps, seen)
+        _record(vars(root), steps, seen)
     try:
         yield
     finally:
@@ -36,20 +36,20 @@ def unchanged_state(*roots: object) -> Iterator[None]:
             restore()
 
 
-def _keep(value: object, steps: list[Restore], seen: set[int]) -> None:
+def _record(value: object, steps: list[Restore], seen: set[int]) -> None:
     """Adds what puts a value back, and what it holds."""
     if id(value) in seen:
         return
     seen.add(id(value))
     if isinstance(value, nn.Module):
-        return _keep(vars(value), steps, seen)
+        return _record(vars(value), steps, seen)
     if isinstance(value, Tensor):
         steps.append(_tensor(value))
     elif isinstance(value, dict | list | set | deque):
-        _keep_container(value, steps, seen)
+        _record_container(value, steps, seen)
     elif isinstance(value, tuple):
         for item in value:
-            _keep(item, steps, seen)
+            _record(item, steps, seen)
     elif isinstance(value, torch.Generator):
         state = value.get_state()
         steps.append(lambda: value.set_state(state))
@@ -62,14 +62,14 @@ def _keep(value: object, steps: list[Restore], seen: set[int]) -> None:
     return None
 
 
-def _keep_container(value: dict | list | set | deque, steps: list[Restore], seen: set[int]) -> None:
+def _record_container(value: dict | list | set | deque, steps: list[Restore], seen: set[int]) -> None:
     content = value.copy()
     if isinstance(value, dict):
         for key, item in content.items():
             if isinstance(item, ONE_WAY):  # what it gives meanwhile is given once more
                 value[key], content[key] = itertools.tee(item)
     for item in content.values() if isinstance(content, dict) else content:
-        _keep(item, steps, seen)
+        _record(item, steps, seen)
 
     def restore() -> None:
         value.clear()

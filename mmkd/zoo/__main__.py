@@ -18,6 +18,7 @@ examples:
   python -m mmkd.zoo info slak-tiny_in1k
   python -m mmkd.zoo download slak-tiny_in1k convnext-tiny_in1k
 """
+HEADER = ('model', 'weights', 'params (M)', 'FLOPs (G)', 'top-1 (%)', 'other figures (AP, mIoU: %)')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,13 +44,29 @@ def state_of(entry: dict) -> str:
 
 
 def print_list(index: dict[str, dict], pattern: str, weights: bool) -> None:
-    """Prints a line a model."""
+    """Prints a header and a line a model."""
     names = [name for name in sorted(index) if fnmatch(name, pattern) and (index[name].get('Weights') or not weights)]
     if not names:
         raise UserError(f'list expects a pattern that fits a model, got {pattern!r}. {nearest(pattern, index)}')
-    width = max(map(len, names))
-    for name in names:
-        print(f'{name:<{width}}  {state_of(index[name]):<12}  {figures(index[name])}')
+    rows = [HEADER, *((name, state_of(index[name]), *_numbers(index[name])) for name in names)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for name, state, *numbers, others in rows:
+        right = '  '.join(f'{number:>{width}}' for number, width in zip(numbers, widths[2:]))
+        print(f'{name:<{widths[0]}}  {state:<{widths[1]}}  {right}  {others}'.rstrip())
+
+
+def _numbers(entry: dict) -> tuple[str, str, str, str]:
+    """The columns of figures: millions of parameters, billions of FLOPs, top-1, and what detectors have instead."""
+    metadata = entry.get('Metadata') or {}
+    metrics = {name: value for result in entry.get('Results') or [] for name, value in result['Metrics'].items()}
+    top1 = metrics.pop('Top 1 Accuracy', None)
+    others = ', '.join(f'{value:g} {name}' for name, value in metrics.items())
+    return (_scaled(metadata.get('Parameters'), 1e6), _scaled(metadata.get('FLOPs'), 1e9),
+            f'{top1:.2f}' if top1 else '-', others)
+
+
+def _scaled(number: float | None, unit: float) -> str:
+    return f'{number / unit:.2f}' if number else '-'
 
 
 def print_info(name: str, entry: dict) -> None:

@@ -3,21 +3,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mmengine.logging import print_log
-from mmengine.registry import WEIGHT_INITIALIZERS
-from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.classes import remember_classes
 from mmkd.utils.checkpoints.reading import compare, few_names, read_checkpoint, unusable, weights_of
-from mmkd.utils.checkpoints.safe_torch import guard_torch_load
 from mmkd.utils.checkpoints.weights import candidates, choose_weights, plain, split_choice
-from mmkd.utils.trust import is_trusted, set_trust
+from mmkd.utils.trust import is_trusted
 
 from .class_token import has_unused_token, without_token
 from .converters import convert
 from .index import find_checkpoint, model_index
-from .urls import SCHEMES
 
 # Families that only mmkd has: whoever loads their files, in whatever way, wants mmkd's names.
 OWN_FAMILIES = ('cswin', 'slak')
@@ -38,11 +34,16 @@ def load_weights(name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
     Raises:
         UserError: The file cannot be found or read.
     """
+    return renamed(read_weights(name), name, own_names)
+
+
+def read_weights(name: str) -> dict[str, Tensor]:
+    """Reads the weights that a recipe calls by name, under the names that the file has; see :func:`load_weights`."""
     base, which = split_choice(name)
     path = find_checkpoint(base)
     checkpoint = read_checkpoint(path)
     remember_classes(name, checkpoint)
-    return renamed(weights_of(checkpoint, path, which), name, own_names)
+    return weights_of(checkpoint, path, which)
 
 
 def renamed(weights: Mapping[str, Tensor], name: str, own_names: Iterable[str]) -> dict[str, Tensor]:
@@ -96,24 +97,6 @@ def fit_weights(checkpoint: Mapping, own: Mapping[str, Tensor], source: str,
 
 def _shared(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
     return [name for name, value in own.items() if name in weights and weights[name].shape == value.shape]
-
-
-def load_safely_everywhere(trust: bool = False) -> None:
-    """Makes every file that this process loads go through :func:`read_checkpoint`, or through PyTorch's safe reader.
-
-    MMEngine itself falls back to unpickling arbitrary objects. Published files of mmkd's own backbones are converted,
-    and names of the model index and URLs are found, so that ``init_cfg`` and ``load_from`` take both. An ``init_cfg``
-    takes all weights of a backbone with a prefix, and at least some without, or raises
-    (:class:`~mmkd.zoo.pretrained.PretrainedBackboneInit`). All command-line tools that build a model call this first.
-
-    Args:
-        trust: What ``--trust-checkpoint`` says, for all files of this process.
-    """
-    from .pretrained import PretrainedBackboneInit
-    set_trust(trust)
-    CheckpointLoader.register_scheme(['', *(f'{scheme}://' for scheme in SCHEMES)], loader=load_any, force=True)
-    WEIGHT_INITIALIZERS.register_module(name='Pretrained', module=PretrainedBackboneInit, force=True)
-    guard_torch_load()
 
 
 def load_any(filename: str | Path, map_location: object = None) -> dict:

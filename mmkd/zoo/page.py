@@ -14,33 +14,61 @@ Made by `python tools/misc/make_model_zoo.py` from the metafiles. `python -m mmk
 pretrained=True)` use them. FLOPs are multiply-adds for one image.
 """
 OWN = """\
-## Trained with this package's recipes
+## Trained here, with weights
 
-The figures are the papers', as each config's header says; where the status is *reproduced*, those of the quick start's
-digits are in [docs/quickstart.md](docs/quickstart.md). No weights of full size are published yet; those of a quick
-start's student come along in `checkpoints/`, of a clone or a source distribution.
+The figures are ours, of the file that is linked, trained by the command beside it. No weights of full size are
+published yet: these are small models of the quick start's digits. They come along in a clone or a source distribution.
 
-| model | config | parameters | FLOPs | figure | weights | status |
+| model | config | parameters | FLOPs | our figure | on | weights | licence | command |
+| --- | --- | ---: | ---: | --- | --- | --- | --- | --- |
+"""
+SMALL = """
+## Of the quick start, without weights
+
+Minutes on a CPU. Where the status is *reproduced*, the figures over seeds are in
+[docs/quickstart.md](docs/quickstart.md) and [docs/compare_methods.md](docs/compare_methods.md).
+
+| model | config | parameters | FLOPs | status |
+| --- | --- | ---: | ---: | --- |
+"""
+PAPERS = """
+## The papers' recipes, not trained here
+
+The recipes are ours, every figure is the paper's: none of these rows is a result of this package, and there are no
+weights. [docs/recipes.md](docs/recipes.md) names the table and row of each; parameters and FLOPs are those that the
+papers print, or else those that `tools/analysis_tools/get_flops.py` counts.
+
+| model | config | parameters | FLOPs | paper's figure | on | status |
 | --- | --- | ---: | ---: | --- | --- | --- |
 """
 OTHERS = """
-## Published by others
+## Published by others, with weights
 
 Figures, weights and licences are those of the source; mmkd converts the names when it loads a file. Where there is no
 licence, the source names none. Files without a hash in their name are checked against the one that was recorded when
 they were first downloaded. A *folder* can only be opened in a browser: give the path of the file that it holds.
 
-| model | config | figure | weights | source | licence |
+| model | config | source's figure | weights | source | licence |
 | --- | --- | --- | --- | --- | --- |
 """
 
 
 def zoo_page() -> str:
-    """Writes a table of our own models, and one of those that others have published."""
+    """Writes four tables: what was trained here, the quick start's rest, the papers' recipes, and others' models."""
     index = model_index()
-    own = [_own_line(name, entry) for name, entry in index.items() if 'Converted From' not in entry]
-    others = [_other_line(name, entry) for name, entry in index.items() if 'Converted From' in entry]
-    return INTRODUCTION + '\n' + OWN + '\n'.join(own) + '\n' + OTHERS + '\n'.join(others) + '\n'
+    tables = {OWN: _own_line, SMALL: _small_line, PAPERS: _paper_line, OTHERS: _other_line}
+    return INTRODUCTION + '\n' + ''.join(
+        heading + ''.join(line(name, entry) for name, entry in index.items() if _table_of(entry) == heading)
+        for heading, line in tables.items())
+
+
+def _table_of(entry: dict) -> str:
+    """The heading under which an entry stands. Only figures of files that were trained here are ours."""
+    if 'Converted From' in entry:
+        return OTHERS
+    if entry.get('Weights'):
+        return OWN
+    return PAPERS if entry.get('Results') else SMALL
 
 
 def figures(entry: dict) -> str:
@@ -50,16 +78,32 @@ def figures(entry: dict) -> str:
 
 
 def _own_line(name: str, entry: dict) -> str:
+    return (f'{_start(name, entry)} {figures(entry) or "–"} | {_data(entry)} | [model]({entry["Weights"]}) | '
+            f'{entry.get("License", "–")} | `{entry["Command"]}` |\n')
+
+
+def _small_line(name: str, entry: dict) -> str:
+    return f'{_start(name, entry)} {_status(entry["Config"])} |\n'
+
+
+def _paper_line(name: str, entry: dict) -> str:
+    return f'{_start(name, entry)} {figures(entry)} | {_data(entry)} | {_status(entry["Config"])} |\n'
+
+
+def _start(name: str, entry: dict) -> str:
     numbers = entry.get('Metadata') or {}
-    weights = f'[model]({entry["Weights"]})' if entry.get('Weights') else '–'
     return (f'| {name} | [config]({entry["Config"]}) | {_short(numbers.get("Parameters"))} | '
-            f'{_short(numbers.get("FLOPs"))} | {figures(entry) or "–"} | {weights} | {_status(entry["Config"])} |')
+            f'{_short(numbers.get("FLOPs"))} |')
+
+
+def _data(entry: dict) -> str:
+    return ', '.join(dict.fromkeys(result['Dataset'] for result in entry.get('Results') or [])) or '–'
 
 
 def _other_line(name: str, entry: dict) -> str:
     weights = f'[model]({entry["Weights"]})' if entry.get('Weights') else f'[folder]({entry["Weights Folder"]})'
     return (f'| {name} | [config]({entry["Config"]}) | {figures(entry)} | {weights} | '
-            f'[{entry["In Collection"]}]({entry["Converted From"]["Code"]}) | {entry.get("License", "–")} |')
+            f'[{entry["In Collection"]}]({entry["Converted From"]["Code"]}) | {entry.get("License", "–")} |\n')
 
 
 def _short(number: float | None) -> str:

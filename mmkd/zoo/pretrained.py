@@ -8,10 +8,11 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoints.reading import few_names, unusable
+from mmkd.utils.checkpoints.reading import few_names, load_strictly, unusable
 from mmkd.utils.checkpoints.weights import split_choice
 
-from .loading import fit_weights, load_any, load_weights
+from .loading import fit_weights, load_any, load_weights, read_weights
+from .timm_names import PREFIX, in_wrapper
 from .urls import SCHEMES
 
 # Norms of the maps that a detector or segmentor reads: a classifier has the last one only.
@@ -24,7 +25,8 @@ class PretrainedBackboneInit(PretrainedInit):
     The file may be whatever a recipe calls a checkpoint (:func:`mmkd.zoo.find_checkpoint`) in any
     published format. With a prefix, its tensors below the prefix have to be those of the module: all of them. Only
     norms of the returned maps may be on one side alone. Without one, what fits is taken, under the names of a student
-    or of a distiller, as ``load_from`` does; nothing at all is an error. For the schemes that only MMEngine knows
+    or of a distiller, as ``load_from`` does; nothing at all is an error. A ``TIMMBackbone`` takes all of its tensors
+    from the file of a timm model, whatever the prefix. For the schemes that only MMEngine knows
     (``torchvision://``), it does what MMEngine's does.
 
     Raises:
@@ -37,6 +39,11 @@ class PretrainedBackboneInit(PretrainedInit):
         if separator and scheme not in SCHEMES:
             super().__call__(module)
             return
+        if hasattr(module, 'timm_model'):
+            weights = read_weights(self.checkpoint)
+            if not any(PREFIX in name for name in weights):  # it is no wrapper's file, but the timm model's own
+                self._take_all_of_timm(module, weights)
+                return
         if self.prefix is None:
             self._take_what_fits(module)
             return
@@ -45,6 +52,12 @@ class PretrainedBackboneInit(PretrainedInit):
         weights = load_weights(self.checkpoint, [f'{prefix}{name}' for name in own])
         inner = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
         report = load_backbone(module, inner, f'{prefix[:-1]} {type(module).__name__} from {self.checkpoint}')
+        print_log(f'{report}.', logger='current')
+        self._note(module)
+
+    def _take_all_of_timm(self, module: nn.Module, weights: dict[str, Tensor]) -> None:
+        what = f'{type(module).__name__} from {self.checkpoint}'
+        report = load_strictly(module, in_wrapper(weights, module.state_dict()), what)
         print_log(f'{report}.', logger='current')
         self._note(module)
 

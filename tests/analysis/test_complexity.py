@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import MODELS
 from torch import nn
 
 from mmkd.analysis import count_complexity, count_layers, layer_flops
+from mmkd.distillers.models import student_config
 from mmkd.layers import LargeKernelConv2d
 from mmkd.utils import UserError
+from mmkd.utils.configs.finding import load_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,6 +125,28 @@ def test_tool(capsys):
     assert lines == [
         f'{config}, 224x224 (height x width)', 'params (M) FLOPs (G) activations (M)', 'dense 27.34 4.78 31.80',
         'paper 27 4.8 - (ConvNeSt, Table 4)', 'non-zero, 40% uniform 16.50 2.87 31.80']
+
+
+@pytest.mark.parametrize(('shape', 'title'), [((), '32x32'), (('--shape', '64', '48'), '64x48')])
+def test_tool_takes_the_recipes_size(capsys, shape, title):
+    pytest.importorskip('mmpretrain.models')
+    config = ROOT / 'configs' / 'quickstart' / 'convnest-mini_slak-mini-nkd_digits-5shot.py'
+    run_tool(str(config), *shape)
+    lines = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == f'{config}, {title} (height x width)'
+    student = MODELS.build(student_config(load_config(str(config))).model)
+    flops = count_complexity(student, (3, *map(int, title.split('x')))).flops
+    assert lines[2].split()[2] == f'{flops / 1e9:.2f}'
+
+
+def test_tool_needs_no_weights(capsys, tmp_path):
+    pytest.importorskip('mmpretrain.models')
+    config = tmp_path / 'pretrained.py'
+    config.write_text(f"_base_ = '{ROOT}/configs/quickstart/convnest-mini_digits-5shot.py'\n"
+                      'model = dict(backbone=dict(init_cfg=dict(\n'
+                      "    type='Pretrained', checkpoint='nowhere.pth', prefix='backbone.', _delete_=True)))\n")
+    run_tool(str(config), '--shape', '32', '--sparsity', '0.4', '--draws', '1')
+    assert 'non-zero, 40% snip' in capsys.readouterr().out
 
 
 def test_tool_counts_a_detector_at_the_papers_size(capsys):

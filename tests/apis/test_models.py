@@ -87,6 +87,37 @@ def test_of_a_recipe_the_student_without_teacher(config):
     assert model(torch.rand(1, 3, 32, 32), mode='tensor').shape == (1, 10)
 
 
+@pytest.fixture
+def files(tmp_path) -> dict:
+    """A student, the training checkpoint of a distiller with it, and what is published of that."""
+    torch.manual_seed(0)
+    student = get_model(RECIPE)
+    state = student.state_dict()
+    torch.save(dict(state_dict={f'student.{name}': value for name, value in state.items()} | {
+        'terms.fd.loss.weight': torch.ones(1)}, meta={}), tmp_path / 'epoch_1.pth')
+    torch.save(dict(state_dict=state, meta={}), tmp_path / 'student.pth')
+    torch.save(dict(state_dict=dict(list(state.items())[1:])), tmp_path / 'less.pth')
+    return state
+
+
+@pytest.mark.parametrize('file', ['epoch_1.pth', 'student.pth'])
+def test_of_a_recipe_with_a_file(files, tmp_path, file):
+    model = get_model(RECIPE, checkpoint=tmp_path / file)
+    assert all(torch.equal(value, files[name]) for name, value in model.state_dict().items())
+    other = get_model(RECIPE, checkpoint=str(tmp_path / file), num_classes=3, features_only=True)
+    assert torch.equal(next(other.model.backbone.parameters()), next(iter(files.values())))
+    assert other.model.head.fc.out_features == 3
+
+
+def test_files_that_do_not_fit(files, tmp_path):
+    with pytest.raises(UserError, match='of .* tensors matched; missing'):
+        get_model(RECIPE, checkpoint=tmp_path / 'less.pth')
+    with pytest.raises(UserError, match='pretrained=True or a checkpoint, got both'):
+        get_model('slak-tiny_in1k', True, checkpoint=tmp_path / 'student.pth')
+    with pytest.raises(UserError, match='expects an existing file'):
+        get_model(RECIPE, checkpoint=tmp_path / 'none.pth')
+
+
 @pytest.mark.parametrize(('name', 'pretrained', 'message'), [
     ('convnest-tinny_32xb128_in1k', False, 'Did you mean convnest-tiny_32xb128_in1k'),
     ('convnest-tiny_32xb128_in1k', True, 'no published weights yet'),

@@ -154,5 +154,6 @@ def process(rank: int, recipe: dict) -> None:
     assert all(torch.equal(value, plain.state_dict()[name]) for name, value in measured.state_dict().items())
 
 
+@pytest.mark.processes
 def test_two_processes(recipe, tmp_path):
     run_ranks(process, tmp_path, recipe)

@@ -6,7 +6,7 @@ from mmengine.evaluator import Evaluator
 from mmpretrain.structures import DataSample
 
 from mmkd.datasets.classification.imagenet_variants import CORRUPTIONS
-from mmkd.evaluation import CorruptionError
+from mmkd.evaluation import MeanCorruptionError
 from mmkd.evaluation.corruption_error import ALEXNET_ERRORS
 from mmkd.utils import UserError
 
@@ -20,7 +20,7 @@ def sample(corruption: str, severity: object, wrong: bool) -> DataSample:
 
 
 def evaluate(data):
-    evaluator = Evaluator([CorruptionError()])
+    evaluator = Evaluator([MeanCorruptionError()])
     evaluator.process(data)
     return evaluator.evaluate(len(data))
 
@@ -49,7 +49,7 @@ def test_alexnet_itself_has_100():
     for name, error in ALEXNET_ERRORS.items():
         wrong = round(1000 * error)  # of 1,000 images, at every severity
         data += [(name, severity, i < wrong) for severity in range(1, 6) for i in range(1000)]
-    metric = CorruptionError()
+    metric = MeanCorruptionError()
     codes = [2 * metric._condition(dict(img_path=f'{c}/{s}/n01440764/x.JPEG')) + w for c, s, w in data]
     assert len(ALEXNET_ERRORS) == 15 and metric.compute_metrics(codes)['mCE'] == pytest.approx(100, abs=0.1)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
-from mmkd.experiments.scene_predictions import Instances, predict_scenes
+from mmkd.experiments.scene_predictions import Instances, judge, mean_iou, predict_scenes
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
 
@@ -52,3 +52,23 @@ def test_checkpoint_of_another_model(home, tmp_path, monkeypatch):
     torch.save(dict(state_dict=dict(weight=torch.zeros(1))), tmp_path / 'epoch_1.pth')
     with pytest.raises(UserError, match='unexpected weight'):
         predict_scenes(config, tmp_path / 'epoch_1.pth', [0])
+
+
+def objects(boxes, labels, scores):
+    return Instances(np.array(boxes, float).reshape(-1, 4), np.zeros((len(boxes), 8, 8), bool), np.array(labels),
+                     np.array(scores, float))
+
+
+def test_judge():
+    truth = objects([(0, 0, 4, 4), (4, 0, 8, 4), (0, 4, 4, 8)], [1, 2, 3], [1, 1, 1])
+    seen = objects([(0, 0, 4, 4), (0, 0, 4, 4), (4, 0, 8, 4), (4, 4, 8, 8)], [2, 1, 1, 3], [.4, .9, .8, .7])
+    # the surest takes the place, so that the other has nothing left there
+    assert judge(truth, seen) == (['nothing there', 'right', 'wrong class', 'nothing there'], [2])
+    assert judge(truth, objects([], [], [])) == ([], [0, 1, 2])
+    assert judge(objects([], [], []), seen) == (4 * ['nothing there'], [])
+
+
+def test_mean_iou():
+    truth, seen = np.array([[0, 0, 1, 1]]), np.array([[0, 0, 1, 2]])
+    assert mean_iou(truth, truth) == 100
+    assert mean_iou(truth, seen) == pytest.approx(100 * (1 + 0.5 + 0) / 3)

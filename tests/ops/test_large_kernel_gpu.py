@@ -10,7 +10,7 @@ from mmkd.ops import large_kernel_depthwise_branches, use_implementation
 from mmkd.ops.depthwise import choice
 from mmkd.ops.depthwise.blocks import Blocks, use_blocks
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')]
+pytestmark = pytest.mark.gpu
 SMALL = dict(depths=(1, 1, 1, 1), channels=(16, 24, 32, 40))
 
 

@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from mmkd.recipes.tapped_shapes import HEADER, format_table, matching_modules, shown, tap_shapes, term_rows
+from mmkd.recipes.tapped_shapes import HEADER, matching_modules, shape_text, tap_shapes, term_rows
 from mmkd.utils import UserError
+from mmkd.utils.tables import text_table
 
 
 def test_named_taps(build):
@@ -34,9 +35,9 @@ def test_mistakes(build):
 
 
 def test_shown():
-    assert shown(torch.zeros(2, 5)) == shown((2, 5)) == '(N, 5)'
-    assert shown([(2, 2), torch.zeros(3)]) == '[(N, 2), (3,)]'
-    assert (shown([]), shown(None)) == ('no tensor', 'NoneType')
+    assert shape_text(torch.zeros(2, 5)) == shape_text((2, 5)) == '(N, 5)'
+    assert shape_text([(2, 2), torch.zeros(3)]) == '[(N, 2), (3,)]'
+    assert (shape_text([]), shape_text(None)) == ('no tensor', 'NoneType')
 
 
 def test_terms(build, recipe):
@@ -47,8 +48,8 @@ def test_terms(build, recipe):
     assert rows[1] == ['fd', '0.5\nwarm-up of 2 epochs\nlinear decay from 0 epochs\n0 from 9 epochs',
                        'stage2 (N, 16, 4, 4)', f'ConvConnector\n{connector} parameters', 'FDLoss',
                        'stage2 (N, 32, 4, 4)']
-    lines = format_table(HEADER, rows).splitlines()
+    lines = text_table(HEADER, rows).splitlines()
     assert len(lines) == 1 + 1 + 4
     assert {line.index(word) for line, word in zip(lines[:3], ('connector', ' ', 'ConvConnector'))} >= {
         lines[0].index('connector')}
-    assert 'connector' not in format_table(HEADER, rows[:1])
+    assert 'connector' not in text_table(HEADER, rows[:1])

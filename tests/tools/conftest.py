@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from mmengine.runner import CheckpointLoader
 from mmengine.visualization import Visualizer
 
 from mmkd.utils.configs.finding import config_root
+
+from ..forked import run_forked
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 SLAK = 'quickstart/slak-mini_digits.py'
@@ -87,6 +90,12 @@ def spawn(script: str, *args: object, cwd: Path) -> subprocess.CompletedProcess:
                           capture_output=True, text=True)
 
 
+def fork(script: str, *args: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess:
+    """Like :func:`spawn`, without waiting for the imports; each tool has a test that starts it with Python, too."""
+    with TemporaryDirectory() as folder:
+        return run_forked(TOOLS / script, *args, cwd=cwd, env=environment(**variables), folder=Path(folder))
+
+
 def accuracies(work_dir: Path) -> dict[int, float]:
     """Epoch to validation accuracy, as a run logged it, however many times it was started."""
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
@@ -122,6 +131,6 @@ def distilled_run(workplace) -> Path:
 @pytest.fixture(scope='session')
 def ema_run(workplace) -> Path:
     """The same with an exponential moving average, in a process of its own."""
-    result = spawn('train.py', 'ema.py', '--work-dir', 'ema', '--cfg-options', *SHRINK, cwd=workplace)
+    result = fork('train.py', 'ema.py', '--work-dir', 'ema', '--cfg-options', *SHRINK, cwd=workplace)
     assert result.returncode == 0, result.stderr
     return workplace / 'ema'

@@ -10,6 +10,7 @@ import torch
 
 from mmkd.utils.checkpoints.reading import read_checkpoint
 
+from ..forked import run_forked
 from .conftest import CONVNEST, TOOLS, call, environment
 
 pytestmark = pytest.mark.skipif(os.name != 'posix', reason='limits and signals of POSIX')
@@ -86,7 +87,8 @@ def whole(place) -> dict:
     return read_checkpoint(place / 'whole/epoch_3.pth')
 
 
-def train(place: Path, trouble: str, before: str = '', after: str = '') -> subprocess.CompletedProcess:
+def train(place: Path, trouble: str, before: str = '', after: str = '',
+          forked: bool = False) -> subprocess.CompletedProcess:
     """Trains in a session of its own, so that Ctrl-C does not reach the tests; a run that hangs fails.
 
     Args:
@@ -94,12 +96,15 @@ def train(place: Path, trouble: str, before: str = '', after: str = '') -> subpr
         trouble: What is to happen; also the work dir.
         before: Shell commands that go before, in a view of the file systems that ends with the process.
         after: Shell commands that follow.
+        forked: Whether to start without waiting for the imports.
     """
     command = [sys.executable, TOOLS / 'train.py', 'troubled.py', '--work-dir', trouble]
     if before:
         script = f'{before}; "$@" || status=$?; {after} exit $status'
         command = ['unshare', '--mount', 'sh', '-ec', script, 'sh', *command]
     variables = environment(TROUBLE=trouble, PYTHONPATH=os.pathsep.join([str(TOOLS.parent), str(place)]))
+    if forked:
+        return run_forked(*command[1:], cwd=place, env=variables, folder=place)
     return subprocess.run(list(map(str, command)), cwd=place, env=variables, capture_output=True, text=True,
                           timeout=240, start_new_session=True)
 
@@ -121,7 +126,7 @@ def own_lines(stderr: str) -> list[str]:
 
 
 def test_full_disk_while_a_checkpoint_is_saved(place, whole):
-    run = train(place, 'full disk')
+    run = train(place, 'full disk', forked=True)
     assert run.returncode == 2
     [line] = own_lines(run.stderr)
     assert line.startswith(f'error: cannot write {place / "full disk/epoch_2.pth"}: File too large. Make room')
@@ -171,7 +176,7 @@ def test_a_file_system_that_may_only_be_read(place):
     'interrupted in a step', 'interrupted while saving',
     pytest.param('interrupted at the start of an epoch', marks=pytest.mark.slow)])
 def test_ctrl_c(place, whole, trouble):
-    run = train(place, trouble)
+    run = train(place, trouble, forked=trouble != 'interrupted in a step')
     assert run.returncode == 130
     assert own_lines(run.stderr) == ['interrupted']
     assert_goes_on(place, trouble, whole)

@@ -13,6 +13,7 @@ import torch
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.configs.finding import config_root
 
+from ..processes import run_ranks, run_tool
 from .conftest import TOOLS, call, environment
 from .test_train import flat
 
@@ -134,16 +135,17 @@ def test_a_resumed_run_is_the_same_run(case, place, tmp_path):
     assert_same(tmp_path / 'whole', tmp_path / 'resumed', last)
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_two_processes_between_two_updates(place, tmp_path, capfd):
     """Five iterations an epoch, an update every three: the gradients of both processes are in the checkpoint."""
 
     def train(name: str, *flags: str) -> None:
-        command = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2', '--standalone',
-                   str(TOOLS / 'train.py'), 'draws.py', '--launcher', 'pytorch', '--work-dir', str(tmp_path / name),
-                   *flags, '--cfg-options', 'optim_wrapper.accumulative_counts=3', 'custom_hooks=[]']
-        result = subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True)
-        assert result.returncode == 0 and 'are lost' not in result.stdout, result.stderr
+        (tmp_path / f'{name} ranks').mkdir()
+        run_ranks(run_tool, tmp_path / f'{name} ranks', TOOLS / 'train.py', place, 'draws.py', '--work-dir',
+                  tmp_path / name, *flags, '--cfg-options', 'optim_wrapper.accumulative_counts=3', 'custom_hooks=[]')
+        [log] = (tmp_path / name).glob('*/*.log')
+        assert 'are lost' not in log.read_text()
 
     train('whole')
     train('resumed', '--resume', str(tmp_path / 'whole/epoch_1.pth'))

@@ -88,9 +88,26 @@ def test_slurm_train_calls_srun(tmp_path):
     result = run(TOOLS / 'slurm_train.sh', 'gpu', 'job', CONFIG, '--amp', cwd=tmp_path, PYTHON='py', GPUS='4',
                  SRUN_ARGS='--mem 8G', PATH=f'{tmp_path}{os.pathsep}{os.environ["PATH"]}')
     arguments = result.stdout.splitlines()
-    assert {'--job-name=job', '--ntasks=4', '--ntasks-per-node=8'} <= set(arguments)
+    assert {'--job-name=job', '--ntasks=4', '--ntasks-per-node=4', '--gres=gpu:4'} <= set(arguments)
     assert arguments[-9:] == ['--mem', '8G', 'py', '-u', str(TOOLS / 'train.py'), CONFIG, '--launcher', 'slurm',
                               '--amp']
+
+
+@pytest.mark.parametrize('name', ['slurm_train.sh', 'slurm_test.sh'])
+@pytest.mark.parametrize(('variables', 'total', 'per_node'), [
+    (dict(), 8, 8), (dict(GPUS='2'), 2, 2), (dict(GPUS='16'), 16, 8), (dict(GPUS='16', GPUS_PER_NODE='4'), 16, 4)])
+def test_slurm_is_asked_for_no_more_than_all_gpus(tmp_path, monkeypatch, name, variables, total, per_node):
+    for variable in ('GPUS', 'GPUS_PER_NODE', 'SRUN_ARGS'):
+        monkeypatch.delenv(variable, raising=False)
+    fake_command(tmp_path, 'srun')
+    arguments = run(TOOLS / name, 'gpu', 'job', CONFIG, 'student.pth', cwd=tmp_path, PYTHON='py', **variables,
+                    PATH=f'{tmp_path}{os.pathsep}{os.environ["PATH"]}').stdout.splitlines()
+    assert {f'--ntasks={total}', f'--ntasks-per-node={per_node}', f'--gres=gpu:{per_node}'} <= set(arguments)
+
+
+def test_slurm_gpus_must_be_a_number():
+    result = run(TOOLS / 'slurm_train.sh', 'gpu', 'job', CONFIG, GPUS='two', PYTHON='py')
+    assert result.returncode == 1 and "GPUS expects a number from 1, got 'two'" in result.stderr
 
 
 def test_unknown_stack_is_an_error():

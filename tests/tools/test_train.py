@@ -15,8 +15,9 @@ from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmkd.experiments.run_logs import read_scalars, read_teachers
+from mmkd.utils import UserError
 from mmkd.utils.checkpoints.reading import read_checkpoint
-from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.finding import config_root, load_config
 
 from ..processes import wait_for, watched
 from .conftest import CONVNEST, EPOCHS, SHRINK, TOOLS, accuracies, call, environment, one_thread, spawn
@@ -202,6 +203,7 @@ def test_a_killed_and_resumed_run_ends_like_an_uninterrupted_one(workplace, ema_
     assert_same_run(ema_run, tmp_path)
 
 
+@pytest.mark.processes
 @needs_proc
 @pytest.mark.slow
 def test_two_processes_killed_and_resumed(start, tmp_path):
@@ -220,6 +222,7 @@ def test_two_processes_killed_and_resumed(start, tmp_path):
     assert not wrapper.get('find_unused_parameters')
 
 
+@pytest.mark.processes
 @needs_proc
 @pytest.mark.slow
 def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
@@ -249,3 +252,49 @@ def test_sparse_teacher_in_two_processes_killed_and_resumed(start, tmp_path):
             weights = [state[name] for name in checkpoint['sparsity']['masks']]
             zeros = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
             assert zeros == pytest.approx(0.4, abs=0.005)
+
+
+def test_a_timm_model_by_its_name_is_trained_and_teaches(workplace):
+    """``model=dict(timm='…')`` in a config without a distiller, and its checkpoint as a teacher."""
+    (workplace / 'timm_teacher.py').write_text(f"""
+_base_ = '{config_root()}/{CONVNEST}'
+model = dict(_delete_=True, timm='test_resnet', num_classes=10)
+""")
+    (workplace / 'taught_by_timm.py').write_text("""
+_base_ = './recipe.py'
+model = dict(teacher=dict(_delete_=True, config='timm_teacher.py', checkpoint='timm/epoch_2.pth'),
+             terms=dict(fd=dict(_delete_=True, loss=dict(type='mmkd.KDLoss', temperature=1.0), student='logits',
+                                teacher='logits')))
+""")
+    short = ['train_cfg.max_epochs=2', 'train_cfg.val_interval=2', 'train_dataloader.dataset.times=1',
+             'val_dataloader.dataset.indices=32']
+    assert call('train.py', 'timm_teacher.py', '--work-dir', 'timm', '--cfg-options', *short, cwd=workplace) == 0
+    weights = read_checkpoint(workplace / 'timm/epoch_2.pth')['state_dict']
+    assert weights['fc.weight'].shape[0] == 10 and accuracies(workplace / 'timm')
+    assert call('test.py', 'timm_teacher.py', 'timm/epoch_2.pth', '--cfg-options',
+                'test_dataloader.dataset.indices=32', cwd=workplace) == 0
+    assert call('train.py', 'taught_by_timm.py', '--work-dir', 'taught', '--cfg-options', *short, cwd=workplace) == 0
+
+
+def test_a_checkpoint_beside_a_timm_models_name_is_refused(tmp_path):
+    (tmp_path / 'a.py').write_text("model = dict(timm='resnet10t', checkpoint='b.pth')")
+    with pytest.raises(UserError, match='Write load_from = FILE'):
+        load_config(tmp_path / 'a.py')
+
+
+def test_an_empty_folder_is_named_before_training(workplace, tmp_path, capsys):
+    """By the tool that trains and the one that checks."""
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    (folder / '1.webp').touch()
+    options = ['train_dataloader.dataset.dataset.ann_file=', f'train_dataloader.dataset.dataset.data_root={folder}',
+               'train_dataloader.dataset.dataset.data_prefix=']
+    assert call('train.py', CONVNEST, '--work-dir', str(tmp_path), '--cfg-options', *options, cwd=workplace) == 2
+    said = capsys.readouterr().err
+    call('analysis_tools/check_recipe.py', CONVNEST, '--cfg-options', *options, cwd=workplace)
+    for text in (said, capsys.readouterr().out):
+        assert 'expects images that end in .jpg' in ' '.join(text.split()) and 'got 1 .webp' in ' '.join(text.split())
+def test_one_epoch_of_a_recipe_with_a_warm_up(workplace):
+    options = ['train_cfg.max_epochs=1', 'train_dataloader.dataset.times=1', 'val_dataloader.dataset.indices=20']
+    assert call('train.py', CONVNEST, '--work-dir', 'one-epoch', '--cfg-options', *options, cwd=workplace) == 0
+    assert (workplace / 'one-epoch' / 'epoch_1.pth').is_file()

@@ -163,7 +163,8 @@ def test_a_learning_rate_of_a_million_is_refused(place, tmp_path, capsys):
     assert 'lr to be a number from 0 to 10000, got 1000000.0' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('accumulated', [1, 5])
+@pytest.mark.processes
+@pytest.mark.parametrize('accumulated', [pytest.param(1, marks=pytest.mark.slow), 5])
 def test_two_processes_stop_together(place, tmp_path, accumulated):
     """The fault is one of the second: its gradients spoil the weights of both, or are not exchanged in that step."""
     command = ['bash', TOOLS / 'dist_train.sh', 'faulty.py', 2, '--work-dir', tmp_path, '--cfg-options',

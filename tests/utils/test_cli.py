@@ -1,4 +1,9 @@
 """What the command-line tools share: looking for the data, and errors of one line."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from mmengine.registry import MODELS
 
@@ -45,3 +50,27 @@ def test_a_bug_keeps_its_traceback(error):
 
     with pytest.raises(type(error)):
         main()
+
+
+ROOT_FOLDER = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize('command', [
+    ('-m', 'mmkd.zoo', 'list'), ('-m', 'mmkd.zoo', '--help'), ('tools/train.py', '--help')])
+def test_a_reader_that_has_gone_is_no_error(command):
+    """What ``| head`` does once it has read enough: little is printed, so that it lies in a buffer until the end."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, *command], stdout=writing, stderr=subprocess.PIPE, text=True,
+                          cwd=ROOT_FOLDER)
+    os.close(writing)
+    assert done.stderr == '' and (done.returncode == 141 or '--help' in command)  # which argparse itself keeps quiet
+
+
+def test_a_closed_pipe_hides_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, '-m', 'mmkd.zoo', 'list', 'none*'], stdout=writing, stderr=subprocess.PIPE,
+                          text=True, cwd=ROOT_FOLDER)
+    os.close(writing)
+    assert done.returncode == 2 and "got 'none*'" in done.stderr

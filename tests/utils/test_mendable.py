@@ -129,6 +129,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_several_processes_speak_once(tmp_path):

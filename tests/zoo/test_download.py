@@ -1,15 +1,16 @@
 """Downloading from a real server on this machine."""
 import errno
 import hashlib
-import subprocess
-import sys
+import os
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mmkd.utils import UserError
 from mmkd.zoo.download import cache_dir, cached_path, download
 
+from ..forked import run_forked
 from .conftest import CONTENT, DIGITS, Handler
 
 
@@ -180,7 +181,13 @@ def test_a_disk_that_fills_up(server, monkeypatch):
 
 
 def test_two_processes_download_once(server, tmp_path):
-    code = f"from mmkd.zoo.download import download; print(download('{server}/shared.pth'))"
-    runs = [subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    files = {run.communicate(timeout=120)[0] for run in runs}
+    script = tmp_path / 'fetch.py'
+    script.write_text(f"from mmkd.zoo.download import download\nprint(download('{server}/shared.pth'))\n")
+
+    def fetch(name: str) -> str:
+        (tmp_path / name).mkdir()
+        return run_forked(script, cwd=tmp_path, env=dict(os.environ), folder=tmp_path / name).stdout
+
+    with ThreadPoolExecutor(2) as pool:
+        files = set(pool.map(fetch, ('one', 'other')))
     assert len(files) == 1 and [path for path, _ in Handler.asked] == ['/shared.pth']

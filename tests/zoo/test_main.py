@@ -11,7 +11,9 @@ from .conftest import DIGITS
 @pytest.fixture
 def call(server, monkeypatch, capsys):
     entry = dict(Config='configs/a.py', Results=[dict(Metrics={'Top 1 Accuracy': 82.5})], License='MIT')
-    index = {'slak-tiny_in1k': dict(entry, Weights=f'{server}/slak.pth', SHA256=DIGITS), 'convnest-tiny_in1k': entry}
+    detector = dict(entry, Metadata=dict(Parameters=27e6, FLOPs=4.5e9), Results=[
+        *entry['Results'], dict(Metrics={'box AP': 45.3})])
+    index = {'slak-tiny_in1k': dict(entry, Weights=f'{server}/slak.pth', SHA256=DIGITS), 'convnest-tiny_in1k': detector}
     for module in ('mmkd.zoo.__main__', 'mmkd.zoo.index'):
         monkeypatch.setattr(f'{module}.model_index', lambda: index)
 
@@ -30,9 +32,10 @@ def call(server, monkeypatch, capsys):
 
 def test_list(call):
     assert call('list')[1].splitlines() == [
-        'convnest-tiny_in1k  no weights    82.5 Top 1 Accuracy',
-        'slak-tiny_in1k      weights       82.5 Top 1 Accuracy']
-    assert call('list', '--weights')[1].count('\n') == 1 and 'slak' in call('list', 's*')[1]
+        'model               weights     params (M)  FLOPs (G)  top-1 (%)  other figures (AP, mIoU: %)',
+        'convnest-tiny_in1k  no weights       27.00       4.50      82.50  45.3 box AP',
+        'slak-tiny_in1k      weights              -          -      82.50']
+    assert call('list', '--weights')[1].count('\n') == 2 and 'slak' in call('list', 's*')[1]
     status, text = call('list', 'swin*')
     assert status and "got 'swin*'" in text
 

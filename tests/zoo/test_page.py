@@ -1,4 +1,5 @@
 """model-zoo.md."""
+import re
 from pathlib import Path
 
 from mmkd.zoo import model_index
@@ -14,5 +15,20 @@ def test_every_model_has_a_line():
     lines = zoo_page().splitlines()
     for name, entry in model_index().items():
         (line, ) = [line for line in lines if line.startswith(f'| {name} |')]
-        assert entry['Config'] in line and (entry.get('Weights') or entry.get('Weights Folder') or '–') in line
-    assert any('| 50.7 M | 8.705 G | 82.5 Top 1 Accuracy |' in line for line in lines)
+        assert entry['Config'] in line and (entry.get('Weights') or entry.get('Weights Folder') or '|') in line
+    assert any('| 50.7 M | 8.705 G | 82.5 Top 1 Accuracy | ImageNet-1k | not run here |' in line for line in lines)
+
+
+def test_what_was_trained_here_comes_first_and_alone():
+    first, small, papers, others = re.split(r'^## ', zoo_page(), flags=re.MULTILINE)[1:]
+    names = [name for name, entry in model_index().items() if entry.get('Weights') and 'Converted From' not in entry]
+    assert re.findall(r'^\| ([\w-]+) \| \[config', first, re.MULTILINE) == names != []
+    assert "paper's figure" not in first and '`python tools/' in first and 'weights |' not in small + papers
+    assert papers.startswith("The papers' recipes, not trained here") and '| reproduced |' not in papers
+    assert 'reproduced' not in others and "source's figure" in others
+
+
+def test_what_was_trained_here_names_its_command():
+    index = model_index()
+    assert [name for name, entry in index.items() if entry.get('Weights') and 'Converted From' not in entry
+            and not (entry.get('Command') and entry.get('License') and entry.get('SHA256'))] == []

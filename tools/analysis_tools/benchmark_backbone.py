@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from mmkd.benchmarks.timing import seconds
 from mmkd.layers import kernel_branches as large_kernel
+from mmkd.recipes.weightless import pretrained_inits
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors
@@ -103,8 +104,11 @@ def make_step(model: nn.Module, images: Tensor, forward: bool,
 
 
 def build(name: str, device: str) -> nn.Module:
-    """A classifier by name, with the initial weights of its config."""
+    """A classifier by name, with random weights: as its config initialises them, but of no file."""
     model = mmkd.get_model(name)
+    for module in model.modules():
+        if pretrained_inits(getattr(module, 'init_cfg', None)):
+            module.init_cfg = None
     model.init_weights()
     return model.to(device)
 

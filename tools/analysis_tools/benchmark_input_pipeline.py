@@ -47,7 +47,7 @@ def use_one_core() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
-def seconds(loaders: dict[str, DataLoader]) -> dict[str, float]:
+def epoch_seconds(loaders: dict[str, DataLoader]) -> dict[str, float]:
     """Seconds of an epoch of each on the CPU, whatever else it does meanwhile; they take turns batch by batch."""
     batches = {name: iter(loader) for name, loader in loaders.items()}
     spent = dict.fromkeys(loaders, 0.)
@@ -68,7 +68,7 @@ def compare(own: DataLoader, other: DataLoader, rounds: int) -> tuple[float, flo
     images = len(own) * own.batch_size
     rates = []
     for round_ in tqdm(range(rounds + 1), file=sys.stderr, leave=False, disable=None):
-        spent = seconds(dict(own=own, other=other))
+        spent = epoch_seconds(dict(own=own, other=other))
         if round_:  # the first warms up
             rates.append((images / spent['own'], images / spent['other'], spent['other'] / spent['own']))
     return tuple(map(statistics.median, zip(*rates, strict=True)))

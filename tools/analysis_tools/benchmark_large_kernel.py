@@ -16,18 +16,19 @@ from mmkd.benchmarks.large_kernel_speed import (
     PLAIN,
     Case,
     conv2d_branches,
-    peak_bytes,
     relative_error,
     runs_of,
     time_all,
     time_runs,
 )
+from mmkd.benchmarks.timing import peak_bytes
 from mmkd.experiments.versions import usable_cores
 from mmkd.layers import LargeKernel
 from mmkd.layers import kernel_branches as large_kernel
 from mmkd.ops import large_kernel_depthwise_branches
 from mmkd.utils import UserError
 from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.tables import markdown_table
 
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 KERNEL_SIZES = (3, 7, 13, 21, 31, 51, 71, 91, 127)
@@ -78,12 +79,11 @@ def print_branches(args: argparse.Namespace) -> None:
              for name in args.models for number, (channels, side, kernels) in enumerate(stages(name))
              for batch in args.batch_sizes for kernel in kernels[:2] for training in (False, True)]
     timings = time_all(cases, args.rounds, dict(desc='branches', file=sys.stderr))
-    print(f'\n| kernel | pass | {CONTIGUOUS} (ms) | {CHANNELS_LAST} (ms) | {OURS} (ms) | better / {OURS} |\n'
-          '| --- | --- | ---: | ---: | ---: | ---: |')
-    for timing in timings:
-        kind = 'training' if timing.case.training else 'inference'
-        print(f'| {timing.case.name} | {kind} | {timing.median(CONTIGUOUS):.2f} | {timing.median(CHANNELS_LAST):.2f} | '
-              f'{timing.median(OURS):.2f} | {timing.ratio(PLAIN):.2f} |')
+    header = ('kernel', 'pass', f'{CONTIGUOUS} (ms)', f'{CHANNELS_LAST} (ms)', f'{OURS} (ms)', f'better / {OURS}')
+    print('\n' + markdown_table(header, [
+        (timing.case.name, 'training' if timing.case.training else 'inference',
+         *(f'{timing.median(name):.2f}' for name in (CONTIGUOUS, CHANNELS_LAST, OURS)), f'{timing.ratio(PLAIN):.2f}')
+        for timing in timings], numbers=range(2, 6)), end='')
     for kind in (False, True):
         ratios = [timing.ratio(PLAIN) for timing in timings if timing.case.training is kind]
         print(f'\n{"Training" if kind else "Inference"}: smallest ratio {min(ratios):.2f}, geometric mean '
@@ -97,17 +97,20 @@ def print_stages(args: argparse.Namespace) -> None:
              for name in args.models for number, (channels, side, kernels) in enumerate(stages(name))
              for batch in args.batch_sizes]
     timings = time_all(cases, args.rounds, dict(desc='stages', file=sys.stderr))
-    print(f'\n| three branches, forward + backward | {CONTIGUOUS} (ms) | {CHANNELS_LAST} (ms) | {OURS} (ms) | '
-          f'channels_last / {OURS} | contiguous / {OURS} | memory, {OURS} / channels_last | error {OURS} | '
-          'error conv2d |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
+    header = ('three branches, forward + backward', f'{CONTIGUOUS} (ms)', f'{CHANNELS_LAST} (ms)', f'{OURS} (ms)',
+              f'channels_last / {OURS}', f'contiguous / {OURS}', f'memory, {OURS} / channels_last', f'error {OURS}',
+              'error conv2d')
+    rows = []
     for timing in timings:
         runs = runs_of(timing.case)
         memory = peak_bytes(runs[OURS], args.device) / peak_bytes(runs[CHANNELS_LAST], args.device)
         errors = [relative_error(timing.case, branches, torch.channels_last)
                   for branches in (large_kernel_depthwise_branches, conv2d_branches)]
-        print(f'| {timing.case.name} | {timing.median(CONTIGUOUS):.1f} | {timing.median(CHANNELS_LAST):.1f} | '
-              f'{timing.median(OURS):.1f} | {timing.ratio([CHANNELS_LAST]):.2f} | {timing.ratio([CONTIGUOUS]):.2f} | '
-              f'{memory:.2f} | {errors[0]:.1e} | {errors[1]:.1e} |')
+        rows.append((timing.case.name, *(f'{timing.median(name):.1f}' for name in (CONTIGUOUS, CHANNELS_LAST, OURS)),
+                     *(f'{ratio:.2f}' for ratio in (
+                         timing.ratio([CHANNELS_LAST]), timing.ratio([CONTIGUOUS]), memory)),
+                     *(f'{error:.1e}' for error in errors)))
+    print('\n' + markdown_table(header, rows, numbers=range(1, len(header))), end='')
     for other in (CHANNELS_LAST, CONTIGUOUS):
         print(f'\nGeometric mean of {other} / {OURS}: '
               f'{statistics.geometric_mean(timing.ratio([other]) for timing in timings):.2f}.')
@@ -133,9 +136,9 @@ def print_model(args: argparse.Namespace) -> None:
     runs = {OURS: lambda: step(torch.channels_last, False)} | {
         name: lambda layout=layout: step(layout, True) for name, layout in PLAIN.items()}
     timing = time_runs(Case('SLaK-T', (4, 3, 224, 224), (), True, args.device), runs, args.rounds)
-    print(f'\n| SLaK-T, forward + backward, batch 4 | ms | this / {OURS} |\n| --- | ---: | ---: |')
-    for name in runs:
-        print(f'| {name} | {timing.median(name):.0f} | {1 if name == OURS else timing.ratio([name]):.2f} |')
+    print('\n' + markdown_table(('SLaK-T, forward + backward, batch 4', 'ms', f'this / {OURS}'), [
+        (name, f'{timing.median(name):.0f}', f'{1 if name == OURS else timing.ratio([name]):.2f}') for name in runs],
+        numbers=(1, 2)), end='')
 
 
 def draw(args: argparse.Namespace) -> None:

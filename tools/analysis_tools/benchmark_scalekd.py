@@ -3,7 +3,6 @@ import argparse
 import statistics
 import sys
 import time
-import weakref
 from collections.abc import Callable, Sequence
 
 import mmkd  # noqa: F401
@@ -11,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
+from mmkd.benchmarks.timing import peak_bytes, seconds
 from mmkd.connectors import CrossAttentionConnector
 from mmkd.distillers.parts import last_stage
 from mmkd.losses import ScaleKDLoss
@@ -34,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=f'{__doc__} Both get the same random maps, weights and Swin teacher, and run forward and backward '
         'in turn, round after round. The plain one repeats the queries, keeps the attention matrix, builds matrices '
         'of the cosine transform at each call, and runs the two views one after the other. Memory is the peak above '
-        'weights, their gradients and the given maps: of the allocator on a GPU, of the tensors alive on a CPU. Time '
+        'weights, their gradients and the given maps, as PyTorch allocates it. Time '
         "is the clock's on a GPU, the processor's on a CPU, so that other jobs there count less.")
     parser.add_argument('--pair', choices=PAIRS, default='resnet18_swin_tiny')
     parser.add_argument('--batch-size', type=int, default=8)
@@ -121,65 +119,6 @@ def build(pair: dict, device: str) -> dict[str, ScaleKDLoss]:
     return losses
 
 
-def seconds(run: Callable[[], object], device: str) -> float:
-    """Time of one call: by the clock, with the device's queue, on a GPU; by the processor on a CPU."""
-    if not device.startswith('cuda'):
-        start = time.process_time()
-        run()
-        return time.process_time() - start
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    run()
-    torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-class LiveBytes(TorchDispatchMode):
-    """Follows the bytes of all tensors that live at the same time, and their peak.
-
-    What an operation allocates for itself and frees before it returns is not seen.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live = self.peak = 0
-        self._references: dict[int, weakref.ref] = {}
-
-    def __torch_dispatch__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None) -> object:
-        """Runs an operation and counts what it returns."""
-        known = {id(tensor.untyped_storage()) for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)}
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor) and id(tensor.untyped_storage()) not in known:
-                self._count(tensor.untyped_storage())
-        return out
-
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        key, size = id(storage), storage.nbytes()
-        if key in self._references:
-            return
-
-        def forget(reference: weakref.ref) -> None:
-            del self._references[key]
-            self.live -= size
-
-        self._references[key] = weakref.ref(storage, forget)
-        self.live += size
-        self.peak = max(self.peak, self.live)
-
-
-def peak_bytes(step: Callable[[], Tensor], device: str) -> int:
-    """The most memory that one step needs on top of what was there before, as far as the device lets it be seen."""
-    if device.startswith('cuda'):
-        torch.cuda.reset_peak_memory_stats()
-        start = torch.cuda.memory_allocated()
-        step().backward()
-        return torch.cuda.max_memory_allocated() - start
-    with LiveBytes() as watch:
-        step().backward()
-    return watch.peak
-
-
 @one_line_errors
 def main() -> None:
     """Runs the tool."""
@@ -214,12 +153,13 @@ def measure(losses: dict[str, nn.Module], forward: Callable[[str], Tensor], roun
     """
     times: dict[str, list[float]] = {name: [] for name in losses}
     results = {}
+    clock = time.perf_counter if device.startswith('cuda') else time.process_time
     for _ in tqdm(range(rounds + 1), desc='rounds', file=sys.stderr):
         for name in losses:
-            times[name].append(seconds(lambda name=name: forward(name).backward(), device))
+            times[name].append(seconds(lambda name=name: forward(name).backward(), device, clock))
     for name in losses:
         results[name] = dict(seconds=statistics.median(times[name][1:]), value=float(forward(name).detach()),
-                             bytes=peak_bytes(lambda name=name: forward(name), device))
+                             bytes=peak_bytes(lambda name=name: forward(name).backward(), device))
     return results
 
 

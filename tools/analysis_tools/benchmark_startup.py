@@ -36,7 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def seconds(before: str, snippet: str) -> float:
+def snippet_seconds(before: str, snippet: str) -> float:
     """Seconds of a snippet in a fresh Python, after what comes before it."""
     result = subprocess.run([sys.executable, '-W', 'ignore', '-c', TIMED.format(before, snippet)], check=True,
                             capture_output=True, text=True, env=os.environ)
@@ -50,7 +50,7 @@ def main() -> None:
     times: dict[str, list[float]] = {name: [] for name in SNIPPETS}
     for round_ in tqdm(range(args.rounds + 1), file=sys.stderr, leave=False, disable=None):
         for name, (before, snippet) in SNIPPETS.items():
-            taken = seconds(before, snippet)
+            taken = snippet_seconds(before, snippet)
             if round_:  # the first fills the disk's cache
                 times[name].append(taken)
     print(f'seconds, medians of {args.rounds} rounds')

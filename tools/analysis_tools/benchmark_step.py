@@ -1,12 +1,13 @@
 """Measures what distillation adds to a training step."""
 import argparse
+import logging
 import statistics
 import sys
 from collections.abc import Callable
 
 import mmkd  # noqa: F401
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from mmkd.benchmarks.timing import seconds_in_turn
 from mmkd.distillers import Distiller
 from mmkd.engine.finite import FiniteGuard
+from mmkd.recipes.weightless import without_weights
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller
@@ -28,7 +30,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = ToolParser(
         description=f'{__doc__} Three things are timed in turn, round after round, on the same random images: a '
         "distillation step, the student's training step alone, and the teacher's forward pass in inference "
-        'mode. The ratio of the first to the sum of the others is what the distiller costs beside them.')
+        'mode. The ratio of the first to the sum of the others is what the distiller costs beside them. No '
+        'weights are read: a checkpoint need not be there.')
     parser.add_argument('config', help='a distillation recipe')
     parser.add_argument('--batch-size', type=int, help="images a step (default: the recipe's)")
     parser.add_argument('--rounds', type=int, default=20, help='rounds to take the median of (default: 20)')
@@ -135,12 +138,12 @@ def main() -> None:
     if not is_distiller(config.get('model')):
         raise UserError(f"benchmark_step expects a recipe of type mmkd.Distiller, got {config.model['type']!r}.")
     init_default_scope(config.get('default_scope', 'mmpretrain'))
-    if 'data_preprocessor' in config:
-        config.model.setdefault('data_preprocessor', config.data_preprocessor)
-    distiller = MODELS.build(config.model).to(args.device)
+    logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
+    distiller = MODELS.build(ConfigDict(without_weights(config)[0])).to(args.device)
     size = args.batch_size or config.train_dataloader.batch_size
     result = measure(distiller, config, fake_batch(config, size), args.rounds, args.device)
     print(f'{args.config}, {size} images a step on {args.device}, medians of {args.rounds} rounds')
+    print('  random weights in place of all checkpoints, which change no time')
     for name in ('distillation', 'student', 'teacher'):
         print(f'  {name:<13} {1000 * result[name]:9.1f} ms')
     print(f'  distillation / (student + teacher) = {result["ratio"]:.3f}')

@@ -3,15 +3,19 @@ import argparse
 import logging
 
 import torch
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from mmkd.analysis import Complexity, count_complexity, paper_shape, published_complexity
+from mmkd.distillers.inputs import as_size, image_channels
 from mmkd.distillers.models import student_config
+from mmkd.recipes.weightless import strip_weights
 from mmkd.sparsity import erk, snip, uniform
 from mmkd.utils import UserError
+from mmkd.utils.building.build import is_distiller
 from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
@@ -24,8 +28,9 @@ What is counted, for one image:
                classifiers. Attention's products of two activations are left out; Swin, CSWin and ViT count them
   activations  elements that convolutions and linear layers put out (Radosavovic et al., 2020)
 
-The image is that of the papers: 224x224, or the size that the backbone is built for; 1280x800 for a detector of mmdet;
-2048x512 for a segmentor of mmseg (width x height; --shape takes the height first). In a two-stage detector, backbone,
+The image is that of a recipe's input_size, else that of the papers: 224x224, or the size that the backbone is built
+for; 1280x800 for a detector of mmdet; 2048x512 for a segmentor of mmseg (width x height; --shape takes the height
+first). In a two-stage detector, backbone,
 neck and region proposal network see the image, the box heads test_cfg.rpn.max_per_img proposals (1000 as a rule) and
 the mask heads test_cfg.rcnn.max_per_img boxes (100), each stage of a cascade as many: the convention of mmdet 2, by
 which the figures of ConvNeXt and ConvNeSt come out. mmdet 3 counts a cascade's mask heads on all proposals.
@@ -63,7 +68,7 @@ def parse_args() -> argparse.Namespace:
                         'mmdet::… or mmseg::…; of a distillation recipe, the student is counted')
     parser.add_argument('--shape', type=int, nargs='+', metavar='SIZE',
                         help='size of the image: height and width, one number for both, or channels, height and width '
-                        "(default: the papers', see below)")
+                        "(default: the recipe's input_size, or the papers', see below)")
     parser.add_argument('--sparsity', type=float, default=0., help='share of zero weights, in [0, 1) (default: 0)')
     parser.add_argument('--sparsity-init', choices=('snip', 'erk', 'uniform'), default='snip',
                         help='how the zeros are shared among the layers (default: snip)')
@@ -78,6 +83,12 @@ def image_shape(sizes: list[int]) -> tuple[int, int, int]:
         raise UserError(f'--shape expects one to three positive sizes, got {sizes}. Give, for example, 224 224.')
     channels, height, width = {1: [3, *sizes, *sizes], 2: [3, *sizes], 3: sizes}[len(sizes)]
     return channels, height, width
+
+
+def recipe_shape(recipe: Config, model: nn.Module) -> tuple[int, int, int] | None:
+    """Channels, height and width of the images that a distillation recipe names; None if it names none."""
+    size = recipe.model.get('input_size') if is_distiller(recipe.model) else None
+    return size and (image_channels(model), *as_size(size))
 
 
 def photograph_crops(shape: tuple[int, int, int], images: int = 8) -> Tensor:
@@ -142,11 +153,12 @@ def main() -> None:
         raise UserError(f'--draws expects 1 or more, got {args.draws}.')
     shape = image_shape(args.shape) if args.shape else None
     logging.disable(logging.INFO)  # MMEngine logs how it initialises each parameter
-    config = student_config(load_config(args.config))
+    recipe = load_config(args.config)
+    config = student_config(recipe)
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     torch.manual_seed(args.seed)
-    model = MODELS.build(config.model)
-    shape = shape or paper_shape(model)
+    model = MODELS.build(ConfigDict(strip_weights(config.model)))  # none is needed, and none may be there
+    shape = shape or recipe_shape(recipe, model) or paper_shape(model)
     dense = count_complexity(model, shape)
     print(f'{args.config}, {shape[1]}x{shape[2]} (height x width)')
     print(f'{"":<24}{"params (M)":>12}{"FLOPs (G)":>12}{"activations (M)":>17}')

@@ -10,12 +10,13 @@ from mmengine.registry import init_default_scope
 
 from mmkd.distillers import Distiller
 from mmkd.distillers.inputs import as_size
-from mmkd.recipes.tapped_shapes import HEADER, format_table, matching_modules, tap_shapes, term_rows
+from mmkd.recipes.tapped_shapes import HEADER, matching_modules, tap_shapes, term_rows
 from mmkd.recipes.weightless import is_recipe, teacher_role, without_weights
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
+from mmkd.utils.tables import text_table
 from mmkd.zoo import load_safely_everywhere
 
 EXAMPLES = """\
@@ -79,7 +80,7 @@ def print_models(args: argparse.Namespace, model: BaseModel, size: tuple[int, in
         rows |= tap_shapes(part, own_size, chosen[role]) if chosen[role] else {}
         if rows:
             print(f'\n{role}: {type(part).__name__} at {own_size[0]}×{own_size[1]}')
-            print(format_table(('tap', 'shape'), rows.items()))
+            print(text_table(('tap', 'shape'), rows.items()))
 
 
 @one_line_errors
@@ -97,7 +98,7 @@ def main() -> None:
     model = MODELS.build(ConfigDict(cfg))
     print(f'{args.config} at {size[0]}×{size[1]}, built without reading any weights')
     if isinstance(model, Distiller):
-        print('\n' + format_table(HEADER, term_rows(model, config.model.terms)))
+        print('\n' + text_table(HEADER, term_rows(model, config.model.terms)))
     print_models(args, model, size)
 
 

@@ -33,7 +33,8 @@ KIND is a data set that is known by name: {', '.join(KNOWN)}; or how one of your
   folders    one subfolder a class
   list       --ann-file names the images and their classes, as mmpretrain's CustomDataset reads it
   coco-json  --ann-file is a COCO annotation file of the images
-  pairs      ROOT/images has JPEGs and ROOT/annotations the masks, PNGs, as ADE20K has them
+  pairs      ROOT/images has JPEGs and ROOT/annotations masks of the same names, PNGs, as ADE20K has them; --images,
+             --masks, --image-suffix and --mask-suffix name other folders and endings
 
 The exit status is 0 if nothing is wrong, 1 if something is, 2 if there is nothing to check.
 
@@ -41,9 +42,11 @@ examples:
   python tools/misc/verify_dataset.py imagenet --split val
   python tools/misc/verify_dataset.py imagenet archive://data/imagenet.index --decode --workers 8
   python tools/misc/verify_dataset.py list data/mine/train --ann-file data/mine/meta/train.txt --num-classes 10
+  python tools/misc/verify_dataset.py pairs data/digits/scenes --masks annotations_seg --image-suffix .png
 """
 CHUNK = 64
 SAVE_SECONDS = 10.0
+PAIR_OPTIONS = ('images', 'masks', 'image_suffix', 'mask_suffix')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -56,6 +59,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--split', action='append', help='check only this split; may be given again')
     parser.add_argument('--ann-file', help='for list and coco-json')
     parser.add_argument('--num-classes', type=int, help='for list and pairs: how many classes there are')
+    for option, default, what in (('--images', 'images', 'folder of the images, below the root'),
+                                  ('--masks', 'annotations', 'folder of the masks, below the root'),
+                                  ('--image-suffix', '.jpg', "what the images' names end with, as mmseg's img_suffix"),
+                                  ('--mask-suffix', '.png', "what the masks' names end with, as seg_map_suffix")):
+        parser.add_argument(option, metavar='NAME', help=f'for pairs: {what} (default: {default})')
     parser.add_argument('--decode', action='store_true', help='decode every image')
     parser.add_argument('--workers', type=int, default=min(cores, 16), help='processes (default: %(default)s)')
     parser.add_argument('--list', type=Path, help='where to write what is wrong (default: KIND-problems.txt)')
@@ -69,6 +77,9 @@ def make_plan(args: argparse.Namespace) -> Plan:
     Raises:
         UserError: A folder, list or option is missing.
     """
+    given = [name for name in PAIR_OPTIONS if getattr(args, name) is not None]
+    if given and args.kind != 'pairs':
+        raise UserError(f'--{given[0].replace("_", "-")} expects pairs, got {args.kind}. Leave it out.')
     if args.kind in KNOWN:
         return plan_known(args.kind, args.root or KNOWN[args.kind][0], args.split)
     if not args.root:
@@ -80,7 +91,9 @@ def make_plan(args: argparse.Namespace) -> Plan:
     if args.kind == 'coco-json':
         return plan_coco(args.root, args.ann_file)
     if args.kind == 'pairs':
-        return plan_pairs(f'{args.root}/images', f'{args.root}/annotations', args.num_classes or 255)
+        return plan_pairs(f'{args.root}/{args.images or "images"}', f'{args.root}/{args.masks or "annotations"}',
+                          args.num_classes or 255,
+                          suffixes=(args.image_suffix or '.jpg', args.mask_suffix or '.png'))
     return plan_folders(args.root)
 
 

@@ -7,12 +7,17 @@ import mmkd
 import torch
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoints.files import hash_of_bytes
+from mmkd.utils.checkpoints.files import hash_of_bytes, sha256_of
 from mmkd.utils.checkpoints.reading import STUDENT_PREFIX, few_names, not_finite, read_checkpoint
 from mmkd.utils.checkpoints.weights import EMA, EMA_KEYS, RAW, choose_weights, plain
 from mmkd.utils.cli import ToolParser, one_line_errors
 from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.zoo import load_safely_everywhere
+from mmkd.zoo.timm_names import timm_backbone_weights
+
+DISTILLED = 'It is the checkpoint of a distiller: the student is published; the terms are left out.'
+PLAIN = ('It is the checkpoint of a plain model, such as a teacher or a student trained alone: the whole model is '
+         'published, under the names that it has.')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -28,6 +33,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     which = parser.add_mutually_exclusive_group()
     which.add_argument('--raw', action='store_true', help='take the weights of the last step, not their EMA')
     which.add_argument('--ema', action='store_true', help='take the average, also if the run validated the others')
+    parser.add_argument('--timm-backbone', metavar='NAME',
+                        help="of a timm student, publish the backbone alone, with names that mmdet's and mmseg's own "
+                        'tools load into TIMMBackbone(model_name=NAME, features_only=True); leave the prefix out then')
     parser.add_argument('--trust-checkpoint', action='store_true',
                         help='unpickle a checkpoint that holds Python objects; may run code of its author')
     return parser.parse_args(argv)
@@ -87,11 +95,15 @@ def main() -> None:
     source = Path(args.checkpoint)
     checkpoint = read_checkpoint(source)
     weights, said = student_weights(checkpoint, args.checkpoint, RAW if args.raw else EMA if args.ema else None)
+    if args.timm_backbone:
+        weights = timm_backbone_weights(args.timm_backbone, weights)
     final = publish(checkpoint, weights, Path(args.out) if args.out else source.with_name('student.pth'))
-    kind = 'distilled student' if _is_distiller(checkpoint) else 'model'
     size = sum(value.numel() * value.element_size() for value in weights.values())
     print(said)
-    print(f'{final}: {kind}, {len(weights)} tensors, {size / 2**20:.1f} MiB')
+    print(DISTILLED if _is_distiller(checkpoint) else PLAIN)
+    if args.timm_backbone:
+        print(f'Only its backbone is kept, as TIMMBackbone of {args.timm_backbone} names it.')
+    print(f'{final}: {len(weights)} tensors, {size / 2**20:.1f} MiB, sha256 {sha256_of(final)}')
 
 
 def _is_distiller(checkpoint: dict) -> bool:

@@ -6,4 +6,4 @@ test_dataloader = dict(dataset=dict(
         dict(type='LoadImageFromFile'),
         dict(type='CenterCrop', crop_size=224),
         dict(type='PackInputs')]))
-test_evaluator = dict(type='mmkd.CorruptionError')
+test_evaluator = dict(type='mmkd.MeanCorruptionError')

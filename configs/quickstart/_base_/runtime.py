@@ -10,7 +10,7 @@ custom_hooks = [dict(type='mmkd.EpochSeedHook')]  # a resumed run ends like an u
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
                dist_cfg=dict(backend='gloo'))
 vis_backends = [dict(type='LocalVisBackend')]
-visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)
 log_processor = dict(window_size=20)
 log_level = 'INFO'
 load_from = None

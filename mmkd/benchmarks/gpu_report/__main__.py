@@ -16,7 +16,7 @@ def main() -> None:
     logging.disable(logging.INFO)
     warnings.filterwarnings('ignore', category=FutureWarning)
     with open(path, 'a', encoding='utf-8') as file:
-        for row in import_module(f'{__package__}.{module}').rows(Settings(**json.loads(settings))):
+        for row in import_module(f'{__package__}.{module}').measure_part(Settings(**json.loads(settings))):
             print(json.dumps(row), file=file, flush=True)
             print('.', end='', file=sys.stderr, flush=True)
     print(file=sys.stderr)

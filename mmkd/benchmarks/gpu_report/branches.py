@@ -11,7 +11,7 @@ from mmkd.ops.depthwise.choice import CONVOLVE, WEIGHT_GRADIENTS, choose
 from .settings import Layer, Settings, layers, milliseconds, tried
 
 
-def rows(settings: Settings) -> Iterator[dict]:
+def measure_part(settings: Settings) -> Iterator[dict]:
     """One row a layer and pass, after one with the memory's bandwidth."""
     bandwidth = copy_bandwidth(settings.device, 2**20 if settings.small else 2**31)
     yield dict(case='copying 2 GiB', gigabytes_a_second=bandwidth)

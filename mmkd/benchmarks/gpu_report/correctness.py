@@ -30,7 +30,7 @@ def cases(settings: Settings) -> list[Layer]:
             for dtype in dtypes for name, maps, size in shapes]
 
 
-def rows(settings: Settings) -> Iterator[dict]:
+def measure_part(settings: Settings) -> Iterator[dict]:
     """One row a case, ``right`` if all errors are within what rounding explains and both runs agree."""
     tasks = [(layer, settings.device) for layer in cases(settings)]
     if settings.device.startswith('cuda'):  # most of the time goes into compiling

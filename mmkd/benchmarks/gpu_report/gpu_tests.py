@@ -14,7 +14,7 @@ from .settings import Settings
 ROOT = Path(__file__).parents[3]
 
 
-def rows(settings: Settings) -> Iterator[dict]:
+def measure_part(settings: Settings) -> Iterator[dict]:
     """One row for all of them, and one for each that did not pass."""
     files = sorted(map(str, (ROOT / 'tests').rglob('test_*_gpu.py')))
     if not files:

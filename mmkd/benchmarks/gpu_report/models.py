@@ -19,7 +19,7 @@ SMALL = {'ConvNeXt-T': {'model.backbone.arch': 'atto', 'model.head.in_channels':
          'SLaK-T': {'model.backbone.width_factor': 0.1, 'model.head.in_channels': 76}}
 
 
-def rows(settings: Settings) -> Iterator[dict]:
+def measure_part(settings: Settings) -> Iterator[dict]:
     """One row a model, layout and way to run; images a second also as a share of ConvNeXt-T's, run the same way."""
     batch = 2 if settings.small else 64 if settings.quick else 128
     ways = [('eager', True), ('eager', False), ('compiled', True), ('eager, conv2d', True)]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from mmkd.experiments.versions import installed_versions, usable_cores
+from mmkd.utils.tables import markdown_table
 
 from .settings import Settings
 
@@ -127,8 +128,7 @@ def markdown(report: dict) -> str:
         for row in part['rows']:
             tables.setdefault(tuple(row), []).append(row)
         for columns, rows in tables.items():
-            lines += ['| ' + ' | '.join(columns) + ' |', '| ' + ' | '.join(['---'] * len(columns)) + ' |']
-            lines += ['| ' + ' | '.join(map(_cell, row.values())) + ' |' for row in rows] + ['']
+            lines.append(markdown_table(columns, [list(map(_cell, row.values())) for row in rows]))
     return '\n'.join(lines)
 
 

@@ -11,7 +11,7 @@ from .settings import Layer, Settings, in_processes, layers, milliseconds, tried
 COMPILING_SECONDS = 50
 
 
-def rows(settings: Settings) -> Iterator[dict]:
+def measure_part(settings: Settings) -> Iterator[dict]:
     """One row a layer and kind: the best cut, and the line for ``mmkd.ops.depthwise.blocks.TUNED``."""
     dtypes = ('fp32',) if settings.small else ('bf16',) if settings.quick else ('bf16', 'fp32')
     work = [(layer, kind) for layer in layers(settings, (64,), dtypes) for kind in KINDS]

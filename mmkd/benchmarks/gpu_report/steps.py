@@ -26,7 +26,7 @@ CASES = (('ResNet-50 ← ConvNeXt-T, KD', 'ResNet-50', 'ConvNeXt-T', {}),
          ('ResNet-50 ← ConvNeXt-T, KD, teacher compiled', 'ResNet-50', 'ConvNeXt-T', dict(compile=True)))
 
 
-def rows(settings: Settings) -> Iterator[dict]:
+def measure_part(settings: Settings) -> Iterator[dict]:
     """One row a recipe: milliseconds of the step and its parts, in bfloat16, and their ratio."""
     cases = CASES[:2] if settings.quick or settings.small else CASES
     for name, student, teacher, options in cases:

@@ -15,7 +15,7 @@ _KEY = re.compile(rb'"categories"\s*:\s*\[')
 @lru_cache(maxsize=16)
 def _parsed(path: str, stamp: tuple[int, int]) -> tuple[tuple[int, str], ...]:
     if '://' in path or stamp[0] <= WHOLE:
-        return _rows(json.loads(get(path)).get('categories', ()))
+        return _id_name_pairs(json.loads(get(path)).get('categories', ()))
     with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         found = []
         for match in _KEY.finditer(content):
@@ -27,11 +27,11 @@ def _parsed(path: str, stamp: tuple[int, int]) -> tuple[tuple[int, str], ...]:
             if rows and all(isinstance(row, dict) and {'id', 'name'} <= row.keys() for row in rows):
                 found.append(rows)
     if len(found) == 1:
-        return _rows(found[0])
-    return _rows(json.loads(get(path)).get('categories', ()))
+        return _id_name_pairs(found[0])
+    return _id_name_pairs(json.loads(get(path)).get('categories', ()))
 
 
-def _rows(rows: list[dict]) -> tuple[tuple[int, str], ...]:
+def _id_name_pairs(rows: list[dict]) -> tuple[tuple[int, str], ...]:
     return tuple((row['id'], str(row['name'])) for row in rows)
 
 

@@ -169,14 +169,16 @@ def plan_list(root: str, ann_file: str, num_classes: int | None = None, count: i
     return plan
 
 
-def plan_pairs(images: str, masks: str, max_value: int, count: int | None = None) -> Plan:
+def plan_pairs(images: str, masks: str, max_value: int, count: int | None = None,
+               suffixes: tuple[str, str] = ('.jpg', '.png')) -> Plan:
     """Images and their masks of the same name, as ADE20K has them.
 
     Args:
-        images: The folder of JPEGs.
-        masks: The folder of PNGs.
+        images: The folder of images.
+        masks: The folder of masks.
         max_value: The largest value that a mask may have.
         count: How many pairs there should be.
+        suffixes: What the names of images and masks end with; without it they are the same.
 
     Returns:
         The plan.
@@ -185,13 +187,12 @@ def plan_pairs(images: str, masks: str, max_value: int, count: int | None = None
         UserError: A folder does not exist.
     """
     plan = Plan()
-    names = _stems(need_folder(images), '.jpg')
-    masked = _stems(need_folder(masks), '.png')
+    names, masked = (_stems(need_folder(folder), suffix) for folder, suffix in zip((images, masks), suffixes))
     for name in sorted(names | masked):
-        image, mask = join_path(images, f'{name}.jpg'), join_path(masks, f'{name}.png')
+        image, mask = (join_path(folder, name + suffix) for folder, suffix in zip((images, masks), suffixes))
         plan.images += [ImageFile(image), ImageFile(mask, same_size_as=image, max_value=max_value)]
     plan.expect('images', images, count, len(names))
-    plan.problems += _two_values(masks, sorted(masked))
+    plan.problems += _two_values(masks, [name + suffixes[1] for name in sorted(masked)])
     return plan
 
 
@@ -199,7 +200,7 @@ def _two_values(folder: str, names: list[str]) -> list[Problem]:
     """A problem if masks have no other values than 0 and 255, the second of which mmseg leaves out."""
     values: set[int] = set()
     for name in names[::-(-len(names) // MASKS_LOOKED_AT) or 1]:
-        values |= mask_values(join_path(folder, f'{name}.png'))
+        values |= mask_values(join_path(folder, name))
         if not values <= {0, 255}:
             return []
     if values != {0, 255}:

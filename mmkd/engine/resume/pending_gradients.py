@@ -33,7 +33,7 @@ def collect(runner: Runner) -> dict[str, Tensor]:
     """Collects the gradients of all processes, which have to call it together.
 
     Returns:
-        The name of a parameter to its gradients, (processes, *shape), on the CPU; empty in all processes but the first.
+        The name of a parameter to its gradients, (processes, …), on the CPU; empty in all processes but the first.
     """
     collected = {}
     for name, parameter in _trained(runner):

@@ -12,7 +12,7 @@ LINE_SECONDS = 15.0
 TRUSTED_SECONDS = 30.0  # what is expected counts as much as what was measured in this time
 
 
-class Progress:
+class JobProgress:
     """Tells how far all jobs are, which ones run, and about how long the rest takes.
 
     Jobs count by their expected seconds, since an iteration of one takes many times that of another.
@@ -34,7 +34,7 @@ class Progress:
 
     def started(self, job: Job, command: list[str], resumed: bool) -> None:
         """Prints a job's command, to copy."""
-        self._print(f'{"Go on with" if resumed else "Start"} {job.name}:\n  {shown(command)}')
+        self._print(f'{"Go on with" if resumed else "Start"} {job.name}:\n  {shell_command(command)}')
 
     def finished(self, job: Job) -> None:
         """Prints how long a job took."""
@@ -78,7 +78,7 @@ def _part(job: Job) -> float:
     return job.cost * steps / max(total, 1)
 
 
-def shown(command: Sequence[str]) -> str:
+def shell_command(command: Sequence[str]) -> str:
     """A command as it is typed, with ``python`` for the interpreter in use."""
     return shlex.join(['python' if word == sys.executable else word for word in command])
 

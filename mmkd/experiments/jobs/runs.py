@@ -7,14 +7,14 @@ from pathlib import Path
 
 from mmkd.utils.files.small import lock_folder
 
-from .progress import Progress
+from .progress import JobProgress
 from .scheduler import OUTPUT, Job, JobError, Scheduler
 
 TAIL_LINES = 30
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-class _ObservedProgress(Progress):
+class _ObservedProgress(JobProgress):
     """Progress that calls a function now and then."""
 
     def __init__(self, jobs: list[Job], slots: int, on_tick: Callable[[], None]) -> None:

@@ -38,6 +38,8 @@ class ATLoss(nn.Module):
         UserError: The power or the distance is none of these.
     """
 
+    needs_target = False
+
     def __init__(self, power: float = 2.0, distance: str = 'mse') -> None:
         super().__init__()
         check_arguments(self, power=(power, number(1, 4)), distance=(distance, one_of(DISTANCES)))

@@ -50,6 +50,7 @@ class DiffKDLoss(nn.Module):
     scalar.
     """
 
+    needs_target = False
     mixed_precision = True
 
     def __init__(self,

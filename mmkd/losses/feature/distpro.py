@@ -57,6 +57,7 @@ class DistProLoss(nn.Module):
         UserError: An argument is not one of the choices.
     """
 
+    needs_target = False
     mixed_precision = True
 
     def __init__(self,

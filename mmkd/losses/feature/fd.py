@@ -38,6 +38,8 @@ class FDLoss(nn.Module):
     target is not used. Returns a scalar.
     """
 
+    needs_target = False
+
     def __init__(self, beta: float = 2.0, whitening: str = 'channel', eps: float = 1e-5) -> None:
         super().__init__()
         check_arguments(self, beta=(beta, NON_NEGATIVE), whitening=(whitening, one_of(WHITENINGS)),

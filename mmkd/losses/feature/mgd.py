@@ -40,6 +40,7 @@ class MGDLoss(nn.Module):
     target is not used. Returns a scalar.
     """
 
+    needs_target = False
     mixed_precision = True
 
     def __init__(self, teacher_channels: int | list[int], mask: str = 'channel', mask_ratio: float = 0.15) -> None:

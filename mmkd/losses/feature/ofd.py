@@ -51,6 +51,7 @@ class OFDLoss(nn.Module):
         UserError: ``margin_batches`` is not positive.
     """
 
+    needs_target = False
     teacher_parts = ('norms', )
 
     def __init__(self, teacher_channels: int | Sequence[int], margin_batches: int = 100) -> None:

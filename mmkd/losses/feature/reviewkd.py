@@ -37,6 +37,8 @@ class ReviewKDLoss(nn.Module):
         UserError: A pool size is not positive.
     """
 
+    needs_target = False
+
     def __init__(self, pool_sizes: Sequence[int] = (4, 2, 1)) -> None:
         super().__init__()
         check_arguments(self, pool_sizes=(pool_sizes, each(COUNT, empty=True)))

@@ -65,6 +65,7 @@ class ScaleKDLoss(nn.Module):
         UserError: The projector or the first view is unknown, or the number of taps does not fit.
     """
 
+    needs_target = False
     mixed_precision = True
     teacher_parts: tuple[str, ...] = ('last_stage', )
 

@@ -39,6 +39,7 @@ class SRRLLoss(nn.Module):
     target is not used. Returns a scalar.
     """
 
+    needs_target = False
     teacher_parts = ('classifier', )
 
     def __init__(self, alpha: float = 1.0, beta: float = 1.0) -> None:

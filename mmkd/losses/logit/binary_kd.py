@@ -38,6 +38,8 @@ class BinaryKDLoss(nn.Module):
         UserError: An argument is none of its choices.
     """
 
+    needs_target = False
+
     def __init__(self, reduction: str = 'sum', teacher_activation: str = 'softmax') -> None:
         super().__init__()
         check_arguments(self, reduction=(reduction, one_of(REDUCTIONS)),

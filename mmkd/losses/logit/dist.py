@@ -32,6 +32,8 @@ class DISTLoss(nn.Module):
     such, one a level, are averaged. target is not used. Returns a scalar.
     """
 
+    needs_target = False
+
     def __init__(self, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0, eps: float = 1e-8) -> None:
         super().__init__()
         check_arguments(self, beta=(beta, NON_NEGATIVE), gamma=(gamma, NON_NEGATIVE),

@@ -29,6 +29,8 @@ class KDLoss(nn.Module):
     such, one a level, are averaged. target is not used. Returns a scalar.
     """
 
+    needs_target = False
+
     def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()
         check_arguments(self, temperature=(temperature, TEMPERATURE))

@@ -42,6 +42,8 @@ class CCLoss(nn.Module):
     Returns a scalar; the pairwise variant is 0 for a batch of one.
     """
 
+    needs_target = False
+
     def __init__(self,
                  student_channels: int,
                  teacher_channels: int,

@@ -47,6 +47,8 @@ class CRDLoss(nn.Module):
     the same in all processes. target is not used. Returns a scalar.
     """
 
+    needs_target = False
+
     def __init__(self,
                  num_samples: int,
                  student_channels: int,

@@ -33,6 +33,8 @@ class RKDLoss(nn.Module):
     Returns a scalar.
     """
 
+    needs_target = False
+
     def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0) -> None:
         super().__init__()
         check_arguments(self, distance_weight=(distance_weight, NON_NEGATIVE),

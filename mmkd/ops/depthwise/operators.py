@@ -75,7 +75,8 @@ def _weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[
     gradients = _run(WEIGHT_GRADIENTS, input, touching,
                      lambda module, _: module.weight_gradients(input, grads, touching))
     paddings = [padding_to(part, size) for part, size in zip(touching, sizes)]
-    return [gradient.contiguous() for gradient in _padded(gradients, paddings)]
+    # viewed, since contiguous() leaves any stride to the axis of one channel, of which DDP warns
+    return [gradient.contiguous().view(gradient.shape) for gradient in _padded(gradients, paddings)]
 
 
 def _padded(weights: Sequence[Tensor], paddings: Sequence[tuple[int, ...] | None]) -> Sequence[Tensor]:

@@ -70,7 +70,7 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
         options: Dotted keys to override, as ``--cfg-options`` gives them.
 
     Returns:
-        The config.
+        The config; ``model=dict(timm='…')`` is written out.
 
     Raises:
         UserError: There is no such config, or one that it inherits from; it cannot be read; or a key in it, or in the
@@ -85,8 +85,20 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
         raise UserError(f'config {name} cannot be read: {_what(error, path)}. Correct the file.') from error
     if options:
         merge_options(config, options)
+    _write_out_timm(config)
     check_config(config, f'config {name}')
     return config
+
+
+def _write_out_timm(config: Config) -> None:
+    """Turns ``model=dict(timm='…')`` into the classifier of mmpretrain's that it stands for, in place."""
+    model = config.get('model')
+    if not isinstance(model, dict) or 'timm' not in model or 'type' in model:
+        return
+    if 'checkpoint' in model:
+        raise UserError("model expects no checkpoint beside timm='…', got one. Write load_from = FILE in the config.")
+    model = dict(model)
+    config.model = dict(type='mmpretrain.TimmClassifier', model_name=model.pop('timm'), **model)
 
 
 def _what(error: Exception, path: Path) -> str:
@@ -100,6 +112,6 @@ def _what(error: Exception, path: Path) -> str:
     lines = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     where = [line for line in lines if line[0] in files] or [
         line for line in lines if line[0].endswith('.py') and 'site-packages' not in line[0]
-        and Path(line[0]).parent != Path(__file__).parent]
+        and Path(__file__).parents[1] not in Path(line[0]).parents]
     line = f' ({Path(where[-1][0]).name}, line {where[-1][1]})' if where else ''
     return f'{type(error).__name__}: {message}{line}'

@@ -22,7 +22,10 @@ _CONTAINERS = {(module, name) for module in ('builtins', '__builtin__') for name
     (('multiarray', '_reconstruct'), ('multiarray', 'scalar'), ('numeric', '_frombuffer'))}
 
 
-class _PlainLoader(yaml.SafeLoader):
+_SafeLoader: type = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)  # ten times as fast, where PyYAML has it
+
+
+class _PlainLoader(_SafeLoader):
     """YAML's safe loader, which reads also the tuples that MMEngine's configs hold."""
 
     def construct_tuple(self, node: yaml.Node) -> tuple:

@@ -59,6 +59,8 @@ def move_aside(folder: Path) -> None:
 def lock_folder(folder: Path) -> Iterator[int]:
     """Makes a folder this process's own, as long as it or a child that inherited the lock goes on.
 
+    Not by the ``filelock`` package, which locks downloads: its locks end with the process that took them.
+
     Args:
         folder: The folder; made if it is missing.
 
@@ -84,7 +86,9 @@ def lock_folder(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Lets one process go on while others wait, where the system and the disk can lock a folder; leaves no file.
+    """Lets one process go on while others wait, where the system and the disk can lock a folder.
+
+    The folder itself is locked: ``filelock`` would leave a file in it.
 
     Args:
         folder: The folder that all of them change.

@@ -37,7 +37,7 @@ def test_what_does_not_give_the_logits_is_refused(build, teacher, stage, message
 
 
 def test_a_part_that_the_guess_leaves_out_is_noticed(build, monkeypatch):
-    built = models.build_model
+    built = models.build_without_weights
 
     def with_a_norm_at_the_end(spec, role):
         model = built(spec, role)
@@ -46,7 +46,7 @@ def test_a_part_that_the_guess_leaves_out_is_noticed(build, monkeypatch):
             model.backbone.register_forward_hook(lambda net, _, maps: (net.last_norm(maps[-1]), ))
         return model
 
-    monkeypatch.setattr('mmkd.distillers.teacher.build_model', with_a_norm_at_the_end)
+    monkeypatch.setattr('mmkd.distillers.teacher.building.build_without_weights', with_a_norm_at_the_end)
     with pytest.raises(UserError, match='differ by'):
         build(teacher=resnet(), terms=srrl())
 

@@ -10,7 +10,7 @@ from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.configs.finding import config_root
 
 from ...archives import jpeg, write_folder
-from ...tools.conftest import call, spawn
+from ...tools.conftest import call, fork
 
 CLASSES = ('ant', 'bee', 'cat')
 CONFIG = """
@@ -115,7 +115,7 @@ def test_validation_images_that_are_training_images(place, capsys):
 def test_a_broken_image_names_its_file(place, workers):
     config(place, workers=workers)
     (place / 'train/bee/1.jpg').write_bytes(b'')
-    result = spawn('train.py', 'net.py', cwd=place)
+    result = fork('train.py', 'net.py', cwd=place)
     lines = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
     assert result.returncode == 2 and 'cannot read train/bee/1.jpg' in lines[0] and 'Traceback' not in result.stderr
 

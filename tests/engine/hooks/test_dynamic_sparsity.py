@@ -306,6 +306,7 @@ def train_alike(rank: int, folder: Path, growth: str) -> None:
     assert abs(masks.mean().item() - .4) < .005
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize('growth', ['random', 'gradient'])
 def test_two_processes_have_the_same_masks(tmp_path, growth):
     run_ranks(train_alike, tmp_path, tmp_path / 'run', growth)

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from mmkd.experiments.jobs.progress import Progress, clock, shown
+from mmkd.experiments.jobs.progress import JobProgress, clock, shell_command
 from mmkd.experiments.jobs.scheduler import Job
 
 
@@ -15,7 +15,7 @@ class Half(Job):
 def test_plain_lines(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
     jobs = [Half('long', tmp_path / 'long', ['x'], 'k', cost=6.), Job('short', tmp_path / 'short', ['x'], 'k', cost=2.)]
-    progress = Progress(jobs, line_seconds=0)
+    progress = JobProgress(jobs, line_seconds=0)
     progress.tick([])
     progress.started(jobs[0], [sys.executable, 'tools/train.py', 'a b'], resumed=False)
     progress.finished(jobs[1])
@@ -35,14 +35,14 @@ def test_what_was_done_before_counts(tmp_path, capsys, monkeypatch):
     jobs = [Job(name, tmp_path / name, ['x'], 'k') for name in 'ab']
     (tmp_path / 'a').mkdir()
     jobs[0].save('done.json', metrics={})
-    Progress(jobs, line_seconds=0).tick([])
+    JobProgress(jobs, line_seconds=0).tick([])
     assert capsys.readouterr().out.startswith('50%')
 
 
 def test_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
     job = Half('long', tmp_path / 'long', ['x'], 'k', cost=6.)
-    progress = Progress([job])
+    progress = JobProgress([job])
     progress.started(job, ['python'], resumed=True)
     progress.tick([job])
     progress.close()
@@ -55,7 +55,7 @@ def test_time_left_follows_what_is_measured(tmp_path, monkeypatch):
     now = iter([0.0, 300.0])
     monkeypatch.setattr('mmkd.experiments.jobs.progress.time.monotonic', lambda: next(now))
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
-    progress = Progress([Half('long', tmp_path / 'long', ['x'], 'k', cost=200.)], slots=2)
+    progress = JobProgress([Half('long', tmp_path / 'long', ['x'], 'k', cost=200.)], slots=2)
     assert progress._left(100.) == pytest.approx(100 / (160 / 330))  # twice as slow as expected, and a bit
 
 
@@ -65,4 +65,4 @@ def test_clock(seconds, text):
 
 
 def test_shown():
-    assert shown([sys.executable, '-c', 'a b']) == "python -c 'a b'"
+    assert shell_command([sys.executable, '-c', 'a b']) == "python -c 'a b'"

@@ -179,12 +179,12 @@ def test_interrupt_leaves_no_process(tmp_path, number):
              f"path = {str(tmp_path)!r} + '/pids'\n"
              "open(path + '.tmp', 'w').write(f'{os.getpid()} {inner.pid}'); os.rename(path + '.tmp', path)\n"
              "time.sleep(60)")
-    program = ('import signal, sys\nfrom pathlib import Path\nfrom mmkd.utils import jobs\n'
-               'from tests.utils.test_jobs import Silent, job\njobs.GRACE_SECONDS = 0.2\n'
+    program = ('import signal, sys\nfrom pathlib import Path\nfrom mmkd.experiments.jobs import scheduler\n'
+               'from tests.experiments.jobs.test_scheduler import Silent, job\nscheduler.GRACE_SECONDS = 0.2\n'
                'for number in (signal.SIGINT, signal.SIGTERM):\n'  # a shell starts background jobs deaf to SIGINT
                '    signal.signal(number, signal.default_int_handler)\n'
-               f'jobs.Scheduler([job(Path({str(tmp_path)!r}), "a", {child!r})], 1, Silent()).run()')
-    root = Path(__file__).parents[2]
+               f'scheduler.Scheduler([job(Path({str(tmp_path)!r}), "a", {child!r})], 1, Silent()).run()')
+    root = Path(__file__).parents[3]
     process = subprocess.Popen([sys.executable, '-c', program], cwd=root, stderr=subprocess.DEVNULL,
                                env=os.environ | dict(PYTHONPATH=str(root)), start_new_session=True)
     wait_for((tmp_path / 'pids').exists)

@@ -123,6 +123,7 @@ def save_margins(rank, batches, folder):
     torch.save(loss.margins[0].value, folder / f'{rank}.pth')
 
 
+@pytest.mark.processes
 def test_processes_estimate_the_same_margins(tmp_path):
     batches = [maps(2, 3, 4, 4)[0], maps(3, 3, 4, 4)[0]]
     run_ranks(save_margins, tmp_path, batches, tmp_path)

@@ -212,6 +212,7 @@ def in_two_processes(rank: int) -> None:
     average_z(rank)
 
 
+@pytest.mark.processes
 def test_two_processes_have_the_same_memories(tmp_path):
     """And Z is the mean of the processes' own."""
     run_ranks(in_two_processes, tmp_path)

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from mmkd.utils.configs.finding import config_root
+
 from ..conftest import call
 
 TOOL = 'analysis_tools/benchmark_backbone.py'
@@ -26,6 +28,14 @@ def test_prints_a_row_for_each_run(tmp_path, capsys):
 
 def test_inference(tmp_path, capsys):
     assert call(TOOL, 'convnest-atto', '--forward', *SMALL, cwd=tmp_path) == 0
+    assert capsys.readouterr().out.startswith('inference, 2 images of 32x32 on cpu')
+
+
+def test_a_checkpoint_that_is_missing_is_not_needed(tmp_path, capsys):
+    (tmp_path / 'pretrained.py').write_text(
+        f"_base_ = '{config_root()}/quickstart/convnest-mini_digits-5shot.py'\n"
+        "model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='nowhere.pth', _delete_=True)))\n")
+    assert call(TOOL, 'pretrained.py', '--forward', *SMALL, cwd=tmp_path) == 0
     assert capsys.readouterr().out.startswith('inference, 2 images of 32x32 on cpu')
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmkd.benchmarks.large_kernel_speed import Case, Timing, conv2d_branches, peak_bytes, relative_error
+from mmkd.benchmarks.large_kernel_speed import Case, Timing, conv2d_branches, relative_error
+from mmkd.benchmarks.timing import peak_bytes
 from mmkd.utils import UserError
 
 from ..conftest import TOOLS

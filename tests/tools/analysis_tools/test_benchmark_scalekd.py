@@ -20,5 +20,5 @@ def test_both_give_the_same_loss(tmp_path, capsys, options):
     if '--amp' not in options:  # at a batch of one, copies of the weights count more than half-size activations
         assert 0 < ours[1] < plain[1]
     time, memory = re.search(r'\n  mmkd / plain: time ([\d.]+), memory ([\d.]+)\n$', out).groups()
-    assert float(memory) == pytest.approx(ours[1] / plain[1], abs=0.006)
+    assert float(memory) == pytest.approx(ours[1] / plain[1], rel=0.01)  # of rounded MiB
     assert float(time) == pytest.approx(ours[0] / plain[0], abs=0.006)

@@ -25,6 +25,13 @@ def test_the_guard_against_nan_is_timed_beside_the_step_without(workplace, capsy
     assert found and min(map(float, found.groups())) > 0
 
 
+def test_a_checkpoint_that_is_missing_is_not_needed(workplace, capsys):
+    options = ['--cfg-options', 'model.teacher.checkpoint=nowhere.pth']
+    assert call(TOOL, 'recipe.py', '--rounds', '1', '--batch-size', '2', '--device', 'cpu', *options,
+                cwd=workplace) == 0
+    assert 'random weights in place of all checkpoints, which change no time' in capsys.readouterr().out
+
+
 def test_a_plain_config_is_an_error(workplace, capsys):
     assert call(TOOL, CONVNEST, cwd=workplace) == 2
     assert capsys.readouterr().err == ("error: benchmark_step expects a recipe of type mmkd.Distiller, got "

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,8 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / 'tools/dataset_converters/digits.py'
 sys.path.insert(0, str(SCRIPT.parent))  # as Python does for a script
 import digits  # noqa: E402
+
+from tests.forked import run_forked  # noqa: E402
 
 SETTINGS = digits.Settings(scenes_train=8, scenes_val=4)  # those of the fixture home
 SPLITS = ('train', 'val')
@@ -46,6 +49,12 @@ def files(folder):
 
 def indices(paths):
     return {int(path.stem.removeprefix('digit_')) for path in paths}
+
+
+def fork(folder, *args, name='run'):
+    """Runs the script in a folder, without waiting for imports."""
+    (folder / name).mkdir()
+    return run_forked(SCRIPT, *args, cwd=folder, env=dict(os.environ, PYTHONPATH=str(ROOT)), folder=folder / name)
 
 
 def run(*args):
@@ -237,11 +246,11 @@ def test_two_at_once_both_succeed(quick, tmp_path, monkeypatch, force):
 
 def test_two_processes_at_once_both_succeed(tmp_path):
     pytest.importorskip('sklearn')
-    command = [sys.executable, str(SCRIPT), '--out', 'here', '--scenes-train', '1', '--scenes-val', '1']
-    processes = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = sorted(process.communicate()[0] for process in processes)
-    assert [process.returncode for process in processes] == [0, 0]
-    assert outputs == ['here: already there.\n', 'here: written.\n']
+    arguments = ['--out', 'here', '--scenes-train', '1', '--scenes-val', '1']
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda name: fork(tmp_path, *arguments, name=name), ('one', 'other')))
+    assert [result.returncode for result in results] == [0, 0], results
+    assert sorted(result.stdout for result in results) == ['here: already there.\n', 'here: written.\n']
 
 
 def test_another_kind_made_meanwhile_is_kept(quick, tmp_path, monkeypatch):
@@ -273,12 +282,12 @@ def test_interrupted_run_leaves_nothing(tmp_path, monkeypatch, error):
     assert len(saved) == 20 and not list(tmp_path.iterdir())
 
 
-def test_command_line_errors_are_one_line(tmp_path):
+def test_command_line_errors_are_one_line(tmp_path, tmp_path_factory):
     (tmp_path / 'file').write_text('mine')
     for args, words in [(('--out', tmp_path / 'file'), 'new or empty folder'),
                         (('--out', tmp_path / 'file/below'), 'cannot be used: '),
                         (('--out', tmp_path / 'new', '--scenes-val', 0), '--scenes-val expects 1')]:
-        result = run(*args)
+        result = fork(tmp_path_factory.mktemp('outputs'), *args)
         assert result.returncode == 2 and result.stdout == ''
         assert words in result.stderr and result.stderr.count('\n') == 1
     assert [path.name for path in tmp_path.iterdir()] == ['file']

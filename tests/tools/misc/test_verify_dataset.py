@@ -200,6 +200,22 @@ def test_pairs(tmp_path, verify):
         'mislabelled', 'missing', 'missing', 'wrong size']
 
 
+def test_pairs_in_other_folders(tmp_path, verify, capsys):
+    files = {f'{kind}/{i}{suffix}': png(i) for i in range(4) for kind, suffix in (
+        ('photos', '_left.png'), ('labels', '_ids.png'))}
+    write_folder(tmp_path / 'data', files)
+    options = ('--images', 'photos', '--image-suffix', '_left.png', '--mask-suffix', '_ids.png')
+    assert verify('pairs', 'data', '--masks', 'labels', *options) == (0, [])
+    (tmp_path / 'data/labels/2_ids.png').unlink()
+    [row] = verify('pairs', 'data', '--masks', 'labels', *options)[1]
+    assert row[:2] == ['missing', 'data/labels/2_ids.png']
+    (tmp_path / 'out/bad.txt').unlink()
+    assert call(TOOL, 'pairs', 'data', '--masks', 'label', *options, cwd=tmp_path) == 2
+    assert 'expects the folder data/label, which does not exist' in capsys.readouterr().err
+    assert call(TOOL, 'folders', 'data', '--masks', 'labels', cwd=tmp_path) == 2
+    assert '--masks expects pairs, got folders' in capsys.readouterr().err
+
+
 def test_counts_of_known_data(tmp_path, verify):
     write_folder(tmp_path, {f'data/imagenet-v2/{c}/{i}.jpeg': jpeg(i) for c in range(3) for i in range(10 - c)})
     rows = verify('imagenet-v2')[1]

@@ -1,15 +1,28 @@
 """Making the files of a release."""
 import json
+import subprocess
+from pathlib import Path
 
+import pytest
 import torch
 
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.zoo.download import sha256_of
 
-from ..conftest import CONVNEST, call
+from ...forked import run_forked
+from ..conftest import CONVNEST, call, environment
 
 TOOL = 'model_converters/make_release.py'
 NAME = CONVNEST.rpartition('/')[2].removesuffix('.py')
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch, tmp_path):
+    """Starts publish_student.py without waiting for its imports."""
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess:
+        return run_forked(Path(command[1]), *command[2:], cwd=tmp_path, env=environment(), folder=tmp_path)
+
+    monkeypatch.setattr(subprocess, 'run', run)
 
 
 def test_published_and_listed(tmp_path, capsys):

@@ -56,7 +56,10 @@ def test_the_name_carries_the_hash(student):
 
 def test_a_plain_checkpoint_can_be_published_too(plain_run, tmp_path, capsys):
     assert_holds(published(plain_run, tmp_path), trained(plain_run, 'state_dict', ''))
-    assert ': model, 49 tensors' in capsys.readouterr().out
+    text = capsys.readouterr().out
+    file = next(tmp_path.glob('*.pth'))
+    assert 'checkpoint of a plain model, such as a teacher' in text and 'the raw weights are taken' in text
+    assert f': 49 tensors, 0.3 MiB, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}' in text
 
 
 @pytest.mark.parametrize(('flags', 'key', 'prefix'), [

@@ -1,4 +1,4 @@
-"""The models of a recipe: building students and teachers, initialising them, and what detectors need to run."""
+"""Building students and teachers from what a recipe says of them."""
 import inspect
 import re
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
-from mmengine.model import BaseModel, initialize
+from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
-from torch import nn
 
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import is_distiller, type_name
@@ -19,7 +18,6 @@ from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.options import nested
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
-from mmkd.zoo.pretrained import PretrainedBackboneInit
 
 FORMS = {'type': ('type', 'checkpoint'), 'config': ('config', 'options', 'checkpoint'), 'timm': ('timm', 'checkpoint')}
 TEACHER_OPTIONS = ('dtype', 'compile', 'input_size')
@@ -145,10 +143,27 @@ def build_model(spec: ModelSpec, role: str) -> BaseModel:
 
 def build_with_report(spec: ModelSpec, role: str) -> tuple[BaseModel, str]:
     """As :func:`build_model`; returns also ``'n of m tensors matched'``, empty without a checkpoint."""
-    report = ''
+    model = build_without_weights(spec, role)
+    return model, load_weights_of(model, spec, role)
+
+
+def build_without_weights(spec: ModelSpec, role: str) -> BaseModel:
+    """Builds a student or a teacher, and leaves all that it reads from a file to :func:`load_weights_of`."""
     if type_name(spec.cfg) == 'TimmClassifier':
         _check_timm_name(spec.cfg.get('model_name'), role)
-    model = _built(spec.cfg, role)
+    return _built(spec.cfg, role)
+
+
+def load_weights_of(model: BaseModel, spec: ModelSpec, role: str) -> str:
+    """Loads a model's checkpoint strictly, or initialises a teacher that has none.
+
+    Returns:
+        ``'n of m tensors matched'``, empty without a checkpoint.
+
+    Raises:
+        UserError: The checkpoint cannot be read or belongs to another model.
+    """
+    report = ''
     if spec.checkpoint is not None:
         weights = load_weights(spec.checkpoint, model.state_dict())
         report = load_strictly(model, weights, f'{role} {type(model).__name__} from {spec.checkpoint}')
@@ -156,7 +171,12 @@ def build_with_report(spec: ModelSpec, role: str) -> tuple[BaseModel, str]:
     elif role.startswith('teacher'):
         _initialise_teacher(model, spec)
     _keep_plain_keys(model)
-    return model, report
+    return report
+
+
+def reads_file(spec: ModelSpec) -> bool:
+    """Whether a teacher's weights come from a file, by its checkpoint or an ``init_cfg``."""
+    return spec.checkpoint is not None or not spec.pretrained and _has_pretrained_init(spec.cfg)
 
 
 def _built(cfg: dict, role: str) -> BaseModel:
@@ -219,54 +239,3 @@ def _check_timm_name(name: str | None, role: str) -> None:
     if name is None or not timm.is_model(name):
         close = nearest(str(name), timm.list_models()).split(' Valid:')[0]
         raise UserError(f'{role} expects the name of a timm model, got {name!r}. {close}')
-
-
-def apply_init(model: nn.Module, cfg: dict | list[dict], spare: nn.Module | None = None) -> None:
-    """Initialises a model by its ``init_cfg``: weights of files last, so that they stay.
-
-    Args:
-        model: The model.
-        cfg: One initialiser of MMEngine's, or several.
-        spare: A part that has weights of its own, which other initialisers than files leave alone.
-
-    Raises:
-        UserError: A file cannot be read, or has no tensor that fits.
-    """
-    cfgs = [cfg] if isinstance(cfg, dict) else list(cfg)
-    files = [each for each in cfgs if str(each.get('type')).rpartition('.')[2] == 'Pretrained']
-    others = [each for each in cfgs if each not in files]
-    if others:
-        before = {name: value.clone() for name, value in spare.state_dict().items()} if spare is not None else {}
-        initialize(model, others)
-        if spare is not None:
-            spare.load_state_dict(before)
-    for each in files:
-        PretrainedBackboneInit(**{key: value for key, value in each.items() if key != 'type'})(model)
-
-
-def forward_mode(model: BaseModel) -> str:
-    """The mode in which a model runs all its modules: detectors call some heads as modules only to predict."""
-    return 'predict' if is_detector(model) else 'tensor'
-
-
-def is_detector(model: BaseModel) -> bool:
-    """Whether a model is one of mmdet's."""
-    return any(kind.__module__.startswith('mmdet.') for kind in type(model).__mro__)
-
-
-def fake_samples(model: BaseModel, images: int, size: tuple[int, int]) -> list | None:
-    """Data samples without annotations for a batch of fake images, for models that do not run without any.
-
-    Args:
-        model: The model.
-        images: Their number.
-        size: Height and width of the images.
-
-    Returns:
-        The samples; None for models that need none.
-    """
-    if not is_detector(model):
-        return None
-    from mmdet.structures import DetDataSample
-    sizes = dict.fromkeys(('img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape'), size)
-    return [DetDataSample(metainfo=dict(sizes, scale_factor=(1., 1.))) for _ in range(images)]

@@ -1,0 +1,53 @@
+"""The code and the configs of the pages that no test of their own has."""
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS, init_default_scope
+
+from mmkd.recipes.weightless import without_weights
+from mmkd.utils.configs.finding import load_config
+from tests.docs.pages import code_to_run, text_of, write_files
+
+
+@pytest.mark.parametrize(('page', 'files'), [
+    ('teachers.md', 3), ('detectors_and_segmentors.md', 2), ('monitoring.md', 1)])
+def test_configs_build(page, files, tmp_path):
+    written = write_files(page, tmp_path)
+    assert len(written) == files
+    for path in written:
+        config = load_config(path)
+        init_default_scope(config.default_scope)
+        model = MODELS.build(ConfigDict(without_weights(config)[0]))
+        assert any(p.requires_grad for p in model.parameters())
+
+
+def test_trackers_take_what_the_page_says(tmp_path):
+    import mmengine.visualization
+    for kind in ('TensorboardVisBackend', 'MLflowVisBackend', 'WandbVisBackend'):
+        assert kind in text_of('monitoring.md') and hasattr(mmengine.visualization, kind)
+    (path,) = write_files('monitoring.md', tmp_path)
+    kinds = [backend.type for backend in load_config(path).visualizer.vis_backends]
+    assert kinds == ['LocalVisBackend', 'TensorboardVisBackend']
+
+
+def test_python_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names, blocks = {}, code_to_run('python.md')
+    assert len(blocks) == 6
+    for block in blocks:
+        exec(block, names)
+    printed = capsys.readouterr().out
+    assert 'torch.Size([2, 10])' in printed and 'loss_kd' in printed
+    assert '[(1, 20, 56, 56), (1, 40, 28, 28), (1, 80, 14, 14), (1, 160, 7, 7)]' in printed
+    saved = torch.load('distilled.pth', weights_only=True)['state_dict']
+    assert {key.partition('.')[0] for key in saved} == {'student'}
+
+
+@pytest.mark.slow
+def test_the_recipe_of_the_python_page(home, monkeypatch):
+    monkeypatch.chdir(home)
+    block = text_of('python.md').split('<!-- run: needs data -->\n```python\n')[1].split('```')[0]
+    few = ''.join(f'{split}_dataloader=dict(dataset=dict(indices=64)), ' for split in ('train', 'val'))
+    assert 'dict(train_cfg' in block
+    exec(block.replace('dict(train_cfg', f'dict({few}train_cfg'), {})
+    assert (home / 'work_dirs/notebook/epoch_3.pth').is_file()

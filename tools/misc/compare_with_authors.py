@@ -1,0 +1,186 @@
+"""Runs the losses beside their authors' code, from clones of the authors' repositories, and prints the differences."""
+import argparse
+import ast
+import math
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmkd import losses
+from torch import Tensor, nn
+
+from mmkd.utils import UserError
+from mmkd.utils.cli import ToolParser, one_line_errors
+
+EPILOG = """\
+Nothing of the authors' is copied: the functions are taken from the files of the clones, and run as they stand there.
+Read them first. Clone what you want to compare, each repository under its own name:
+
+  git clone https://github.com/Hao840/vanillaKD AUTHORS/vanillaKD
+
+All is float64 on the CPU, with random inputs of a fixed seed. The figures are the largest relative difference of the
+loss and of its gradient with respect to the student's tensors.
+
+examples:
+  python tools/misc/compare_with_authors.py AUTHORS
+  python tools/misc/compare_with_authors.py AUTHORS --methods KD DKD"""
+LOGITS, MAPS, FEATURES = 'logits', 'maps', 'features'
+
+
+class Comparison(NamedTuple):
+    """One row of the table.
+
+    Args:
+        repository: GitHub's name of it; the clone has the last part of it.
+        file: Where in it the code is.
+        names: What is taken from the file.
+        inputs: ``'logits'``, ``'maps'`` or ``'features'``.
+        theirs: Gets the names and the student's, teacher's and target's tensors, and returns the authors' loss.
+        ours: The same of ours, without the names.
+    """
+    repository: str
+    file: str
+    names: tuple[str, ...]
+    inputs: str
+    theirs: Callable[..., Tensor]
+    ours: Callable[..., Tensor]
+
+
+def _one_hot(target: Tensor, like: Tensor) -> Tensor:
+    return F.one_hot(target, like.shape[1]).to(like.dtype)
+
+
+def _their_views(code: SimpleNamespace, student: Tensor, teacher: Tensor) -> Tensor:
+    """ScaleKD's two views of a map; the code expects the student's as tokens (N, H·W, C)."""
+    loss, tokens = SimpleNamespace(alpha=(0.08, 0.06)), student.flatten(2).transpose(1, 2)
+    kind = code.FreqMaskingDistillLoss
+    return kind.get_spat_loss(loss, tokens, teacher) + kind.get_freq_loss(loss, tokens, teacher)
+
+
+def _our_views(student: Tensor, teacher: Tensor) -> Tensor:
+    """ScaleKDLoss behind a projector that changes nothing."""
+    width, size = student.shape[1], tuple(student.shape[2:])
+    loss = losses.ScaleKDLoss(width, width, size, size, projector='linear', tpp=False, beta=4 / 7).to(student.dtype)
+    for (projector, ) in (group.children() for group in loss.projectors[0]):
+        nn.init.dirac_(projector.weight)
+        nn.init.zeros_(projector.bias)
+    return 0.14 * loss(student, teacher)
+
+
+def _with_features(loss: nn.Module, student: Tensor, teacher: Tensor) -> Tensor:
+    return loss(None, None, feature_student=[student], feature_teacher=[teacher])
+
+
+COMPARISONS = {
+    'KD, T 4': Comparison(
+        'Hao840/vanillaKD', 'losses/kd.py', ('KLDiv', ), LOGITS,
+        lambda code, s, t, y: code.KLDiv(4.0)(s, t), lambda s, t, y: losses.KDLoss(4.0)(s, t)),
+    'BinaryKD, mean': Comparison(  # theirs is the cross entropy, ours the divergence: the teacher's entropy less
+        'Hao840/vanillaKD', 'losses/bkd.py', ('BinaryKLDiv', ), LOGITS,
+        lambda code, s, t, y: code.BinaryKLDiv()(s, t) - F.binary_cross_entropy(t.softmax(1), t.softmax(1)),
+        lambda s, t, y: losses.BinaryKDLoss('mean')(s, t)),
+    'NKD, T 1, gamma 1.5': Comparison(
+        'yzd-v/cls_KD', 'mmcls/models/dis_losses/nkd.py', ('NKDLoss', ), LOGITS,
+        lambda code, s, t, y: code.NKDLoss('', True)(s, t, y), lambda s, t, y: losses.NKDLoss()(s, t, y)),
+    'NKD, T 2, gamma 1': Comparison(
+        'yzd-v/cls_KD', 'mmcls/models/dis_losses/nkd.py', ('NKDLoss', ), LOGITS,
+        lambda code, s, t, y: code.NKDLoss('', True, 2.0, 1.0)(s, t, y),
+        lambda s, t, y: losses.NKDLoss(2.0, 1.0)(s, t, y)),
+    'DKD, beta 8, T 4': Comparison(
+        'megvii-research/mdistiller', 'mdistiller/distillers/DKD.py',
+        ('dkd_loss', '_get_gt_mask', '_get_other_mask', 'cat_mask'), LOGITS,
+        lambda code, s, t, y: code.dkd_loss(s, t, y, 1.0, 8.0, 4.0),
+        lambda s, t, y: losses.DKDLoss(1.0, 8.0, 4.0)(s, t, y)),
+    'DIST, beta 2, gamma 3, T 4': Comparison(
+        'hunto/image_classification_sota', 'lib/models/losses/dist_kd.py',
+        ('cosine_similarity', 'pearson_correlation', 'inter_class_relation', 'intra_class_relation', 'DIST'), LOGITS,
+        lambda code, s, t, y: code.DIST(2.0, 3.0, 4.0)(s, t), lambda s, t, y: losses.DISTLoss(2.0, 3.0, 4.0)(s, t)),
+    'OFA, exponent 1.5': Comparison(
+        'Hao840/OFAKD', 'distillers/ofa.py', ('ofa_loss', ), LOGITS,
+        lambda code, s, t, y: code.ofa_loss(s, t, _one_hot(y, s), 1.5),
+        lambda s, t, y: losses.OFALoss(1.5)(s, t, y)),
+    'AT': Comparison(
+        'megvii-research/mdistiller', 'mdistiller/distillers/AT.py', ('single_stage_at_loss', ), MAPS,
+        lambda code, s, t, y: code.single_stage_at_loss(s, t, 2), lambda s, t, y: losses.ATLoss()(s, t)),
+    'ReviewKD, the loss': Comparison(
+        'megvii-research/mdistiller', 'mdistiller/distillers/ReviewKD.py', ('hcl_loss', ), MAPS,
+        lambda code, s, t, y: code.hcl_loss([s], [t]), lambda s, t, y: losses.ReviewKDLoss()(s, t)),
+    'RKD': Comparison(
+        'Hao840/vanillaKD', 'losses/rkd.py', ('_pdist', 'RKD'), FEATURES,
+        lambda code, s, t, y: _with_features(code.RKD(), s, t), lambda s, t, y: losses.RKDLoss()(s, t)),
+    'ScaleKD, DFM': Comparison(
+        'deep-optimization/ScaleKD', 'mmcls/models/dis_losses/fmd.py', ('FreqMaskingDistillLoss', 'DCT'), MAPS,
+        lambda code, s, t, y: _their_views(code, s, t), lambda s, t, y: _our_views(s, t)),
+}
+
+
+def taken_from(path: Path, names: tuple[str, ...]) -> SimpleNamespace:
+    """Runs the named functions and classes of a file, without its imports and its decorators.
+
+    Raises:
+        UserError: The file or a name is not there.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} expects to be a file of the authors', but it is not there. Clone the repository, see "
+                        '--help.')
+    nodes = [node for node in ast.parse(path.read_text(encoding='utf-8')).body
+             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in names]
+    missing = set(names) - {node.name for node in nodes}
+    if missing:
+        raise UserError(f'{path} expects {", ".join(sorted(missing))}, which it has not. Check the commit.')
+    for node in nodes:
+        node.decorator_list = []
+    space = dict(torch=torch, nn=nn, F=F, np=np, math=math)
+    exec(compile(ast.Module(nodes, []), str(path), 'exec'), space)
+    return SimpleNamespace(**{name: space[name] for name in names})
+
+
+def inputs_of(kind: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Random tensors of student and teacher, and labels; the same ones in every call."""
+    generator = torch.Generator().manual_seed(0)
+    shape = {LOGITS: (16, 10), MAPS: (4, 8, 6, 6), FEATURES: (16, 12)}[kind]
+    student, teacher = torch.randn(2, *shape, generator=generator, dtype=torch.float64) * 3
+    return student.requires_grad_(), teacher, torch.randint(10, shape[:1], generator=generator)
+
+
+def differences(row: Comparison, clones: Path) -> tuple[float, float]:
+    """The largest relative difference of a loss and of its gradient."""
+    code = taken_from(clones / row.repository.partition('/')[2] / row.file, row.names)
+    student, teacher, target = inputs_of(row.inputs)
+    theirs, ours = row.theirs(code, student, teacher, target), row.ours(student, teacher, target)
+    gradients = [torch.autograd.grad(loss, student)[0] for loss in (theirs, ours)]
+    return (((ours - theirs).abs() / theirs.abs()).item(),
+            ((gradients[1] - gradients[0]).abs().max() / gradients[0].abs().max()).item())
+
+
+def commit_of(clone: Path) -> str:
+    """The commit that a clone is at."""
+    result = subprocess.run(['git', '-C', str(clone), 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True)
+    return result.stdout.strip() or 'unknown'
+
+
+@one_line_errors
+def main() -> None:
+    """Runs the tool."""
+    parser = ToolParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('clones', type=Path, help='folder with the clones')
+    parser.add_argument('--methods', nargs='+', metavar='NAME', help='only those that begin so, such as KD or DKD')
+    args = parser.parse_args()
+    torch.set_default_dtype(torch.float64)  # theirs build matrices of the default type
+    print('| method | code | loss | gradient |\n| --- | --- | ---: | ---: |')
+    for name, row in COMPARISONS.items():
+        if args.methods and not any(name.startswith(method) for method in args.methods):
+            continue
+        loss, gradient = differences(row, args.clones)
+        commit = commit_of(args.clones / row.repository.partition('/')[2])
+        print(f'| {name} | {row.repository} at {commit}, `{row.file}` | {loss:.1e} | {gradient:.1e} |')
+
+
+if __name__ == '__main__':
+    main()
