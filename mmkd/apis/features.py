@@ -2,8 +2,7 @@
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmkd.distillers.locations import named_locations
-from mmkd.distillers.taps import Taps
+from mmkd.distillers.taps import Taps, named_locations
 from mmkd.utils import UserError
 
 

@@ -2,12 +2,11 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.sizes import scaled_size
+from mmkd.utils.sizes import resized, scaled_size
 
 Size = tuple[int, int] | None
 
@@ -112,15 +111,11 @@ class _FusionStage(nn.Module):
     def forward(self, features: Tensor, deeper: Tensor | None, size: Sequence[int]) -> tuple[Tensor, Tensor]:
         fused = self.reduce(features)
         if self.attention is not None:
-            deeper = _resize(deeper, fused.shape[2:])
+            deeper = resized(deeper, fused.shape[2:], 'nearest')
             weights = self.attention(torch.cat([fused, deeper], dim=1)).sigmoid()  # (N, 2, H, W)
             fused = fused * weights[:, :1] + deeper * weights[:, 1:]
-        fused = _resize(fused, size)
+        fused = resized(fused, size, 'nearest')
         return fused, self.expand(fused)
-
-
-def _resize(features: Tensor, size: Sequence[int]) -> Tensor:
-    return features if features.shape[2:] == tuple(size) else F.interpolate(features, size=tuple(size), mode='nearest')
 
 
 def _wanted_size(now: Sequence[int], student: Size, teacher: Size) -> Sequence[int]:

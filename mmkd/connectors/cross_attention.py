@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.precision import autocast_is_on
-from mmkd.utils.sizes import scaled_size
+from mmkd.utils.sizes import resized, scaled_size
 
 
 @MODELS.register_module()
@@ -95,7 +95,7 @@ class CrossAttentionConnector(nn.Module):
         return (out + self.ffn(out)).transpose(1, 2).unflatten(2, queries.shape[2:])
 
     def _student_tokens(self, student: Tensor) -> Tensor:
-        maps = self.patchify(student) + _resized(self.position, student.shape[2:])
+        maps = self.patchify(student) + resized(self.position, student.shape[2:], 'bicubic')
         return maps.flatten(2).transpose(1, 2)  # (N, h·w, C)
 
     def _queries(self, student: Tensor, size: Sequence[int] | None) -> Tensor:
@@ -104,14 +104,8 @@ class CrossAttentionConnector(nn.Module):
                             'learned_queries=False. Give queries, or build it with learned_queries=True.')
         if size is None:
             size = scaled_size(student.shape[2:], self.position.shape[2:], self.teacher_size)
-        return _resized(self.queries, size)
+        return resized(self.queries, size, 'bicubic')
 
     def _heads(self, tokens: Tensor) -> Tensor:
         width = self.norm.normalized_shape[0] // self.num_heads
         return tokens.unflatten(2, (-1, width)).transpose(1, 2)  # (N, heads, L, d)
-
-
-def _resized(grid: Tensor, size: Sequence[int]) -> Tensor:
-    if tuple(grid.shape[2:]) == tuple(size):
-        return grid
-    return F.interpolate(grid, size=tuple(size), mode='bicubic', align_corners=False)

@@ -1,12 +1,11 @@
 """A connector for maps of another size."""
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.sizes import scaled_size
+from mmkd.utils.sizes import resized, scaled_size
 
 
 @MODELS.register_module()
@@ -59,6 +58,4 @@ class ResizeConnector(nn.Module):
         if size is None:
             size = (self.teacher_size if self.student_size is None
                     else scaled_size(student.shape[2:], self.student_size, self.teacher_size))
-        if tuple(student.shape[2:]) == tuple(size):
-            return student
-        return F.interpolate(student, size=tuple(size), mode='bilinear', align_corners=False)
+        return resized(student, size)

@@ -1,11 +1,11 @@
 """Connectors between the maps of ConvNets and the tokens of transformers."""
 import math
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
+from mmkd.utils.sizes import resized
 
 
 @MODELS.register_module()
@@ -88,8 +88,8 @@ class MapToTokensConnector(nn.Module):
         if student.dim() != 4:
             raise UserError(f'MapToTokensConnector expects a map (N, C, H, W), got {tuple(student.shape)}. '
                             'Use mmkd.LinearConnector for tokens and pooled features.')
-        if self.grid is not None and student.shape[2:] != self.grid:
-            student = F.interpolate(student, size=self.grid, mode='bilinear', align_corners=False)
+        if self.grid is not None:
+            student = resized(student, self.grid)
         return self.project(student.flatten(2).transpose(1, 2))  # (N, H·W, C)
 
 

@@ -12,22 +12,14 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
-from .detectors import fake_samples, forward_mode
-from .finite import tap_sums
-from .gradients import GradientMeter, total
-from .image_form import as_size, image_channels
-from .initialising import apply_init
-from .labels import check_labels, has_labels, no_loss
-from .locations import named_locations
-from .models import build_model, read_spec
+from .gradients import GradientMeter, check_trained, tap_sums, total
+from .inputs import as_size, check_labels, has_labels, image_channels, indices_of, no_loss, target_of
+from .models import apply_init, build_model, fake_samples, forward_mode, read_spec, take_student_file
 from .parts import TeacherParts
 from .schedule import Progress
-from .student_files import take_student_file
-from .taps import Tapped, Taps
-from .teacher import Teacher, dry_runs
-from .teachers import build_teachers, split_tap
-from .term import Term
-from .trained_taps import check_trained
+from .taps import Tapped, Taps, named_locations
+from .teacher import Teachers, build_teachers, dry_runs, split_tap
+from .term import Term, term_config
 
 
 @MODELS.register_module()
@@ -75,18 +67,19 @@ class Distiller(BaseModel):
         self.task_weight = task_weight
         self.gradients = GradientMeter()
         self.teacher_sums: dict[str, Tensor] = {}  # of the last step, not finite where a teacher's tap is not
-        self.terms = nn.ModuleDict({name: Term(name, **_term_cfg(name, cfg)) for name, cfg in terms.items()})
+        self.terms = nn.ModuleDict({name: Term(name, **term_config(name, cfg)) for name, cfg in terms.items()})
         self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
         teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
         self._teachers, self.averages = build_teachers(teacher, teacher_taps, model)
+        self._teacher_taps = {tap: split_tap(tap, self._teachers) for tap in teacher_taps}  # teacher, and tap in it
         self._updates = OptimizerSteps()
         self._student_taps = Taps(model, [tap for term in self.terms.values() for tap in term.student_taps])
         with dry_runs(self._teachers.values(), any(term.reads_weights for term in self.terms.values())):
             self.tapped_shapes = self._dry_run(as_size(input_size))
 
     @property
-    def teachers(self) -> dict[str, Teacher]:
-        """The teachers by name; a single one has the name ``''``."""
+    def teachers(self) -> Teachers:
+        """The teachers by name; one to which the recipe gives no name is called ``'teacher'``."""
         return self._teachers
 
     def forward(self,
@@ -115,22 +108,14 @@ class Distiller(BaseModel):
         active = {name: term for name, term in self.terms.items() if not term.is_idle(progress)}
         own, student = self._run_student(inputs, data_samples)
         teacher = self._run_teachers(inputs, data_samples, active)
-        self._check_fired(student, teacher, active)
-        if self.training and torch.is_grad_enabled() and any(p.requires_grad for p in self.student.parameters()):
-            check_trained(self.terms.values(), student, self._student_taps.detached)
-        self.teacher_sums = tap_sums(teacher)
-        losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
-                  for name, value in own.items()}
-        taken = losses.keys() & {f'loss_{name}' for name in self.terms}
-        if taken:
-            raise UserError(f"terms expect other names than the student's own losses, got {', '.join(taken)} twice. "
-                            'Rename the terms.')
-        target = _target(data_samples)
-        indices = _indices(data_samples, inputs) if any(term.uses_indices for term in active.values()) else None
+        self._check_taps(student, teacher, active)
+        losses = self._task_losses(own)
+        target = target_of(data_samples)
+        indices = indices_of(data_samples, inputs) if any(term.uses_indices for term in active.values()) else None
         for name, term in self.terms.items():
-            losses[f'loss_{name}'] = (term(student, teacher, target, indices, progress) if name in active
-                                      else inputs.new_zeros(()))
-        if self.gradients.wanted:
+            losses[f'loss_{name}'] = (term(student, teacher, target, indices, progress, data_samples)
+                                      if name in active else inputs.new_zeros(()))
+        if self.gradients.requested:
             self._measure_gradients({name: losses['task_loss' if name == 'loss' else name] for name in own}, losses)
         return losses
 
@@ -144,17 +129,43 @@ class Distiller(BaseModel):
         _, student = self._student_taps.read(self.student, inputs, data_samples, mode=forward_mode(self.student))
         return dict(loss=no_loss(self.student, inputs)), student
 
+    def _run_teachers(self, inputs: Tensor, data_samples: list | None, terms: dict[str, Term]) -> Tapped:
+        """Runs those teachers of which the terms read something."""
+        wanted = {self._teacher_taps[tap][0] for term in terms.values() for tap in term.teacher_taps}
+        read = {name: teacher(inputs, data_samples) for name, teacher in self._teachers.items() if name in wanted}
+        return Tapped({tap: read[name][own] for tap, (name, own) in self._teacher_taps.items()
+                       if own in read.get(name, ())})
+
+    def _check_taps(self, student: Tapped, teacher: Tapped, terms: dict[str, Term]) -> None:
+        """Checks that the terms have what they read and can train the student, and notes whether it is finite."""
+        self._check_fired(student, teacher, terms)
+        if self.training and torch.is_grad_enabled() and any(p.requires_grad for p in self.student.parameters()):
+            check_trained(self.terms.values(), student, self._student_taps.detached)
+        self.teacher_sums = tap_sums(teacher)
+
+    def _task_losses(self, own: dict[str, Tensor | list[Tensor]]) -> dict[str, Tensor | list[Tensor]]:
+        """The student's own losses as they are logged and summed, times ``task_weight``."""
+        losses = {('task_loss' if name == 'loss' else name): self._weighted(name, value)
+                  for name, value in own.items()}
+        twice = losses.keys() & {f'loss_{name}' for name in self.terms}
+        if twice:
+            raise UserError(f"terms expect other names than the student's own losses, got {', '.join(twice)} twice. "
+                            'Rename the terms.')
+        return losses
+
+    def _weighted(self, name: str, value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+        """Applies ``task_weight`` to what MMEngine will sum, and leaves accuracies alone."""
+        if 'loss' not in name or self.task_weight == 1:
+            return value
+        if isinstance(value, Tensor):
+            return self.task_weight * value
+        return [self.task_weight * item for item in value]
+
     def _measure_gradients(self, own: dict[str, Tensor | list[Tensor]], losses: dict[str, Tensor]) -> None:
         """Measures what the task loss and each term pull at the student's parameters, their weights included."""
         groups = {name: losses[f'loss_{name}'] for name in self.terms}
         task = total(own)
         self.gradients.measure(groups if task is None else {'task': task, **groups}, self.student.parameters())
-
-    def _run_teachers(self, inputs: Tensor, data_samples: list | None, terms: dict[str, Term]) -> Tapped:
-        """Runs those teachers of which the terms read something."""
-        wanted = {split_tap(tap, self._teachers)[0] for term in terms.values() for tap in term.teacher_taps}
-        return Tapped({(f'{name}:{tap}' if name else tap): tensor for name, teacher in self._teachers.items()
-                       if name in wanted for tap, tensor in teacher(inputs, data_samples).items()})
 
     def _follow_student(self) -> None:
         """Lets the running averages take the student's weights in, if they are new and its own.
@@ -179,14 +190,6 @@ class Distiller(BaseModel):
         """Takes a student's file as well: its names get the prefix ``student.``; see :func:`take_student_file`."""
         take_student_file(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def _weighted(self, name: str, value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
-        """Applies ``task_weight`` to what MMEngine will sum, and leaves accuracies alone."""
-        if 'loss' not in name or self.task_weight == 1:
-            return value
-        if isinstance(value, Tensor):
-            return self.task_weight * value
-        return [self.task_weight * item for item in value]
 
     def train(self, mode: bool = True) -> 'Distiller':
         """Switches the student and the terms; teachers stay in eval mode."""
@@ -257,35 +260,6 @@ def _images_fit(role: str, images: Tensor) -> Iterator[None]:
         raise UserError(f'the {role} cannot forward images of {height}×{width} with {channels} channels ({error}). '
                         "Set the recipe's input_size, or the teacher's, and give both models the same channels."
                         ) from error
-
-
-def _term_cfg(name: str, cfg: dict) -> dict:
-    allowed = {'loss', 'student', 'teacher', 'connector', 'weight'}
-    required = {'loss', 'student', 'teacher'}
-    if not isinstance(name, str) or '.' in name or name == 'task':  # "task" is the student's own loss, in the log
-        raise UserError(f"a term expects a name without dots and other than 'task', got {name!r}. Rename it.")
-    if not isinstance(cfg, dict) or not required <= set(cfg) <= allowed:
-        raise UserError(f'term {name!r} expects a dict of {", ".join(sorted(required))} and optionally '
-                        f'{", ".join(sorted(allowed - required))}, got {cfg!r}.')
-    return cfg
-
-
-def _target(data_samples: list | None) -> Tensor | None:
-    """The labels of a batch of classification samples: soft (N, C) after mixup, else indices (N,)."""
-    if not data_samples:
-        return None
-    if 'gt_score' in data_samples[0]:
-        return torch.stack([sample.gt_score for sample in data_samples])
-    if 'gt_label' in data_samples[0]:
-        return torch.cat([sample.gt_label for sample in data_samples])
-    return None
-
-
-def _indices(data_samples: list | None, inputs: Tensor) -> Tensor | None:
-    """The samples' numbers in the training set, which mmpretrain's ``PackInputs`` keeps as ``sample_idx``."""
-    if not data_samples or any('sample_idx' not in sample for sample in data_samples):
-        return None
-    return torch.tensor([sample.sample_idx for sample in data_samples], device=inputs.device)
 
 
 def _shape(value: Tensor | list) -> object:

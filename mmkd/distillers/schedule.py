@@ -28,8 +28,8 @@ class Progress:
     @classmethod
     def current(cls) -> 'Progress':
         """Reads what MMEngine's Runner last said of itself; zeros outside of a run."""
-        said = MessageHub.get_current_instance().runtime_info
-        return cls(**{field.name: said.get(field.name) or 0 for field in fields(cls)})
+        info = MessageHub.get_current_instance().runtime_info
+        return cls(**{field.name: info.get(field.name) or 0 for field in fields(cls)})
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,20 @@ from torch import Tensor, nn
 
 from mmkd.losses.checks import shape_of
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
+from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import build, find_type
 from mmkd.utils.building.signatures import check_values
 from mmkd.utils.precision import full_precision
 
-from .readings import Versions
+from .parts import TeacherParts
 from .schedule import Progress, WeightSchedule
 from .taps import Tapped
+from .taps.readings import Versions
 
 Value = Tensor | list[Tensor]
+KEYS, NEEDED_KEYS = ('loss', 'student', 'teacher', 'connector', 'weight'), ('loss', 'student', 'teacher')
+# What the forward of a loss gets beside the tapped tensors, if it has an argument of that name.
+EXTRAS = ('target', 'indices', 'data_samples')
 
 
 class Term(BaseModule):
@@ -65,6 +69,7 @@ class Term(BaseModule):
         self.loss: nn.Module | None = None
         self.connectors: nn.ModuleList | None = None
         self._follows: list[bool] = []
+        self._extras: tuple[str, ...] = ()
         if isinstance(connector, list) and len(connector) != len(self.student_taps):
             raise UserError(f'term {name!r} expects one connector or None for each of its {len(self.student_taps)} '
                             f'student taps, got {len(connector)}.')
@@ -75,29 +80,36 @@ class Term(BaseModule):
     @property
     def uses_indices(self) -> bool:
         """Whether the loss asks for the indices of the samples."""
-        return 'indices' in _arguments_of(self.loss.forward)
+        return 'indices' in self._extras
+
+    def switch_off(self) -> None:
+        """Takes the term out of training: its weight is 0, and its parameters are frozen, so it is not computed."""
+        self.weight = WeightSchedule(0.)
+        self.requires_grad_(False)
+        for parameter in self.parameters():
+            parameter.grad = None
 
     @property
     def reads_weights(self) -> bool:
         """Whether the loss reads the teacher's weights when it is built: by a part of it, or by what its taps give."""
         kind = find_type(MODELS, self._configs[0], f'term {self.name!r}')
-        return hasattr(kind, 'bind') or hasattr(kind, 'check_taps')
+        return bool(getattr(kind, 'teacher_parts', ())) or hasattr(kind, 'check_taps')
 
     def is_idle(self, progress: Progress) -> bool:
         """Whether the term need not be computed: it has stopped, and no parameter waits for its gradient."""
         return self.weight.at(progress) == 0 and not any(p.requires_grad for p in self.parameters())
 
-    def build(self, student: Tapped, teacher: Tapped, parts: object) -> None:
+    def build(self, student: Tapped, teacher: Tapped, parts: TeacherParts) -> None:
         """Builds connectors and loss from the tensors of a dry run.
 
         Args:
             student: Tap name to tensor of the student.
             teacher: Tap name to tensor of the teacher.
-            parts: What the loss's ``bind`` may ask for, by the names of its arguments; see
+            parts: Gives the loss the parts of the teacher that it declares; see
                 :class:`~mmkd.distillers.parts.TeacherParts`.
 
         Raises:
-            UserError: Something cannot be built, or the teacher lacks a part.
+            UserError: Something cannot be built, the teacher lacks a part, or the loss asks for what there is not.
         """
         loss, connector = self._configs
         students, teachers = self._values(student, teacher)
@@ -115,9 +127,8 @@ class Term(BaseModule):
                              for config, module in zip(configs, self.connectors, strict=True)]
         students = self.eval()._connect(students, teachers)  # batch norms shall not count the fake batch
         self.loss = self._build(loss, *self._arguments(students, teachers))
-        if hasattr(self.loss, 'bind'):
-            wanted = _arguments_of(self.loss.bind)
-            self.loss.bind(**{name: getattr(parts, name)(self.teacher_taps) for name in wanted})
+        self._extras = _extras_of(self.loss)
+        parts.bind(self.loss, self.teacher_taps)
 
     def _build(self, config: dict, student: Value, teacher: Value) -> nn.Module:
         what = f'term {self.name!r}'
@@ -148,9 +159,10 @@ class Term(BaseModule):
     def forward(self,
                 student: Tapped,
                 teacher: Tapped,
-                target: Tensor | None,
+                target: Tensor | None = None,
                 indices: Tensor | None = None,
-                progress: Progress | None = None) -> Tensor:
+                progress: Progress | None = None,
+                data_samples: list | None = None) -> Tensor:
         """Computes the weighted loss, in fp32 whatever the autocast type.
 
         Args:
@@ -159,6 +171,7 @@ class Term(BaseModule):
             target: Class indices (N,) or soft labels (N, C); None for models without image labels.
             indices: Numbers (N,) of the samples in the training set, where they are known.
             progress: How far the training has come, which the weight may depend on.
+            data_samples: The annotations of the batch.
 
         Returns:
             A scalar.
@@ -171,16 +184,17 @@ class Term(BaseModule):
         for tap, value in zip((*self.student_taps, *self.teacher_taps), (*students, *teachers), strict=True):
             versions.watch(tap, value)
         arguments = self._arguments(self._connect(students, teachers), teachers)
-        extra = dict(indices=indices) if self.uses_indices else {}
+        given = dict(target=target, indices=indices, data_samples=data_samples)
+        extras = {name: given[name] for name in self._extras}
         own = getattr(self.loss, 'mixed_precision', False)  # the loss sees to its precision itself
         with nullcontext() if own else full_precision(_first(arguments[0]).device.type):
-            value = self.loss(*arguments, target, **extra)
+            value = self.loss(*arguments, **extras)
         if versions.changed():
             raise UserError(f'term {self.name!r} expects that its loss and connectors leave the taps as they are, got '
                             f'a change in place of {", ".join(sorted(versions.changed()))}. Copy the tensor first.')
         return self.weight.at(progress or Progress()) * value
 
-    def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: object) -> None:
+    def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: TeacherParts) -> None:
         """Builds the term and tries it once, to find wrong shapes before training.
 
         Raises:
@@ -197,6 +211,34 @@ class Term(BaseModule):
                 for role, taps, tensors in (('student', self.student_taps, student),
                                             ('teacher', self.teacher_taps, teacher)))
             raise UserError(f'term {self.name!r} does not fit its taps ({shapes}): {error}') from error
+
+
+def term_config(name: str, cfg: dict) -> dict:
+    """Checks the keys of a term's config, and its name.
+
+    Raises:
+        UserError: A key is unknown or missing, or the name cannot stand in the log.
+    """
+    if not isinstance(name, str) or '.' in name or name == 'task':  # "task" is the student's own loss, in the log
+        raise UserError(f"a term expects a name without dots and other than 'task', got {name!r}. Rename it.")
+    expected = (f'term {name!r} expects a dict of {", ".join(NEEDED_KEYS)} and optionally '
+                f'{", ".join(key for key in KEYS if key not in NEEDED_KEYS)}')
+    for key in cfg if isinstance(cfg, dict) else ():
+        if key not in KEYS:
+            raise UserError(f'{expected}, got {key!r}. {nearest(str(key), KEYS)}')
+    if not isinstance(cfg, dict) or not cfg.keys() >= set(NEEDED_KEYS):
+        raise UserError(f'{expected}, got {cfg!r}.')
+    return cfg
+
+
+def _extras_of(loss: nn.Module) -> tuple[str, ...]:
+    """Which of :data:`EXTRAS` a loss takes beside the two tapped values."""
+    parameters = list(_arguments_of(loss.forward).values())[2:]
+    for parameter in parameters:
+        if parameter.name not in EXTRAS and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise UserError(f'{type(loss).__name__} expects forward to have student, teacher and any of '
+                            f'{", ".join(EXTRAS)}, got {parameter.name!r}. {nearest(parameter.name, EXTRAS)}')
+    return tuple(parameter.name for parameter in parameters if parameter.name in EXTRAS)
 
 
 def _arguments_of(function: Callable) -> Mapping[str, inspect.Parameter]:

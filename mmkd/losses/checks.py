@@ -1,31 +1,40 @@
-"""Shape checks and conversions that the losses share."""
+"""What the losses share: the one way to pair student and teacher tensors, and what is done to labels and logits."""
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
-
-def at_least_fp32(tensor: Tensor) -> Tensor:
-    """Casts fp16 and bf16 to fp32 and leaves wider types alone."""
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+Tensors: TypeAlias = Tensor | list[Tensor]
+AXES = 'NCHW'
 
 
-def pooled_features(loss: nn.Module, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Both as features (N, C) in fp32 or wider: maps and tokens are averaged over positions, the teacher detached.
+@dataclass(frozen=True)
+class Form:
+    """What a loss takes the tensors of a tap for.
 
-    Raises:
-        UserError: A tensor is no feature (N, C), tokens (N, L, C) or map (N, C, H, W), or the batches differ.
+    Args:
+        name: What they are called in messages.
+        shapes: Their shapes in words.
+        dims: How many dimensions they may have.
+        advice: What to tap where a tensor has another form.
+        differ: For an axis in which a pair differs, what is expected and how to mend it, where the loss says nothing.
+        prepare: What is done to each tensor before the pair is compared.
     """
-    name = type(loss).__name__
-    for role, features in (('student', student), ('teacher', teacher)):
-        if not isinstance(features, Tensor) or features.dim() not in (2, 3, 4):
-            raise UserError(f'{name} expects {role} features (N, C), tokens (N, L, C) or maps (N, C, H, W), got '
-                            f"{shape_of(features)}. Name one tap, such as 'pre_logits' or 'stage4'.")
-    if len(student) != len(teacher):
-        raise UserError(f'{name} expects the same samples from both models, got {shape_of(student)} from the student '
-                        f'and {shape_of(teacher)} from the teacher. Tap tensors that begin with the batch.')
-    student, teacher = at_least_fp32(student), at_least_fp32(teacher.detach())
-    return _pooled(student), _pooled(teacher)
+    name: str
+    shapes: str
+    dims: tuple[int, ...]
+    advice: str
+    differ: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    prepare: Callable[[Tensor], Tensor] = lambda tensor: tensor
+
+
+def as_map(feature: Tensor) -> Tensor:
+    """Shapes a pooled feature (N, C) as a map (N, C, 1, 1) and leaves everything else alone."""
+    return feature[:, :, None, None] if feature.dim() == 2 else feature
 
 
 def _pooled(features: Tensor) -> Tensor:
@@ -33,18 +42,153 @@ def _pooled(features: Tensor) -> Tensor:
     return features if positions is None else features.mean(positions)
 
 
-def check_logits(loss: nn.Module, student: Tensor, teacher: Tensor) -> None:
-    """Checks that both are logits (N, C) over the same classes, of which there are several.
+_SIZES = ('dense logits of equal height and width',
+          'Tap heads of the same stride, and give both models images of the same size.')
+_CLASSES = ('student and teacher logits over the same classes',
+            'Give both models the same num_classes, or compare features instead.')
+_SAMPLES = ('the same samples from both models', 'Tap tensors that begin with the batch.')
+MAPS = Form('maps', 'maps (N, C, H, W)', (4, ), 'Tap maps on both sides.')
+MAPS_OR_VECTORS = Form('maps', 'maps (N, C, H, W) or features (N, C)', (2, 4), 'Tap maps on both sides.',
+                       prepare=as_map)
+FEATURES = Form('features', 'features (N, C), tokens (N, L, C) or maps (N, C, H, W)', (2, 3, 4),
+                "Name one tap, such as 'pre_logits' or 'stage4'.", {'N': _SAMPLES}, _pooled)
+LOGITS = Form('logits', 'logits of shape (N, C)', (2, ), "Use the tap 'logits' of a classifier.",
+              {'N': _SAMPLES, 'C': _CLASSES})
+DENSE_LOGITS = Form('logits', 'logits of shape (N, C) or (N, C, H, W)', (2, 4),
+                    "Use the tap 'logits', or the output of a dense head.",
+                    {'N': _SAMPLES, 'C': _CLASSES, 'H': _SIZES, 'W': _SIZES})
+
+
+def at_least_fp32(tensor: Tensor) -> Tensor:
+    """Casts fp16 and bf16 to fp32 and leaves wider types alone."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def pair_tensors(loss: nn.Module,
+                 student: Tensors,
+                 teacher: Tensors,
+                 form: Form = MAPS,
+                 equal: str = 'N',
+                 several: bool = True,
+                 one_teacher: bool = False,
+                 cast: bool = True,
+                 advice: str | None = None) -> list[tuple[Tensor, Tensor]]:
+    """Pairs what the student's taps have read with what the teacher's have: every loss gets its tensors from here.
+
+    Args:
+        loss: The loss that asks; errors name it.
+        student: A tensor, or one a tap.
+        teacher: Likewise.
+        form: What they have to be.
+        equal: The axes out of ``NCHW`` in which the tensors of a pair have to agree.
+        several: Whether there may be lists.
+        one_teacher: Whether a single teacher tensor goes with each of several student tensors.
+        cast: Whether fp16 and bf16 become fp32; a loss that computes in mixed precision does that later.
+        advice: How to mend it where the tensors have another form or differ, in place of the form's own advice.
+
+    Returns:
+        One (student, teacher) a pair, the teacher's detached.
 
     Raises:
-        UserError: A tensor is not two-dimensional, the shapes differ, or there is one class.
+        UserError: The numbers of tensors differ or are 0, a tensor has another form, or a pair differs in an axis.
     """
-    for role, logits in (('student', student), ('teacher', teacher)):
-        if not isinstance(logits, Tensor) or logits.dim() != 2:
-            raise UserError(f'{type(loss).__name__} expects {role} logits of shape (N, C), got {shape_of(logits)}. '
-                            "Use the tap 'logits' of a classifier.")
-    _check_equal(loss, student, teacher)
-    check_classes(loss, teacher)
+    students = tensors_of(loss, 'student', student, form, several, cast, advice)
+    teachers = tensors_of(loss, 'teacher', teacher, form, several and not one_teacher, cast, advice)
+    if one_teacher:
+        teachers = teachers * len(students)
+    if len(students) != len(teachers) or not students:
+        raise UserError(
+            f'{type(loss).__name__} expects as many student {form.name} as teacher {form.name}, at least one, got '
+            f'{len(students)} and {len(teachers)}. Name as many student taps as teacher taps.')
+    pairs = list(zip(students, teachers, strict=True))
+    for s, t in pairs:
+        _check_equal(loss, s, t, form, equal, advice)
+    return pairs
+
+
+def tensors_of(loss: nn.Module, role: str, value: Tensors, form: Form = MAPS, several: bool = True, cast: bool = True,
+               advice: str | None = None) -> list[Tensor]:
+    """The tensors of one side; see :func:`pair_tensors`, which pairs those of two.
+
+    Args:
+        loss: The loss that asks; errors name it.
+        role: ``'student'`` or ``'teacher'``; the teacher's are detached.
+        value: A tensor, or one a tap.
+        form: What they have to be.
+        several: Whether there may be a list.
+        cast: Whether fp16 and bf16 become fp32.
+        advice: How to mend it, in place of the form's own advice.
+
+    Raises:
+        UserError: A tensor has another form.
+    """
+    tensors = list(value) if several and isinstance(value, list | tuple) else [value]
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor) or tensor.dim() not in form.dims:
+            raise UserError(f'{type(loss).__name__} expects {role} {form.shapes}, got {shape_of(tensor)}. '
+                            f'{advice or form.advice}')
+    if role == 'teacher':
+        tensors = [tensor.detach() for tensor in tensors]
+    return [form.prepare(at_least_fp32(tensor) if cast else tensor) for tensor in tensors]
+
+
+def _check_equal(loss: nn.Module, student: Tensor, teacher: Tensor, form: Form, equal: str, advice: str | None) -> None:
+    places = {axis: AXES.index(axis) for axis in equal}  # of a vector, H and W are empty
+    unequal = [axis for axis, i in places.items() if student.shape[i:i + 1] != teacher.shape[i:i + 1]]
+    if not unequal:
+        return
+    wanted, mend = form.differ.get(unequal[0], (f'{form.shapes} of equal {_listed(equal)}', form.advice))
+    raise UserError(f'{type(loss).__name__} expects {wanted}, got {shape_of(student)} from the student and '
+                    f'{shape_of(teacher)} from the teacher. {advice or mend}')
+
+
+def _listed(axes: str) -> str:
+    return ' and '.join(filter(None, (', '.join(axes[:-1]), axes[-1])))
+
+
+def pair_logits(loss: nn.Module,
+                student: Tensors,
+                teacher: Tensors,
+                dense: bool = True,
+                one_teacher: bool = False,
+                fewest: int = 2) -> list[tuple[Tensor, Tensor]]:
+    """Pairs logits over the same classes, laid out with one row a sample or, of dense logits, one a position.
+
+    Args:
+        loss: The loss that compares them; errors name it.
+        student: Logits (N, C) or (N, C, H, W), or a list of such, one a level.
+        teacher: The same of the teacher.
+        dense: Whether there may be (N, C, H, W) and lists. Without, there is one pair of logits (N, C), or with
+            ``one_teacher`` one a student tensor.
+        one_teacher: Whether a single teacher tensor goes with each of several student tensors.
+        fewest: How many classes there have to be.
+
+    Returns:
+        One pair (M, C), (M, C) a level, at least fp32, the teacher's detached.
+
+    Raises:
+        UserError: The numbers of levels or the shapes differ, a tensor has neither form, or there are too few classes.
+    """
+    pairs = pair_tensors(loss, student, teacher, DENSE_LOGITS if dense else LOGITS, equal='NCHW',
+                         several=dense or one_teacher, one_teacher=one_teacher)
+    for _, t in pairs:
+        check_classes(loss, t, fewest)
+    return [(_one_a_position(s), _one_a_position(t)) for s, t in pairs]
+
+
+def _one_a_position(logits: Tensor) -> Tensor:
+    if logits.dim() == 2:
+        return logits
+    return logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])  # (N·H·W, C)
+
+
+def pair_features(loss: nn.Module, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as features (N, C) in fp32 or wider: maps and tokens are averaged over positions, the teacher detached.
+
+    Raises:
+        UserError: A tensor is no feature (N, C), tokens (N, L, C) or map (N, C, H, W), or the batches differ.
+    """
+    return pair_tensors(loss, student, teacher, FEATURES, several=False)[0]
 
 
 def check_classes(loss: nn.Module, logits: Tensor, fewest: int = 2) -> None:
@@ -56,60 +200,6 @@ def check_classes(loss: nn.Module, logits: Tensor, fewest: int = 2) -> None:
     if logits.shape[1] < fewest:
         raise UserError(f'{type(loss).__name__} expects at least {fewest} classes, got {logits.shape[1]}. Use '
                         "BinaryKDLoss with teacher_activation='sigmoid', or compare features.")
-
-
-def rows(loss: nn.Module,
-         student: Tensor | list[Tensor],
-         teacher: Tensor | list[Tensor],
-         fewest: int = 2) -> list[tuple[Tensor, Tensor]]:
-    """Lays logits out as rows (M, C), one a sample or, of dense logits, one a position.
-
-    Args:
-        loss: The loss that compares them, for the error messages.
-        student: Logits (N, C) or (N, C, H, W), or a list of such, one a level.
-        teacher: The same of the teacher.
-        fewest: How many classes there have to be.
-
-    Returns:
-        One pair of student rows and teacher rows a level, at least fp32, the teacher's detached.
-
-    Raises:
-        UserError: The numbers of levels or the shapes differ, a tensor has neither form, or there are too few classes.
-    """
-    students = [student] if isinstance(student, Tensor) else list(student)
-    teachers = [teacher] if isinstance(teacher, Tensor) else list(teacher)
-    name = type(loss).__name__
-    if len(students) != len(teachers) or not students:
-        raise UserError(f'{name} expects as many student logits as teacher logits, at least one, got {len(students)} '
-                        f'and {len(teachers)}. Name as many student taps as teacher taps.')
-    for role, levels in (('student', students), ('teacher', teachers)):
-        for logits in levels:
-            if not isinstance(logits, Tensor) or logits.dim() not in (2, 4):
-                raise UserError(f'{name} expects {role} logits of shape (N, C) or (N, C, H, W), got '
-                                f"{shape_of(logits)}. Use the tap 'logits', or the output of a dense head.")
-    pairs = list(zip(students, teachers, strict=True))
-    for s, t in pairs:
-        _check_equal(loss, s, t)
-        check_classes(loss, t, fewest)
-    return [(_as_rows(s), _as_rows(t.detach())) for s, t in pairs]
-
-
-def _as_rows(logits: Tensor) -> Tensor:
-    logits = at_least_fp32(logits)
-    if logits.dim() == 2:
-        return logits
-    return logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])  # (N·H·W, C)
-
-
-def _check_equal(loss: nn.Module, student: Tensor, teacher: Tensor) -> None:
-    if student.shape == teacher.shape:
-        return
-    name, shapes = type(loss).__name__, f'{shape_of(student)} from the student and {shape_of(teacher)} from the teacher'
-    if student.dim() == teacher.dim() and student.shape[:2] == teacher.shape[:2]:
-        raise UserError(f'{name} expects dense logits of equal height and width, got {shapes}. Tap heads of the '
-                        'same stride, and give both models images of the same size.')
-    raise UserError(f'{name} expects student and teacher logits over the same classes, got {shapes}. Give both '
-                    'models the same num_classes, or compare features instead.')
 
 
 def target_index(loss: nn.Module, target: Tensor | None, logits: Tensor) -> Tensor:

@@ -6,12 +6,11 @@ from torch import Tensor
 
 from mmkd.datasets.configured import check_data_exists
 from mmkd.distillers import Distiller
-from mmkd.distillers.checks import check_sample_indices, check_schedules
-from mmkd.distillers.image_form import as_size, teacher_normalisation
-from mmkd.distillers.inputs import normalisation
+from mmkd.distillers.inputs import as_size, normalisation, teacher_normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
 from mmkd.engine.models import class_count
+from mmkd.engine.recipe_fit import check_sample_indices, check_schedules
 from mmkd.utils import UserError
 
 from .cost import check_cost

@@ -7,7 +7,7 @@ from mmengine.registry import DATASETS, METRICS
 from mmkd.datasets.configured import check_data_exists
 from mmkd.datasets.verification import Finding, class_findings, collected, overlap_findings
 from mmkd.datasets.verification.class_names import classes_of_checkpoint
-from mmkd.distillers.teacher_classes import teachers_classes
+from mmkd.distillers.teacher import teachers_classes
 from mmkd.engine.models import class_count
 from mmkd.utils import UserError
 from mmkd.zoo.checkpoint_meta import read_classes

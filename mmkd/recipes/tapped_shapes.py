@@ -7,10 +7,10 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmkd.distillers import Distiller, Taps, Term
-from mmkd.distillers.detectors import fake_samples, forward_mode
-from mmkd.distillers.image_form import image_channels
-from mmkd.distillers.locations import named_locations
+from mmkd.distillers.inputs import image_channels
+from mmkd.distillers.models import fake_samples, forward_mode
 from mmkd.distillers.schedule import WeightSchedule
+from mmkd.distillers.taps import named_locations
 from mmkd.utils import UserError
 
 HEADER = ('term', 'weight', 'student', 'connector', 'loss', 'teacher')

@@ -4,12 +4,10 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from mmkd.distillers.models import ModelSpec, read_spec
-from mmkd.distillers.teachers import named_teachers
+from mmkd.distillers.models import TEACHER_OPTIONS, ModelSpec, read_spec
+from mmkd.distillers.teacher import SINGLE, named_teachers, teacher_role
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller, type_name
-
-TEACHER_OPTIONS = ('dtype', 'compile', 'input_size')
 
 
 def without_weights(config: Config) -> tuple[dict, dict[str, ModelSpec]]:
@@ -44,17 +42,12 @@ def without_weights(config: Config) -> tuple[dict, dict[str, ModelSpec]]:
         specs[teacher_role(name)] = spec
         teachers[name] = strip_weights(spec.cfg) | options
     return model | dict(student=strip_weights(specs['student'].cfg),
-                        teacher=teachers.get('', teachers)), specs
+                        teacher=teachers if SINGLE in model['teacher'] else teachers.get(SINGLE, teachers)), specs
 
 
 def is_recipe(config: Config) -> bool:
     """Whether a config's model is a distiller."""
     return is_distiller(config.get('model'))
-
-
-def teacher_role(name: str) -> str:
-    """What a teacher is called in messages: ``'teacher'``, or ``"teacher 'name'"`` of several."""
-    return f'teacher {name!r}' if name else 'teacher'
 
 
 def brings_weights(spec: ModelSpec) -> bool:

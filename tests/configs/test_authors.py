@@ -29,7 +29,7 @@ OFD, *REVIEWS = ('scale_kd/mobilenet-v1_resnet50-ofd_8xb32-100e_in1k', *(
 
 @pytest.fixture(autouse=True)
 def _random_teachers(monkeypatch):
-    monkeypatch.setattr('mmkd.distillers.models._initialise_teacher', lambda model, spec: None)
+    monkeypatch.setattr('mmkd.distillers.models.building._initialise_teacher', lambda model, spec: None)
 
 
 def load(name: str) -> Config:

@@ -51,7 +51,7 @@ SLOW = ('large_kernel_kd', 'scale_kd', 'vanilla_kd')  # half a minute each
 @pytest.mark.parametrize('folder', [
     pytest.param(folder, marks=pytest.mark.slow if folder in SLOW else ()) for folder in FOLDERS])
 def test_builds(folder, monkeypatch):
-    monkeypatch.setattr('mmkd.distillers.models._initialise_teacher', lambda model, spec: None)
+    monkeypatch.setattr('mmkd.distillers.models.building._initialise_teacher', lambda model, spec: None)
     failed = {}
     for path in leaves(folder):
         config = load_config(path)

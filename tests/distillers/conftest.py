@@ -73,7 +73,7 @@ def twins(build):
         model = model or resnet()
         distiller = build(**dict(dict(student=model, teacher=model, terms=dict(
             at=dict(loss=dict(type='mmkd.ATLoss'), student=tap, teacher=tap))), **changes))
-        distiller.teachers[''].model.load_state_dict(distiller.student.state_dict())
+        distiller.teachers['teacher'].model.load_state_dict(distiller.student.state_dict())
         return distiller
 
     return _twins

@@ -19,7 +19,7 @@ def optimizer_of(model):
 
 
 def teacher_of(distiller):
-    return distiller.teachers[''].model
+    return distiller.teachers['teacher'].model
 
 
 def test_one_forward_each_and_logged_by_name(build, batch):
@@ -63,7 +63,7 @@ def test_teacher_is_frozen_and_in_eval_whatever_train_is_called(build, batch):
     assert not any(p.requires_grad for p in teacher.parameters())
     before = copy.deepcopy(teacher.state_dict())
     inputs = distiller.data_preprocessor(batch, True)['inputs']
-    first, second = distiller.teachers[''](inputs), distiller.teachers[''](inputs)
+    first, second = distiller.teachers['teacher'](inputs), distiller.teachers['teacher'](inputs)
     assert torch.equal(first['logits'], second['logits'])  # drop path 0.5 would make them differ
     assert not first['logits'].requires_grad
     distiller.train_step(batch, optimizer_of(distiller))
@@ -77,7 +77,7 @@ def test_teacher_is_in_no_state_dict_optimizer_or_ema_copy(build):
     teacher_parameters = {id(p) for p in teacher_of(distiller).parameters()}
     assert not teacher_parameters & {id(p) for p in distiller.parameters()}
     ema = ExponentialMovingAverage(distiller)
-    assert ema.module.teachers[''] is distiller.teachers['']
+    assert ema.module.teachers['teacher'] is distiller.teachers['teacher']
     assert len(list(ema.module.parameters())) == len(list(distiller.parameters()))
 
 
@@ -149,11 +149,11 @@ def test_losses_are_computed_in_fp32_under_autocast(build, batch):
 def test_teacher_precision_and_compilation_change_little(build, batch):
     plain = build()
     inputs = plain.data_preprocessor(batch, False)['inputs']
-    expected = plain.teachers[''](inputs)['logits']
+    expected = plain.teachers['teacher'](inputs)['logits']
     for options, tolerance in ((dict(dtype='bf16'), 0.05), (dict(compile=dict(backend='aot_eager')), 1e-4)):
         other = build(teacher=dict(**classifier(16, 2, drop_path_rate=0.5), **options))
         teacher_of(other).load_state_dict(teacher_of(plain).state_dict())
-        torch.testing.assert_close(other.teachers[''](inputs)['logits'].float(), expected, rtol=tolerance,
+        torch.testing.assert_close(other.teachers['teacher'](inputs)['logits'].float(), expected, rtol=tolerance,
                                    atol=tolerance)
 
 

@@ -1,9 +1,14 @@
-"""Adapting the student's batch to the teacher."""
+"""What goes into the models: the form of the images, the teacher's view of them, and batches without labels."""
 import pytest
 import torch
 from mmengine.registry import MODELS
+from mmpretrain.structures import DataSample
 
-from mmkd.distillers.inputs import InputAdapter, normalisation
+from mmkd.distillers.inputs import InputAdapter, fixed_input_size, image_channels, normalisation, teacher_normalisation
+from mmkd.utils import UserError
+
+from .conftest import classifier, resnet
+from .test_distiller import optimizer_of
 
 RGB = dict(type='mmpretrain.ClsDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
            to_rgb=True)
@@ -37,3 +42,146 @@ def test_reads_mmdet_and_mmseg_preprocessors():
     mmseg = MODELS.build(dict(type='mmseg.SegDataPreProcessor', mean=[1., 2., 3.], std=[1.] * 3, bgr_to_rgb=True))
     read = normalisation(mmseg)
     assert read['to_rgb'] is True and read['mean'].flatten().tolist() == [1, 2, 3]
+
+
+KD = dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits'))
+
+
+def timm(name: str, **options) -> dict:
+    """A classifier of timm's."""
+    return dict(type='mmpretrain.TimmClassifier', model_name=name, num_classes=10, **options)
+
+
+@pytest.mark.parametrize(('config', 'channels'), [
+    (resnet(), 3), (resnet(in_channels=1), 3),  # its mean has three entries
+    (timm('resnet10t', in_chans=1), 1), (timm('resnet10t', in_chans=5), 5), (timm('tresnet_m'), 3),
+    (dict(type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.LeNet5', num_classes=10),
+          head=dict(type='mmpretrain.ClsHead')), 1)])
+def test_channels(config, channels):
+    assert image_channels(MODELS.build(config)) == channels
+
+
+@pytest.mark.parametrize(('name', 'options', 'size'), [
+    ('vit_tiny_patch16_224', {}, (224, 224)), ('vit_tiny_patch16_224', dict(img_size=64), (64, 64)),
+    ('vit_tiny_patch16_224', dict(img_size=(32, 64)), (32, 64)),
+    ('vit_tiny_patch16_224', dict(img_size=64, dynamic_img_size=True), None),
+    ('swin_tiny_patch4_window7_224', dict(img_size=64, window_size=2), (64, 64)),
+    ('mixer_s32_224', dict(img_size=96), (96, 96)), ('resnet10t', {}, None)])
+def test_sizes_of_timm_models(name, options, size):
+    model = MODELS.build(timm(name, **options))
+    assert fixed_input_size(model, timm(name, **options)) == size
+
+
+def test_a_teacher_that_was_built_for_another_size_gets_it(build):
+    distiller = build(student=resnet(), teacher=dict(timm='vit_tiny_patch16_224', img_size=48, num_classes=10),
+                      terms=KD)
+    seen = []
+    distiller.teachers['teacher'].model.register_forward_pre_hook(lambda _, x: seen.append(tuple(x[0].shape[2:])))
+    distiller.teachers['teacher'](torch.rand(2, 3, 32, 32))
+    assert seen == [(48, 48)]
+
+
+@pytest.mark.parametrize('channels', [1, 2, 5])
+def test_models_of_other_channels(build, channels):
+    preprocessor = dict(type='mmpretrain.ClsDataPreprocessor', mean=[127.5] * channels, std=[60.] * channels,
+                        to_rgb=False)
+    distiller = build(student=dict(timm='resnet10t', in_chans=channels, num_classes=10),
+                      teacher=dict(timm='resnet10t', in_chans=channels, num_classes=10),
+                      data_preprocessor=preprocessor, terms=KD)
+    assert distiller.teachers['teacher'](torch.rand(2, channels, 32, 32))['logits'].shape == (2, 10)
+
+
+def test_a_teacher_of_other_channels_is_an_error_of_one_line(build):
+    with pytest.raises(UserError, match='the teacher cannot forward images of 32×32 with 3 channels'):
+        build(student=resnet(), teacher=dict(timm='resnet10t', in_chans=1, num_classes=10), terms=KD)
+    with pytest.raises(UserError, match='the student cannot forward images of 32×32 with 3 channels'):
+        build(student=dict(timm='vit_tiny_patch16_224', img_size=64, num_classes=10), teacher=resnet(), terms=KD)
+
+
+def raw(to_rgb: bool) -> dict:
+    """A small ConvNeXt whose preprocessor does not normalise."""
+    return dict(classifier(8), data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', to_rgb=to_rgb))
+
+
+@pytest.mark.parametrize('to_rgb', [True, False])
+def test_a_student_that_does_not_normalise_hands_its_teacher_normalised_images(build, batch, to_rgb):
+    distiller = build(student=raw(to_rgb), terms=KD)
+    teacher = distiller.teachers['teacher'].model
+    own = teacher(**teacher.data_preprocessor(batch, False), mode='tensor')
+    data = distiller.data_preprocessor(batch, True)
+    assert data['inputs'].max() > 200  # raw pixels
+    torch.testing.assert_close(distiller.teachers['teacher'](data['inputs'])['logits'], own, rtol=1e-4, atol=1e-5)
+
+
+def test_a_teacher_that_does_not_normalise_gets_pixels(build, batch):
+    distiller = build(teacher=raw(False), terms=KD)
+    data = distiller.data_preprocessor(batch, True)
+    pixels = torch.stack(batch['inputs']).float()
+    torch.testing.assert_close(distiller.teachers['teacher'].adapt(data['inputs']), pixels, rtol=1e-4, atol=1e-3)
+
+
+def test_a_teacher_that_says_nothing_gets_what_the_student_gets(build):
+    teacher = {key: value for key, value in classifier(8).items() if key != 'data_preprocessor'}
+    assert teacher_normalisation(MODELS.build(dict(teacher)), teacher) is None
+    images = torch.rand(2, 3, 32, 32)
+    assert build(teacher=teacher, terms=KD).teachers['teacher'].adapt(images) is images
+
+
+def unlabelled(batch: dict, kind: str) -> dict:
+    """A batch of the data loader without its labels."""
+    samples = dict(none=None, empty=[DataSample() for _ in batch['inputs']])[kind]
+    return dict(inputs=batch['inputs'], data_samples=samples)
+
+
+def terms(loss: str) -> dict:
+    """A term on the logits, and one that leaves the head alone."""
+    return dict(logit=dict(loss=dict(type=loss), student='logits', teacher='logits'),
+                at=dict(loss=dict(type='mmkd.ATLoss'), student='stage2', teacher='stage2'))
+
+
+@pytest.mark.parametrize('kind', ['none', 'empty'])
+def test_terms_train_alone(build, batch, kind):
+    distiller = build(task_weight=0., terms=terms('mmkd.KDLoss'))
+    distiller.gradients.request()
+    log = distiller.train_step(unlabelled(batch, kind), optimizer_of(distiller))
+    assert set(log) == {'loss', 'task_loss', 'loss_logit', 'loss_at'} and log['task_loss'] == 0
+    torch.testing.assert_close(log['loss'], log['loss_logit'] + log['loss_at'])
+    assert distiller.gradients.norms['task'] == 0 < distiller.gradients.norms['logit']
+
+
+def test_every_parameter_gets_a_gradient(build, batch):
+    distiller = build(task_weight=0., terms=dict(at=terms('mmkd.KDLoss')['at']))
+    data = distiller.data_preprocessor(unlabelled(batch, 'none'), True)
+    distiller.parse_losses(distiller(**data, mode='loss'))[0].backward()
+    assert [name for name, p in distiller.named_parameters() if p.grad is None] == []
+    assert distiller.student.head.fc.weight.grad.abs().sum() == 0
+
+
+def test_the_same_terms_as_with_labels(build, batch):
+    distiller = build(task_weight=0., terms=terms('mmkd.KDLoss')).eval()
+    with_labels, without = (distiller(**distiller.data_preprocessor(data, True), mode='loss')
+                            for data in (batch, unlabelled(batch, 'none')))
+    assert all(torch.equal(with_labels[name], without[name]) for name in ('loss_logit', 'loss_at'))
+
+
+@pytest.mark.parametrize(('task_weight', 'loss', 'message'), [
+    (1., 'mmkd.KDLoss', r'own loss \(task_weight=1\) expects labelled images'),
+    (0., 'mmkd.NKDLoss', 'NKDLoss expects class labels, got none')])
+@pytest.mark.parametrize('kind', ['none', 'empty'])
+def test_what_needs_labels_says_so(build, batch, kind, task_weight, loss, message):
+    distiller = build(task_weight=task_weight, terms=terms(loss))
+    with pytest.raises(UserError, match=message):
+        distiller.train_step(unlabelled(batch, kind), optimizer_of(distiller))
+
+
+@pytest.mark.parametrize('samples', [True, False])
+def test_detectors(build, samples):
+    pytest.importorskip('mmdet')
+    from mmkd.distillers.models import fake_samples
+    detector = dict(config='quickstart/mask-rcnn_convnest-mini_digits.py')
+    at = dict(loss=dict(type='mmkd.ATLoss'), student='stage2', teacher='stage2')
+    distiller = build(student=detector, teacher=detector, input_size=64, task_weight=0., terms=dict(at=at)).train()
+    data = fake_samples(distiller.student, 2, (64, 64)) if samples else None
+    losses = distiller(torch.rand(2, 3, 64, 64), data, mode='loss')
+    distiller.parse_losses(losses)[0].backward()
+    assert losses['loss_at'] > 0 and all(p.grad is not None for p in distiller.parameters() if p.requires_grad)

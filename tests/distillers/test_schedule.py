@@ -71,7 +71,7 @@ def test_a_stopped_term_is_not_computed_nor_its_teacher_run(build, batch, recipe
     recipe['terms']['nkd']['weight'] = dict(stop=2)
     distiller = build(terms=dict(nkd=recipe['terms']['nkd']))
     runs = []
-    distiller.teachers[''].model.backbone.register_forward_hook(lambda *_: runs.append(1))
+    distiller.teachers['teacher'].model.backbone.register_forward_hook(lambda *_: runs.append(1))
     logs = []
     for epoch in (1, 2):
         hub.update_info('epoch', epoch)

@@ -28,7 +28,7 @@ def test_builds_a_recipe_whose_files_are_missing(recipe):
     assert specs['teacher'].checkpoint == 'none.pth'
     distiller = MODELS.build(cfg)
     distiller.init_weights()
-    assert distiller.teachers[''].adapter.size == (64, 64) and distiller.teachers[''].dtype is not None
+    assert distiller.teachers['teacher'].adapter.size == (64, 64) and distiller.teachers['teacher'].dtype is not None
 
 
 def test_several_teachers_and_an_average(recipe):

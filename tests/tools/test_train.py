@@ -32,7 +32,7 @@ class TeacherWatch(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         assert runner.model.training and runner.model.student.training
         self.iterations += 1
-        self.training += [type(m).__name__ for m in runner.model.teachers[''].model.modules() if m.training]
+        self.training += [type(m).__name__ for m in runner.model.teachers['teacher'].model.modules() if m.training]
 
 
 def test_the_teacher_stays_as_it_is(workplace, tmp_path, monkeypatch):
@@ -41,7 +41,7 @@ def test_the_teacher_stays_as_it_is(workplace, tmp_path, monkeypatch):
                                        'train_dataloader.batch_size': 25, 'work_dir': str(tmp_path),
                                        'model.teacher.options': {'model.backbone.drop_path_rate': 0.5}})
     runner, watch = Runner.from_cfg(config), TeacherWatch()
-    teacher = runner.model.teachers[''].model
+    teacher = runner.model.teachers['teacher'].model
     assert {_BatchNorm, DropPath} <= {kind for m in teacher.modules() for kind in type(m).__mro__}
     before = copy.deepcopy(teacher.state_dict())
     assert any('running_mean' in name for name in before)

@@ -56,7 +56,7 @@ class FaultyTeacherHook(Hook):
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter + 1 == 13:
-            next(runner.model.teachers[''].model.parameters()).fill_(float('nan'))
+            next(runner.model.teachers['teacher'].model.parameters()).fill_(float('nan'))
 
 
 @TRANSFORMS.register_module()

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from mmkd.benchmarks.timing import peak_bytes, seconds
 from mmkd.connectors import CrossAttentionConnector
-from mmkd.distillers.last_stage import last_stage
+from mmkd.distillers.parts import last_stage
 from mmkd.losses import ScaleKDLoss
 from mmkd.utils.cli import ToolParser, one_line_errors
 

@@ -88,7 +88,7 @@ def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, devi
 
     def teacher_forward() -> None:
         with torch.inference_mode():
-            distiller.teachers[''].model(inputs, mode='tensor')
+            distiller.teachers['teacher'].model(inputs, mode='tensor')
 
     distillation = training_step(distiller, config, batch)
     student = training_step(distiller.student, config, batch)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from mmkd.analysis import Complexity, count_complexity, paper_shape, published_complexity
-from mmkd.distillers.image_form import as_size, image_channels
+from mmkd.distillers.inputs import as_size, image_channels
 from mmkd.distillers.models import student_config
 from mmkd.recipes.weightless import strip_weights
 from mmkd.sparsity import erk, snip, uniform

@@ -9,7 +9,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
 from mmkd.distillers import Distiller
-from mmkd.distillers.image_form import as_size
+from mmkd.distillers.inputs import as_size
 from mmkd.recipes.tapped_shapes import HEADER, matching_modules, tap_shapes, term_rows
 from mmkd.recipes.weightless import is_recipe, teacher_role, without_weights
 from mmkd.registry import MODELS

@@ -102,12 +102,12 @@ def _step(model: nn.Module, data: dict, device: str) -> Callable[[], None]:
 
 def _teacher(distiller: Distiller, inputs: torch.Tensor, device: str) -> None:
     with torch.autocast(device, torch.bfloat16, enabled=device.startswith('cuda')):
-        distiller.teachers[''](inputs)
+        distiller.teachers['teacher'](inputs)
 
 
 def _timm_step(distiller: Distiller, inputs: torch.Tensor, samples: list, device: str) -> Callable[[], None]:
     from timm.task import LogitDistillationTask
-    teacher = distiller.teachers[''].model
+    teacher = distiller.teachers['teacher'].model
     task = LogitDistillationTask(
         student_model=Logits(distiller.student), teacher_model=Logits(teacher), criterion=nn.CrossEntropyLoss(),
         task_loss_weight=1., distill_loss_weight=1., temperature=4., device=torch.device(device), verbose=False)

@@ -12,7 +12,7 @@ from mmkd.datasets.verification.broken_images import name_broken_images
 from mmkd.datasets.verification.class_names import Classes, classes_of_checkpoint, classes_of_dataset
 from mmkd.datasets.verification.survey import Survey, leaves
 from mmkd.distillers import Distiller
-from mmkd.distillers.teacher_classes import teachers_classes
+from mmkd.distillers.teacher import teachers_classes
 from mmkd.engine.models import class_count, model_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError

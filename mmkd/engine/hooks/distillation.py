@@ -7,12 +7,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmkd.distillers import Teacher
-from mmkd.distillers.checks import check_sample_indices, check_schedules
 from mmkd.distillers.schedule import Progress
+from mmkd.distillers.teacher import SINGLE
 from mmkd.engine.models import class_count, distiller_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
+from ..recipe_fit import check_sample_indices, check_schedules
 from ..teacher_validation import (
     Agreement,
     has_fixed_order,
@@ -44,7 +45,7 @@ class DistillationHook(Hook):
 
     Raises:
         UserError: The interval is negative, the model is no distiller, or the recipe does not fit the run; see
-            :mod:`mmkd.distillers.checks`.
+            :mod:`mmkd.engine.recipe_fit`.
     """
 
     priority = 'NORMAL'  # after RuntimeInfoHook, before LoggerHook
@@ -111,7 +112,7 @@ class DistillationHook(Hook):
         """Logs the comparison."""
         for name, agreement in self._agreements.items():
             runner.message_hub.update_scalars(
-                {f'val/{key}/{name}' if name else f'val/{key}': value for key, value in agreement.result().items()})
+                {f'val/{key}{_suffix(name)}': value for key, value in agreement.result().items()})
 
     def _validate_teachers(self, runner: Runner) -> None:
         averages = [average.module for average in self._distiller.averages.values()]
@@ -120,7 +121,7 @@ class DistillationHook(Hook):
                 continue
             obstacle = self._obstacle(runner, teacher)
             if obstacle:
-                runner.logger.info(f'Teacher {name}'.rstrip() + f' is not evaluated: {obstacle}.')
+                runner.logger.info(f'{_title(name)} is not evaluated: {obstacle}.')
             else:
                 self._validate_teacher(runner, name, teacher)
 
@@ -133,7 +134,7 @@ class DistillationHook(Hook):
         return ''
 
     def _validate_teacher(self, runner: Runner, name: str, teacher: Teacher) -> None:
-        title = f'Teacher {name} on the validation set'.replace('  ', ' ')
+        title = f'{_title(name)} on the validation set'
         keep = self.agreement and has_fixed_order(runner.val_loop.dataloader)
         if self.agreement and not keep:
             runner.logger.info(f'{title}: predictions are not compared, since the order of the images may change.')
@@ -144,7 +145,16 @@ class DistillationHook(Hook):
         if kept is not None:
             self._agreements[name] = Agreement(kept, len(loader.dataset))
         if metrics:
-            figures = {f'teacher/{name}/{key}' if name else f'teacher/{key}': value for key, value in metrics.items()}
+            figures = {f'teacher{_suffix(name)}/{key}': value for key, value in metrics.items()}
             runner.logger.info(f'{title}: ' + ', '.join(f'{key} {value:.4f}' for key, value in metrics.items()))
             runner.message_hub.update_scalars(figures, resumed=False)
             runner.visualizer.add_scalars(figures, step=0, file_path=f'{runner.timestamp}.json')
+
+
+def _title(name: str) -> str:
+    return 'Teacher' if name == SINGLE else f'Teacher {name}'
+
+
+def _suffix(name: str) -> str:
+    """What tells the keys of several teachers apart in the log."""
+    return '' if name == SINGLE else f'/{name}'

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import check_arguments, number, one_of
 
-from ..stages import Maps, pair_maps
+from ..checks import Tensors, pair_tensors
 
 DISTANCES = ('mse', 'l2')
 
@@ -46,13 +46,13 @@ class ATLoss(nn.Module):
         self.power = power
         self.distance = distance
 
-    def forward(self, student: Maps, teacher: Maps, target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The numbers of maps or the batch sizes differ, or a tensor is no map.
         """
-        return sum(self._one_stage(s, t) for s, t in pair_maps(self, student, teacher))
+        return sum(self._one_stage(s, t) for s, t in pair_tensors(self, student, teacher))
 
     def _one_stage(self, student: Tensor, teacher: Tensor) -> Tensor:
         size = tuple(min(s, t) for s, t in zip(student.shape[2:], teacher.shape[2:]))

@@ -3,11 +3,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmkd.layers import SingleValueBatchNorm2d
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import COUNT, NON_NEGATIVE, NONE, SIZE, TEMPERATURE, check_arguments, either
 
-from ..checks import at_least_fp32, check_classes, shape_of
+from ..checks import Form, at_least_fp32, check_classes, pair_tensors
+
+MAPS_OR_LOGITS = Form('maps', 'maps (N, C, H, W) or logits (N, C)', (2, 4),
+                      'Tap stages of equal size, one term a stage, or set the input_size of the teacher.')
 
 
 @MODELS.register_module()
@@ -91,9 +95,10 @@ class DiffKDLoss(nn.Module):
         Raises:
             UserError: The tensors are neither maps of one size nor logits, or logits meet an auto-encoder.
         """
-        is_logits = self._check(student, teacher)
-        student, teacher = at_least_fp32(student), at_least_fp32(teacher.detach())
+        (student, teacher), = pair_tensors(self, student, teacher, MAPS_OR_LOGITS, equal='NHW', several=False)
+        is_logits = student.dim() == 2
         if is_logits:
+            self._check_logits(teacher)
             student, teacher = student[..., None, None], teacher[..., None, None]  # (N, C, 1, 1)
         code, reconstruction_part = self._encode(teacher)
         refined = at_least_fp32(self.output(self._denoise(at_least_fp32(self.projector(student)))))
@@ -101,20 +106,11 @@ class DiffKDLoss(nn.Module):
         return (distance + self.diffusion_weight * self._noise_prediction(code)
                 + self.autoencoder_weight * reconstruction_part)
 
-    def _check(self, student: Tensor, teacher: Tensor) -> bool:
-        same = (isinstance(student, Tensor) and isinstance(teacher, Tensor) and student.dim() in (2, 4)
-                and student.shape[:1] + student.shape[2:] == teacher.shape[:1] + teacher.shape[2:])
-        if not same:
-            raise UserError(
-                'DiffKDLoss expects student and teacher maps (N, C, H, W) of equal N, H and W, or logits (N, C), got '
-                f'{shape_of(student)} from the student and {shape_of(teacher)} from the teacher. Tap stages of equal '
-                'size, one term a stage, or set the input_size of the teacher.')
-        if student.dim() == 2 and self.encoder is not None:
+    def _check_logits(self, teacher: Tensor) -> None:
+        if self.encoder is not None:
             raise UserError('DiffKDLoss expects no autoencoder_channels for logits, since a code of logits has no KL '
                             'divergence. Leave autoencoder_channels out.')
-        if student.dim() == 2:
-            check_classes(self, teacher)
-        return student.dim() == 2
+        check_classes(self, teacher)
 
     def _encode(self, teacher: Tensor) -> tuple[Tensor, Tensor | float]:
         """What the student is compared with, and the auto-encoder's own loss."""
@@ -199,14 +195,6 @@ class _Bottleneck(nn.Module):
         return sample + self.block(sample)
 
 
-class _BatchNorm(nn.BatchNorm2d):
-    """A batch norm that takes a single value a channel, which has no variance, by its running statistics."""
-
-    def forward(self, sample: Tensor) -> Tensor:
-        if self.training and sample.numel() == sample.shape[1]:
-            return F.batch_norm(sample, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(sample)
-
-
 def _conv_norm(inputs: int, outputs: int, kernel_size: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2), _BatchNorm(outputs))
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2),
+                         SingleValueBatchNorm2d(outputs, statistics='running'))

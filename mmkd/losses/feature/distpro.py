@@ -2,15 +2,15 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmkd.layers import SingleValueBatchNorm2d
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import COUNTS, check_arguments, each, one_of
+from mmkd.utils.sizes import resized
 
-from ..checks import at_least_fp32, shape_of
-from ..stages import Maps, as_map
+from ..checks import MAPS_OR_VECTORS, Tensors, at_least_fp32, shape_of, tensors_of
 from .reviewkd import ReviewKDLoss
 
 CONNECTIONS = ('all', 'review')
@@ -94,7 +94,7 @@ class DistProLoss(nn.Module):
             return self.alpha.softmax(0)
         return torch.cat([self.alpha, self.alpha.new_ones(1)]).softmax(0)[:-1]
 
-    def forward(self, student: Maps, teacher: Maps, target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
@@ -108,14 +108,12 @@ class DistProLoss(nn.Module):
             distances.append(self._distance(projected, teachers[j]))
         return (self.weights() * torch.stack(distances)).sum()
 
-    @staticmethod
-    def _checked(role: str, value: Maps, widths: list[int]) -> list[Tensor]:
-        tensors = [value] if isinstance(value, Tensor) else list(value)
-        maps = [as_map(tensor.detach() if role == 'teacher' else tensor) for tensor in tensors]
-        if [m.shape[1] if m.dim() == 4 else None for m in maps] != widths:
+    def _checked(self, role: str, value: Tensors, widths: list[int]) -> list[Tensor]:
+        maps = tensors_of(self, role, value, MAPS_OR_VECTORS)
+        if [m.shape[1] for m in maps] != widths:
             raise UserError(f'DistProLoss expects {role} maps (N, C, H, W) or features (N, C) of {widths} channels, '
-                            f'got {shape_of(tensors)}. Tap stages, and leave {role}_channels out in a recipe.')
-        return [at_least_fp32(m) for m in maps]
+                            f'got {shape_of(value)}. Tap stages, and leave {role}_channels out in a recipe.')
+        return maps
 
 
 class _Transform(nn.Module):
@@ -136,7 +134,7 @@ class _Transform(nn.Module):
         self.before, self.after = nn.Sequential(*before), nn.Sequential(*after)
 
     def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
-        return self.after(F.interpolate(self.before(x), tuple(size), mode='nearest'))
+        return self.after(resized(self.before(x), size, 'nearest'))
 
 
 class _Attention(nn.Module):
@@ -150,19 +148,10 @@ class _Attention(nn.Module):
         return x * self.conv(x)
 
 
-class _BatchNorm(nn.BatchNorm2d):
-    """Takes a single value a channel for its own mean, and leaves the running statistics alone."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training and x.numel() == x.shape[1]:
-            return (x - x) * self.weight[:, None, None] + self.bias[:, None, None]
-        return super().forward(x)
-
-
 def _conv_norm(in_channels: int, out_channels: int, kernel_size: int) -> list[nn.Module]:
     conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode='fan_out', nonlinearity='relu')
-    return [conv, _BatchNorm(out_channels)]
+    return [conv, SingleValueBatchNorm2d(out_channels, statistics='own')]
 
 
 def _as_list(widths: int | Sequence[int]) -> list[int]:

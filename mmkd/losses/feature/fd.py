@@ -3,12 +3,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
 from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments, one_of
+from mmkd.utils.sizes import resized
 
-from ..checks import at_least_fp32, shape_of
+from ..checks import Tensors, pair_tensors
 
 WHITENINGS = ('channel', 'all', 'none')
+ADVICE = "Add connector=dict(type='mmkd.ConvConnector') to the term, and tap maps on both sides."
 
 
 @MODELS.register_module()
@@ -47,32 +48,17 @@ class FDLoss(nn.Module):
         self.whitening = whitening
         self.eps = eps
 
-    def forward(self,
-                student: Tensor | list[Tensor],
-                teacher: Tensor | list[Tensor],
-                target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The numbers of maps, the batch sizes or the channels differ.
         """
-        students = [student] if isinstance(student, Tensor) else list(student)
-        teachers = [teacher] if isinstance(teacher, Tensor) else list(teacher)
-        if len(students) != len(teachers):
-            raise UserError(f'FDLoss expects as many student maps as teacher maps, got {len(students)} '
-                            f'and {len(teachers)}. Name as many student taps as teacher taps.')
-        return sum(self._one_stage(s, t) for s, t in zip(students, teachers, strict=True))
+        pairs = pair_tensors(self, student, teacher, equal='NC', advice=ADVICE)
+        return sum(self._one_stage(s, t) for s, t in pairs)
 
     def _one_stage(self, student: Tensor, teacher: Tensor) -> Tensor:
-        if student.dim() != 4 or teacher.dim() != 4 or student.shape[:2] != teacher.shape[:2]:
-            raise UserError(
-                'FDLoss expects maps (N, C, H, W) of equal N and C, got '
-                f'{shape_of(student)} from the student and {shape_of(teacher)} from the teacher. Add '
-                "connector=dict(type='mmkd.ConvConnector') to the term, and tap maps on both sides.")
-        student, teacher = at_least_fp32(student), at_least_fp32(teacher.detach())
-        if student.shape[2:] != teacher.shape[2:]:
-            student = F.interpolate(student, size=teacher.shape[2:], mode='bilinear', align_corners=False)
-        return F.smooth_l1_loss(student, self._whiten(teacher), beta=self.beta)
+        return F.smooth_l1_loss(resized(student, teacher.shape[2:]), self._whiten(teacher), beta=self.beta)
 
     def _whiten(self, teacher: Tensor) -> Tensor:
         if self.whitening == 'none':

@@ -6,9 +6,11 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import COUNTS, check_arguments, number, one_of
 
-from ..checks import at_least_fp32, shape_of
+from ..checks import Tensors, at_least_fp32, pair_tensors
 
 MASKS = ('channel', 'spatial')
+ADVICE = ("Add connector=dict(type='mmkd.ConvConnector') to the term where the widths differ; where the sizes do, tap "
+          'other stages or set the input_size of the teacher.')
 
 
 @MODELS.register_module()
@@ -50,35 +52,23 @@ class MGDLoss(nn.Module):
         widths = [teacher_channels] if isinstance(teacher_channels, int) else teacher_channels
         self.generators = nn.ModuleList(_generator(width) for width in widths)
 
-    def forward(self,
-                student: Tensor | list[Tensor],
-                teacher: Tensor | list[Tensor],
-                target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The numbers of maps or the shapes of two maps differ.
         """
-        students = [student] if isinstance(student, Tensor) else list(student)
-        teachers = [teacher] if isinstance(teacher, Tensor) else list(teacher)
-        if not len(students) == len(teachers) == len(self.generators):
-            raise UserError('MGDLoss expects as many student and teacher maps as teacher_channels, got '
-                            f'{len(students)}, {len(teachers)} and {len(self.generators)}. Name as many student taps '
-                            'as teacher taps.')
-        stages = zip(self.generators, students, teachers, strict=True)
-        return sum(self._one_stage(*stage) for stage in stages)
+        pairs = pair_tensors(self, student, teacher, equal='NCHW', advice=ADVICE)
+        if len(pairs) != len(self.generators):
+            raise UserError(f'MGDLoss expects as many maps as teacher_channels, which are {len(self.generators)}, got '
+                            f'{len(pairs)}. Name as many taps, or leave teacher_channels out in a recipe.')
+        return sum(self._one_stage(generator, *pair) for generator, pair in zip(self.generators, pairs, strict=True))
 
     def _one_stage(self, generator: nn.Module, student: Tensor, teacher: Tensor) -> Tensor:
-        if student.dim() != 4 or student.shape != teacher.shape:
-            raise UserError(
-                f'MGDLoss expects maps (N, C, H, W) of one shape, got {shape_of(student)} from the student and '
-                f"{shape_of(teacher)} from the teacher. Add connector=dict(type='mmkd.ConvConnector') to the term "
-                'where the widths differ; where the sizes do, tap other stages or set the input_size of the teacher.')
-        student, teacher = at_least_fp32(student), at_least_fp32(teacher.detach())
-        generated = at_least_fp32(generator(student * self._kept(student)))
+        generated = at_least_fp32(generator(student * self._mask(student)))
         return (generated - teacher).square().sum() / len(student)
 
-    def _kept(self, student: Tensor) -> Tensor:
+    def _mask(self, student: Tensor) -> Tensor:
         """Draws which channels (N, C, 1, 1) or positions (N, 1, H, W) stay."""
         samples, channels, height, width = student.shape
         shape = (samples, channels, 1, 1) if self.mask == 'channel' else (samples, 1, height, width)

@@ -11,8 +11,9 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import COUNT, COUNTS, check_arguments
 
-from ..stages import Maps, pair_maps
+from ..checks import Tensors, pair_tensors
 
+ADVICE = 'Tap maps on both sides, and add a connector to the term that gives the teacher width.'
 Norm = tuple[Tensor, Tensor] | None
 
 
@@ -51,6 +52,7 @@ class OFDLoss(nn.Module):
     """
 
     needs_target = False
+    teacher_parts = ('norms', )
 
     def __init__(self, teacher_channels: int | Sequence[int], margin_batches: int = 100) -> None:
         super().__init__()
@@ -92,7 +94,7 @@ class OFDLoss(nn.Module):
                                 f'{number}. Tap the input of the ReLU that ends the stage, as '
                                 '"backbone.layer4.2.relu@input" does.')
 
-    def forward(self, student: Maps, teacher: Maps, target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
@@ -102,7 +104,7 @@ class OFDLoss(nn.Module):
         if not self._is_bound:
             raise UserError('OFDLoss expects to know the batch norms before the teacher taps. Call '
                             'bind(teacher_norms=[…]) first, with (weight, bias) or None for each tap.')
-        pairs = pair_maps(self, student, teacher, same_channels=True)
+        pairs = pair_tensors(self, student, teacher, equal='NC', advice=ADVICE)
         widths, expected = [t.shape[1] for _, t in pairs], [margin.value.numel() for margin in self.margins]
         if widths != expected:
             raise UserError(f'OFDLoss expects teacher maps of {expected} channels, got {widths}. '

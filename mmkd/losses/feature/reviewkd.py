@@ -5,10 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
 from mmkd.utils.building.arguments import COUNT, check_arguments, each
 
-from ..stages import Maps, pair_maps
+from ..checks import MAPS_OR_VECTORS, Tensors, pair_tensors
+
+ADVICE = "Add connector=dict(type='mmkd.AttentionFusionConnector') to the term, or mmkd.ResizeConnector."
 
 
 @MODELS.register_module()
@@ -43,21 +44,16 @@ class ReviewKDLoss(nn.Module):
         check_arguments(self, pool_sizes=(pool_sizes, each(COUNT, empty=True)))
         self.pool_sizes = tuple(pool_sizes)
 
-    def forward(self, student: Maps, teacher: Maps, target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The numbers of maps or the shapes of a pair differ.
         """
-        pairs = pair_maps(self, student, teacher, same_channels=True, vectors=True)
+        pairs = pair_tensors(self, student, teacher, MAPS_OR_VECTORS, equal='NCHW', advice=ADVICE)
         return sum(self._one_stage(s, t) for s, t in pairs)
 
     def _one_stage(self, student: Tensor, teacher: Tensor) -> Tensor:
-        if student.shape != teacher.shape:
-            raise UserError(
-                f'ReviewKDLoss expects maps of equal size, got {tuple(student.shape)} from the student and '
-                f"{tuple(teacher.shape)} from the teacher. Add connector=dict(type='mmkd.AttentionFusionConnector') "
-                'to the term, or mmkd.ResizeConnector.')
         weight = 1.0
         weighted, weights = F.mse_loss(student, teacher), weight
         for size in self.pool_sizes:

@@ -13,11 +13,11 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import COUNTS, FLAG, POSITIVE, SHARE, SIZE, check_arguments, each, either, one_of
 from mmkd.utils.precision import autocast_is_on, full_precision
+from mmkd.utils.sizes import resized
 
-from ..checks import at_least_fp32, shape_of
+from ..checks import Tensors, at_least_fp32, pair_tensors, shape_of
 
 PROJECTORS, FIRST_VIEWS = ('cross_attention', 'linear', 'conv'), ('all', 'direct')
-Maps = Tensor | list[Tensor]
 
 
 @MODELS.register_module()
@@ -67,6 +67,7 @@ class ScaleKDLoss(nn.Module):
 
     needs_target = False
     mixed_precision = True
+    teacher_parts: tuple[str, ...] = ('last_stage', )
 
     def __init__(self,
                  student_channels: int | Sequence[int],
@@ -107,7 +108,7 @@ class ScaleKDLoss(nn.Module):
                 if projector == 'cross_attention' else _MapProjector(s, t, projector) for _ in range(1 + dfm)))
         self._last_stage: Callable[[Tensor], Tensor] | None = None
         if not tpp:
-            self.bind = _bind_nothing  # so that any teacher will do
+            self.teacher_parts = ()  # so that any teacher will do
 
     def bind(self, teacher_last_stage: Callable[[Tensor], Tensor]) -> None:
         """Takes the teacher's last stage.
@@ -117,14 +118,16 @@ class ScaleKDLoss(nn.Module):
         """
         self._last_stage = teacher_last_stage
 
-    def forward(self, student: Maps, teacher: Maps, target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The number of maps or their batch sizes differ, or the teacher's last stage is missing.
         """
-        students, teachers = self._checked('student', student), self._checked('teacher', teacher)
-        goals = self._views([teachers[-1].detach()] * len(self.projectors[-1]))
+        for role, value in (('student', student), ('teacher', teacher)):
+            self._check_count(role, 1 if isinstance(value, Tensor) else len(value))
+        students, teachers = zip(*pair_tensors(self, student, teacher, cast=False), strict=True)
+        goals = self._views([teachers[-1]] * len(self.projectors[-1]))
         loss, queries = 0., [None] * len(goals)
         if self.taps == 2:
             proxies = self._through_teacher(students[0], teachers[0].shape[2:])
@@ -165,13 +168,6 @@ class ScaleKDLoss(nn.Module):
         return sum(weight * (view - goal).square().sum() / len(goal)
                    for weight, view, goal in zip((self.beta, 1 - self.beta), views, goals, strict=False))
 
-    def _checked(self, role: str, maps: Maps) -> list[Tensor]:
-        maps = [maps] if isinstance(maps, Tensor) else list(maps)
-        self._check_count(role, len(maps))
-        if any(item.dim() != 4 for item in maps):
-            raise UserError(f'ScaleKDLoss expects maps (N, C, H, W) of the {role}, got {shape_of(maps)}. Tap stages.')
-        return maps
-
     def _check_count(self, role: str, count: int) -> None:
         if count != self.taps:
             raise UserError(f'ScaleKDLoss expects {self.taps} tap{"s" * (self.taps > 1)} of the {role} with '
@@ -191,15 +187,9 @@ class _MapProjector(nn.Module):
     def forward(self, student: Tensor, queries: None, size: Sequence[int]) -> Tensor:
         if not autocast_is_on(student.device.type):
             student = student.to(next(self.parameters()).dtype)
-        if student.shape[2:] != tuple(size):
-            student = F.interpolate(student, size=tuple(size), mode='bilinear', align_corners=False)
-        return self.layers(student)
+        return self.layers(resized(student, size))
 
 
 def _as_list(value: object, nested: bool = False) -> list:
     single = isinstance(value[0], int) if nested else isinstance(value, int)
     return [value] if single else list(value)
-
-
-def _bind_nothing() -> None:
-    pass

@@ -8,7 +8,10 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
-from ..checks import at_least_fp32, shape_of
+from ..checks import LOGITS, at_least_fp32, pair_tensors, shape_of, tensors_of
+
+ADVICE = ("Tap the student's last stage as a string and add connector=dict(type='mmkd.ConvConnector', norm=True, "
+          'act=True) to the term.')
 
 
 @MODELS.register_module()
@@ -37,6 +40,7 @@ class SRRLLoss(nn.Module):
     """
 
     needs_target = False
+    teacher_parts = ('classifier', )
 
     def __init__(self, alpha: float = 1.0, beta: float = 1.0) -> None:
         super().__init__()
@@ -62,23 +66,12 @@ class SRRLLoss(nn.Module):
         if self._teacher_classifier is None:
             raise UserError("SRRLLoss expects the teacher's classifier, got none. Use it in a term of a "
                             'mmkd.Distiller, or call bind(teacher_classifier=…) first.')
-        teacher_map, teacher_logits = self._checked(student, teacher)
-        student, teacher_map = at_least_fp32(student), at_least_fp32(teacher_map.detach())
-        feature_part = F.mse_loss(student.mean(dim=(2, 3)), teacher_map.mean(dim=(2, 3)))
-        logits = at_least_fp32(self._teacher_classifier(student))
-        logit_part = F.mse_loss(logits, at_least_fp32(teacher_logits.detach()))
-        return self.alpha * feature_part + self.beta * logit_part
-
-    @staticmethod
-    def _checked(student: Tensor, teacher: list[Tensor]) -> tuple[Tensor, Tensor]:
         if not isinstance(teacher, list | tuple) or [part.dim() for part in teacher] != [4, 2]:
             raise UserError("SRRLLoss expects the teacher's last map (N, C, H, W) and its logits (N, K), got "
                             f"{shape_of(teacher)}. Tap both: teacher=['stage4', 'logits'] (or the last stage it has).")
-        teacher_map, teacher_logits = teacher
-        if not isinstance(student, Tensor) or student.dim() != 4 or student.shape[:2] != teacher_map.shape[:2]:
-            raise UserError(
-                'SRRLLoss expects student and teacher maps (N, C, H, W) of equal N and C, got '
-                f'{shape_of(student)} from the student and {shape_of(teacher_map)} from the teacher. Tap the '
-                "student's last stage as a string and add connector=dict(type='mmkd.ConvConnector', norm=True, "
-                'act=True) to the term.')
-        return teacher_map, teacher_logits
+        (student, teacher_map), = pair_tensors(self, student, teacher[0], equal='NC', several=False, advice=ADVICE)
+        teacher_logits, = tensors_of(self, 'teacher', teacher[1], LOGITS)
+        feature_part = F.mse_loss(student.mean(dim=(2, 3)), teacher_map.mean(dim=(2, 3)))
+        logits = at_least_fp32(self._teacher_classifier(student))
+        logit_part = F.mse_loss(logits, teacher_logits)
+        return self.alpha * feature_part + self.beta * logit_part

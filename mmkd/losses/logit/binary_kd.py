@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import check_arguments, one_of
 
-from ..checks import rows
+from ..checks import Tensors, pair_logits
 
 REDUCTIONS = ('sum', 'mean')
 ACTIVATIONS = ('softmax', 'sigmoid')
@@ -48,16 +48,13 @@ class BinaryKDLoss(nn.Module):
         self.teacher_activation = teacher_activation
         self._fewest = 2 if teacher_activation == 'softmax' else 1  # classes that mean something
 
-    def forward(self,
-                student: Tensor | list[Tensor],
-                teacher: Tensor | list[Tensor],
-                target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The logits differ in number or in shape.
         """
-        levels = [self._one_level(*pair) for pair in rows(self, student, teacher, self._fewest)]
+        levels = [self._one_level(*pair) for pair in pair_logits(self, student, teacher, fewest=self._fewest)]
         return sum(levels) / len(levels)
 
     def _one_level(self, student: Tensor, teacher: Tensor) -> Tensor:

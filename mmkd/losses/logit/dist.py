@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
-from ..checks import rows
+from ..checks import Tensors, pair_logits
 
 
 @MODELS.register_module()
@@ -43,16 +43,13 @@ class DISTLoss(nn.Module):
         self.temperature = temperature
         self.eps = eps
 
-    def forward(self,
-                student: Tensor | list[Tensor],
-                teacher: Tensor | list[Tensor],
-                target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The logits differ in number or in shape.
         """
-        levels = [self._one_level(*pair) for pair in rows(self, student, teacher)]
+        levels = [self._one_level(*pair) for pair in pair_logits(self, student, teacher)]
         return sum(levels) / len(levels)
 
     def _one_level(self, student: Tensor, teacher: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
-from ..checks import at_least_fp32, check_logits, non_target, target_index
+from ..checks import non_target, pair_logits, target_index
 
 
 @MODELS.register_module()
@@ -47,17 +47,17 @@ class DKDLoss(nn.Module):
         Raises:
             UserError: The logits differ in shape, have fewer than two classes, or there is no target.
         """
-        check_logits(self, student, teacher)
+        (student, teacher), = pair_logits(self, student, teacher, dense=False)
         index = target_index(self, target, student)
         binary_student, others_student = self._decouple(student, index)
-        binary_teacher, others_teacher = self._decouple(teacher.detach(), index)
+        binary_teacher, others_teacher = self._decouple(teacher, index)
         divergence = (self.alpha * _divergence(binary_teacher, binary_student)
                       + self.beta * _divergence(others_teacher, others_student))
         return self.temperature**2 * divergence
 
     def _decouple(self, logits: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of target and rest, (N, 2), and among the rest, (N, C-1)."""
-        logits = at_least_fp32(logits) / self.temperature
+        logits = logits / self.temperature
         others = non_target(logits, index)
         pair = torch.cat([logits.gather(1, index.unsqueeze(1)), others.logsumexp(dim=1, keepdim=True)], dim=1)
         return pair.log_softmax(dim=1), others.log_softmax(dim=1)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
-from ..checks import at_least_fp32, check_logits, target_index
+from ..checks import pair_logits, target_index
 
 
 @MODELS.register_module()
@@ -45,8 +45,7 @@ class NKDLoss(nn.Module):
         Raises:
             UserError: The logits differ in shape, have fewer than two classes, or there is no target.
         """
-        check_logits(self, student, teacher)
-        student, teacher = at_least_fp32(student), at_least_fp32(teacher.detach())
+        (student, teacher), = pair_logits(self, student, teacher, dense=False)
         index = target_index(self, target, student).unsqueeze(1)  # (N, 1)
         log_student_target = torch.log_softmax(student, dim=1).gather(1, index)
         teacher_target = torch.softmax(teacher, dim=1).gather(1, index)

@@ -4,10 +4,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
 from mmkd.utils.building.arguments import TEMPERATURE, check_arguments, number, one_of
 
-from ..checks import at_least_fp32, check_logits, shape_of, target_index
+from ..checks import Tensors, pair_logits, target_index
 
 ENHANCEMENTS = ('all', 'target')
 MOST_GAMMA = 100.  # 2 to this power, the weight of a target that the teacher is sure of, is finite in fp32
@@ -53,23 +52,16 @@ class OFALoss(nn.Module):
         self.temperature = temperature
         self.enhanced = enhanced
 
-    def forward(self,
-                student: Tensor | list[Tensor],
-                teacher: Tensor,
-                target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensor, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: There are no student logits, logits differ in shape, or there is no target.
         """
-        students = [student] if isinstance(student, Tensor) else list(student)
-        if not students:
-            raise UserError(f'OFALoss expects at least one tensor of student logits, got {shape_of(student)}. '
-                            'Name at least one student tap.')
-        for logits in students:
-            check_logits(self, logits, teacher)
-        weights = self._weights(at_least_fp32(teacher.detach()), target_index(self, target, teacher))
-        return sum(self._one_place(logits, weights) for logits in students)
+        pairs = pair_logits(self, student, teacher, dense=False, one_teacher=True)
+        teacher = pairs[0][1]
+        weights = self._weights(teacher, target_index(self, target, teacher))
+        return sum(self._one_place(logits, weights) for logits, _ in pairs)
 
     def _weights(self, teacher: Tensor, index: Tensor) -> Tensor:
         probability = (teacher / self.temperature).softmax(dim=1)
@@ -78,5 +70,5 @@ class OFALoss(nn.Module):
         return raised if self.enhanced == 'all' else torch.where(one_hot > 0, raised, probability)
 
     def _one_place(self, student: Tensor, weights: Tensor) -> Tensor:
-        log_student = (at_least_fp32(student) / self.temperature).log_softmax(dim=1)
+        log_student = (student / self.temperature).log_softmax(dim=1)
         return -(weights * log_student).sum(dim=1).mean()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import COUNT, check_arguments, number, one_of, whole
 
-from ..checks import pooled_features
+from ..checks import pair_features
 
 VARIANTS = ('pairwise', 'kernel')
 MOST_GAMMA = 40.  # the kernel of opposite samples is still more than 0 in fp32
@@ -69,7 +69,7 @@ class CCLoss(nn.Module):
         Raises:
             UserError: The tensors are no features, or the batch sizes differ.
         """
-        student, teacher = pooled_features(self, student, teacher)
+        student, teacher = pair_features(self, student, teacher)
         if self.variant == 'kernel':
             return F.mse_loss(self._kernel(student), self._kernel(teacher))
         distance = (self.embed_student(student) - self.embed_teacher(teacher)).abs()

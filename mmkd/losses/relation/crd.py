@@ -10,7 +10,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import COUNT, TEMPERATURE, check_arguments, number
 
-from ..checks import pooled_features, shape_of
+from ..checks import pair_features, shape_of
 
 
 @MODELS.register_module()
@@ -86,7 +86,7 @@ class CRDLoss(nn.Module):
             UserError: The tensors are no features, the batch sizes differ, or the indices are missing or do not fit.
                 Indices on an accelerator are not compared with num_samples: that would wait for it in every step.
         """
-        student, teacher = pooled_features(self, student, teacher)
+        student, teacher = pair_features(self, student, teacher)
         indices = self._checked(indices, student)
         student = F.normalize(self.embed_student(student), dim=1)
         teacher = F.normalize(self.embed_teacher(teacher), dim=1)

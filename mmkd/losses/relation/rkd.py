@@ -7,7 +7,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
-from ..checks import pooled_features
+from ..checks import pair_features
 
 
 @MODELS.register_module()
@@ -51,7 +51,7 @@ class RKDLoss(nn.Module):
         Raises:
             UserError: The tensors are no features, or the batch sizes differ.
         """
-        student, teacher = pooled_features(self, student, teacher)
+        student, teacher = pair_features(self, student, teacher)
         student_lengths, student_directions = _pairs(student)
         teacher_lengths, teacher_directions = _pairs(teacher)
         loss = student.new_zeros(())

@@ -96,7 +96,7 @@ def test_teacher_accuracy_agreement_and_divergence(make):
     runner = make()
     runner.train()
     runner.model.eval()
-    own, teacher = runner.model.data_preprocessor, runner.model.teachers[''].model
+    own, teacher = runner.model.data_preprocessor, runner.model.teachers['teacher'].model
     student = predictions(runner, runner.model.student)
     teacher = predictions(runner, lambda x: teacher((x * own.std + own.mean - 120) / 60))  # as the teacher is to see it
     accuracy = 100 * (teacher.argmax(1) == labels(runner)).double().mean().item()
@@ -210,7 +210,7 @@ def test_tensorboard_gets_all_of_it(make):
 def test_what_is_switched_off_is_not_computed(make, monkeypatch):
     hook = dict(HOOK, gradient_interval=0, teacher_accuracy=False, agreement=False)
     runner = make(hooks=(hook, ))
-    monkeypatch.setattr(type(runner.model.teachers['']), 'predict', None)
+    monkeypatch.setattr(type(runner.model.teachers['teacher']), 'predict', None)
     monkeypatch.setattr(torch.autograd, 'grad', None)
     runner.train()
     assert entries(runner, 'teacher/accuracy/top1') == entries(runner, 'grad_share/task') == []

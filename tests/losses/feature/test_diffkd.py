@@ -290,7 +290,7 @@ def test_errors():
         feature_loss(inference_steps=6, train_steps=10)
     with pytest.raises(UserError, match=r'got \(3, 6, 4, 2\) from the student and \(3, 16, 4, 3\)'):
         feature_loss()(student[..., :2], teacher)
-    with pytest.raises(UserError, match=r'got \[\(3, 6, 4, 3\)\] from the student'):
+    with pytest.raises(UserError, match=r'student maps .* or logits \(N, C\), got \[\(3, 6, 4, 3\)\]'):
         feature_loss()([student], [teacher])
     with pytest.raises(UserError, match='no autoencoder_channels for logits'):
         logit_loss(autoencoder_channels=2)(*logits())

@@ -64,8 +64,10 @@ def test_stages_are_summed():
     loss = MGDLoss([6, 4], mask_ratio=0).double()
     expected = closed_form(loss, student, teacher, 1.) + closed_form(loss, student2, teacher2, 1., stage=1)
     torch.testing.assert_close(loss([student, student2], [teacher, teacher2]), expected, rtol=1e-9, atol=0)
-    with pytest.raises(UserError, match='got 2, 1 and 2'):
+    with pytest.raises(UserError, match='got 2 and 1. Name as many student taps'):
         loss([student, student2], [teacher])
+    with pytest.raises(UserError, match='teacher_channels, which are 2, got 1'):
+        loss(student, teacher)
 
 
 def test_zero_when_the_generator_restores_the_teacher():

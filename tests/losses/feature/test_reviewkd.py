@@ -77,8 +77,8 @@ def test_finite_at_extremes(dtype):
 
 
 def test_shapes_differ():
-    with pytest.raises(UserError, match=r'equal size, got \(3, 2, 4, 4\) from the student and \(3, 2, 8, 8\) from .*'
-                       'AttentionFusionConnector'):
+    with pytest.raises(UserError, match=r'equal N, C, H and W, got \(3, 2, 4, 4\) from the student and '
+                       r'\(3, 2, 8, 8\) from .*AttentionFusionConnector'):
         ReviewKDLoss()(maps(2, 4, 4)[0], maps(2, 8, 8)[0])
-    with pytest.raises(UserError, match='equal N and C'):
+    with pytest.raises(UserError, match='equal N, C, H and W, got .* Add connector'):
         ReviewKDLoss()(maps(2, 4, 4)[0], maps(3, 4, 4)[0])

@@ -7,8 +7,8 @@ from mmpretrain.datasets.transforms import PackInputs
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
-from mmkd.distillers.checks import check_sample_indices, check_schedules
 from mmkd.distillers.schedule import Progress, WeightSchedule
+from mmkd.engine.recipe_fit import check_sample_indices, check_schedules
 from mmkd.utils import UserError
 
 EPOCHS, ITERATIONS = Progress(max_epochs=10, max_iters=1000), Progress(max_iters=1000)

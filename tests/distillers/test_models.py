@@ -1,10 +1,13 @@
-"""The init_cfg of a distiller."""
+"""The keys of a model in a recipe, and the init_cfg of a distiller."""
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 
 from mmkd.distillers import Distiller
+from mmkd.distillers.models import build_model, read_spec
 from mmkd.utils import UserError
+
+from .conftest import classifier
 
 SPEC = dict(timm='resnet10t', num_classes=10)
 
@@ -44,3 +47,27 @@ def test_other_initialisers_leave_a_loaded_student_alone(tmp_path):
     torch.save(dict(state_dict=distiller().student.state_dict()), tmp_path / 'student.pth')
     model = distiller(zero, checkpoint=str(tmp_path / 'student.pth'))
     assert not any((value == 0.25).all() for name, value in model.state_dict().items() if name.endswith('fc.weight'))
+
+
+@pytest.mark.parametrize(('spec', 'message'), [
+    (dict(confg='convnest/convnest-tiny_32xb128_in1k.py'), "got {.*}. Did you mean config by 'confg'"),
+    (dict(SPEC, checkpont='x.pth'), "that its TimmClassifier has, got 'checkpont'. Did you mean checkpoint"),
+    (dict(SPEC, drop_path_rat=0.1), "that its TimmClassifier has, got 'drop_path_rat'. Did you mean drop_path_rate"),
+    (dict(classifier(8), checkpont='x.pth'), "that its ImageClassifier has, got 'checkpont'. Did you mean checkpoint"),
+    (dict(classifier(8), trian_cfg={}), "that its ImageClassifier has, got 'trian_cfg'. Did you mean train_cfg"),
+    (dict(config='convnest/convnest-tiny_32xb128_in1k.py', optoins={}), "got also 'optoins'. Did you mean options"),
+    (dict(config='convnest/convnest-tiny_32xb128_in1k.py', num_classes=7), 'Arguments of the model go into options')])
+def test_misspelt_keys_of_a_model(spec, message):
+    for role in ('student', 'teacher', "teacher 'big'"):
+        with pytest.raises(UserError, match=f'^{role} expects .*{message}'):
+            build_model(read_spec(spec, role), role)
+
+
+def test_misspelt_keys_of_a_teacher(build):
+    with pytest.raises(UserError, match="^teacher expects .*got 'dtpye'. Did you mean dtype"):
+        build(teacher=dict(classifier(8), dtpye='bf16'))
+    with pytest.raises(UserError, match="^teacher 'big' expects .*got 'input_sise'. Did you mean input_size"):
+        build(teacher=dict(big=dict(SPEC, input_sise=64)))
+    with pytest.raises(UserError, match="got 'momentm' in it. Did you mean momentum"):
+        build(teacher=dict(ema=dict(momentm=0.1)),
+              terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits')))

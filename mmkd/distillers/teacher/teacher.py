@@ -8,9 +8,9 @@ from torch import Tensor
 
 from mmkd.utils import UserError
 
-from .detectors import fake_samples, forward_mode
-from .inputs import InputAdapter
-from .taps import Tapped, Taps
+from ..inputs import InputAdapter
+from ..models import fake_samples, forward_mode
+from ..taps import Tapped, Taps
 
 DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
 
@@ -145,6 +145,20 @@ class Teacher:
         self._model.to(device)
         self.adapter.to(device)
         self.device = device
+
+
+class Teachers(dict[str, Teacher]):
+    """The teachers of a distiller by name; ``''`` is the only one, as it was before that one had a name."""
+
+    def __missing__(self, name: str) -> Teacher:
+        """Finds the only teacher under its old name.
+
+        Raises:
+            KeyError: There is no such teacher.
+        """
+        if name or len(self) != 1:
+            raise KeyError(name)
+        return next(iter(self.values()))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
-from .locations import named_locations
+from ..taps import named_locations
 
 MapFunction = Callable[[Tensor], Tensor]
 SUPPORTED = ('ResNets, ConvNeXts, Swins, plain ViTs (DeiT, BEiT, EVA, too) and MLP-Mixers of mmpretrain; '

@@ -11,9 +11,8 @@ import pytest
 import torch
 
 import mmkd.backbones  # noqa: F401
-from mmkd.distillers.last_stage import last_stage
-from mmkd.distillers.locations import named_locations
-from mmkd.distillers.taps import Taps
+from mmkd.distillers.parts.last_stage import last_stage
+from mmkd.distillers.taps import Taps, named_locations
 from mmkd.utils import UserError
 
 LAYERS = dict(embed_dims=16, num_layers=8, num_heads=2, feedforward_channels=32)

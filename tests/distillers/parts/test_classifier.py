@@ -7,7 +7,7 @@ import torch
 from mmkd.distillers import models
 from mmkd.utils import UserError
 
-from .conftest import classifier, resnet
+from ..conftest import classifier, resnet
 
 MOBILE = dict(type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.MobileNetV2', widen_factor=0.25),
               neck=dict(type='mmpretrain.GlobalAveragePooling'),
@@ -46,7 +46,7 @@ def test_a_part_that_the_guess_leaves_out_is_noticed(build, monkeypatch):
             model.backbone.register_forward_hook(lambda net, _, maps: (net.last_norm(maps[-1]), ))
         return model
 
-    monkeypatch.setattr('mmkd.distillers.teachers.build_without_weights', with_a_norm_at_the_end)
+    monkeypatch.setattr('mmkd.distillers.teacher.building.build_without_weights', with_a_norm_at_the_end)
     with pytest.raises(UserError, match='differ by'):
         build(teacher=resnet(), terms=srrl())
 
@@ -74,6 +74,6 @@ def test_margins_of_several_teachers(build):
             torch.nn.init.normal_(norm.weight)
             torch.nn.init.normal_(norm.bias)
     from mmkd.distillers.parts import TeacherParts
-    norms = TeacherParts(distiller.teachers, torch.rand(2, 3, 32, 32), {}).teacher_norms(terms['ofd']['teacher'])
+    norms = TeacherParts(distiller.teachers, torch.rand(2, 3, 32, 32), {}).norms(terms['ofd']['teacher'])
     assert torch.equal(norms[0][0], first.layer1[1].bn2.weight)
     assert torch.equal(norms[1][1], second.layer2[1].bn2.bias)

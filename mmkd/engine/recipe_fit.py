@@ -4,10 +4,9 @@ from typing import Any
 
 from torch import nn
 
+from mmkd.distillers import Term
+from mmkd.distillers.schedule import Progress
 from mmkd.utils import UserError
-
-from .schedule import Progress
-from .term import Term
 
 
 def check_schedules(distiller: nn.Module, length: Progress) -> None:

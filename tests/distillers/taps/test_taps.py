@@ -6,12 +6,11 @@ import torch
 from mmengine.registry import MODELS
 
 from mmkd.distillers import Taps
-from mmkd.distillers.locations import named_locations
-from mmkd.distillers.taps import token_grid
+from mmkd.distillers.taps import named_locations, token_grid
 from mmkd.utils import UserError
 from mmkd.utils.kept_state import unchanged_state
 
-from .conftest import classifier, resnet
+from ..conftest import classifier, resnet
 
 
 def test_names_of_a_classifier_in_forward_order():

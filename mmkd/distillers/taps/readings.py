@@ -50,17 +50,17 @@ class Reading:
         self._versions = Versions() if watched else None
         self._has_gradients = torch.is_grad_enabled()
 
-    def keep(self, name: str, value: object) -> object:
-        """Makes sure that a value stays as it is, or that a change is noticed.
+    def snapshot(self, name: str, value: object) -> object:
+        """A value as it is now: a copy, or the value itself where a change would be noticed.
 
-        The history of what is kept begins at the same place in the graph with and without a copy, so that gradients
+        The history of what is returned begins at the same place in the graph with and without a copy, so that gradients
         are added up in the same order.
         """
         self._watch(name, value)
         return _each(torch.clone if self._is_copied(name) else _alias, value)
 
-    def lend(self, name: str, value: Tensor) -> Tensor:
-        """Gives the model something that has to stay as it is: the thing itself, or a copy."""
+    def input_for_model(self, name: str, value: Tensor) -> Tensor:
+        """A tensor to hand to the model that has to stay as it is: the tensor itself, or a copy."""
         value = value.clone() if self._is_copied(name) else value
         self._watch(name, value)
         return value

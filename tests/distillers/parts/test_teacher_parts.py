@@ -27,9 +27,9 @@ def timm(name: str, **options) -> dict:
 def parts_of(tap: str = 'stage4', **models: nn.Module) -> TeacherParts:
     """The parts of teachers, of which a tap was read; ``single`` names the only one."""
     images = torch.rand(2, 3, 64, 64)
-    teachers = {name.removeprefix('single'): Teacher(model, [tap], InputAdapter(None, None))
+    teachers = {name.replace('single', 'teacher'): Teacher(model, [tap], InputAdapter(None, None))
                 for name, model in models.items()}
-    tapped = {(f'{name}:{read}' if name else read): value for name, teacher in teachers.items()
+    tapped = {(read if name == 'teacher' else f'{name}:{read}'): value for name, teacher in teachers.items()
               for read, value in teacher(images).items()}
     return TeacherParts(teachers, images, tapped)
 
@@ -60,11 +60,11 @@ def pooling_model(request) -> nn.Module:
 
 @torch.no_grad()
 def test_the_classifier_gives_the_logits_of_the_last_stage(pooling_model):
-    from mmkd.distillers.locations import named_locations
+    from mmkd.distillers.taps import named_locations
     last = max(name for name in named_locations(pooling_model) if name.startswith('stage'))
     taps = Taps(pooling_model, [last])
     logits, read = taps.read(pooling_model, torch.rand(2, 3, 64, 64))
-    classify = parts_of(last, single=pooling_model).teacher_classifier([last])
+    classify = parts_of(last, single=pooling_model).classifier([last])
     torch.testing.assert_close(classify(read[last]), logits)
     assert copy.deepcopy(classify) is classify  # a function: a copy of the loss takes no copy of the teacher
 
@@ -75,8 +75,8 @@ def test_a_class_token_is_no_pooled_map():
         type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.VisionTransformer', arch=arch, img_size=32),
         head=dict(type='mmpretrain.VisionTransformerClsHead', num_classes=7, in_channels=16)))
     with pytest.raises(UserError, match='reads the pooled map of its last stage, got a VisionTransformer'):
-        TeacherParts({'': Teacher(model, ['stage4'], InputAdapter(None, None))}, torch.rand(2, 3, 32, 32),
-                     {}).teacher_classifier(['stage4'])
+        TeacherParts({'teacher': Teacher(model, ['stage4'], InputAdapter(None, None))}, torch.rand(2, 3, 32, 32),
+                     {}).classifier(['stage4'])
 
 
 def test_batch_norms_before_a_tap():
@@ -84,16 +84,16 @@ def test_batch_norms_before_a_tap():
     last = model.backbone.layer4[1].bn2
     nn.init.normal_(last.weight)
     taps = ['stage4', 'backbone.layer4.1.relu@input', 'backbone.layer4.1.bn2', 'backbone.layer4.1', 'pre_logits']
-    norms = parts_of(single=model).teacher_norms(taps)
+    norms = parts_of(single=model).norms(taps)
     assert all(torch.equal(weight, last.weight) and torch.equal(bias, last.bias) for weight, bias in norms[:4])
     assert norms[4] is None
     several = parts_of('stage2', large=MODELS.build(SLAK), other=model)
-    norms = several.teacher_norms(['large:stage2', 'other:stage4'])
+    norms = several.norms(['large:stage2', 'other:stage4'])
     assert norms[0] is None and torch.equal(norms[1][0], last.weight)  # a layer norm comes after the first
-    assert several.teacher_norms(['other:stage4'])[0] is not None
+    assert several.norms(['other:stage4'])[0] is not None
 
 
-@pytest.mark.parametrize('part', ['teacher_classifier', 'teacher_last_stage'])
+@pytest.mark.parametrize('part', ['classifier', 'last_stage'])
 def test_a_part_is_of_one_teacher(part):
     small = dict(RESNET, backbone=dict(RESNET['backbone'], stem_channels=8, base_channels=8))
     small['head'] = dict(small['head'], in_channels=64)
@@ -110,7 +110,7 @@ def test_the_norm_of_a_block_is_not_that_of_its_shortcut():
         block = model.backbone.layer4[0]
         for module in (getattr(block, norm), block.downsample[1]):
             nn.init.normal_(module.weight)
-        for weight, _ in parts_of(single=model).teacher_norms(['backbone.layer4.0', 'backbone.layer4.0.relu@input']):
+        for weight, _ in parts_of(single=model).norms(['backbone.layer4.0', 'backbone.layer4.0.relu@input']):
             assert torch.equal(weight, getattr(block, norm).weight)
 
 

@@ -8,7 +8,7 @@ from mmkd.distillers import Taps
 from mmkd.registry import MODELS as MMKD_MODELS
 from mmkd.utils import UserError
 
-from .conftest import resnet
+from ..conftest import resnet
 
 
 def returned(module: nn.Module, of_input: bool = False) -> list:
@@ -28,7 +28,7 @@ def test_later_changes_in_place_are_not_seen_on_either_side(twins, batch, tap):
     data = distiller.eval().data_preprocessor(batch, True)
     for _ in range(2):
         _, student = distiller._student_taps.read(distiller.student, data['inputs'], data['data_samples'], mode='loss')
-        teacher = distiller.teachers[''](data['inputs'])
+        teacher = distiller.teachers['teacher'](data['inputs'])
         torch.testing.assert_close(student[tap], expected[-1], rtol=0, atol=0)
         torch.testing.assert_close(teacher[tap], expected[-1], rtol=0, atol=0)
     assert distiller(**data, mode='loss')['loss_at'].item() == pytest.approx(0, abs=1e-10)
@@ -90,7 +90,7 @@ def test_inputs_of_modules_that_work_in_place_are_copied_and_the_model_is_left_a
 def test_images_that_the_student_changes_reach_the_teacher_as_they_were(twins, batch):
     distiller, seen = twins('stage3').eval(), []
     fresh = twins('stage3', resnet(width=16)).eval()
-    for changing in (fresh.student, fresh.teachers[''].model):
+    for changing in (fresh.student, fresh.teachers['teacher'].model):
         changing.backbone.register_forward_pre_hook(lambda _, x: (seen.append(x[0].clone()), x[0].mul_(-1), None)[2])
     images = distiller.data_preprocessor(batch, False)['inputs']
     before = images.clone()

@@ -109,7 +109,7 @@ class Taps:
         self._reading = reading = Reading(self._changed if known is not None or compiled else None,
                                           None if whole else known, watched=not compiled)
         try:
-            outputs = forward(reading.lend(_IMAGES, inputs), *args, **kwargs)
+            outputs = forward(reading.input_for_model(_IMAGES, inputs), *args, **kwargs)
         except _EverythingReadError:
             outputs = None
         except Exception:
@@ -140,7 +140,7 @@ class Taps:
         reading = self._reading
         if reading is None:
             return
-        value = reading.keep(name, _only_tensors(value if location.item is None else value[location.item]))
+        value = reading.snapshot(name, _only_tensors(value if location.item is None else value[location.item]))
         if location.as_map and isinstance(value, Tensor):
             value = _as_map(value, location, self._image_size)
         reading.add(name, value, location.every_run)

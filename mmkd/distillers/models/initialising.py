@@ -20,9 +20,9 @@ def apply_init(model: nn.Module, cfg: dict | list[dict], spare: nn.Module | None
     files = [each for each in cfgs if str(each.get('type')).rpartition('.')[2] == 'Pretrained']
     others = [each for each in cfgs if each not in files]
     if others:
-        kept = {name: value.clone() for name, value in spare.state_dict().items()} if spare is not None else {}
+        before = {name: value.clone() for name, value in spare.state_dict().items()} if spare is not None else {}
         initialize(model, others)
         if spare is not None:
-            spare.load_state_dict(kept)
+            spare.load_state_dict(before)
     for each in files:
         PretrainedBackboneInit(**{key: value for key, value in each.items() if key != 'type'})(model)

@@ -1,5 +1,8 @@
 """Building students and teachers from what a recipe says of them."""
+import inspect
+import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -7,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
 
-from mmkd.utils import UserError
+from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.building.signatures import check_type
 from mmkd.utils.checkpoints.reading import load_strictly
@@ -16,7 +19,9 @@ from mmkd.utils.configs.options import nested
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
 
-FORMS = "a model dict (type=…), dict(config='…') or dict(timm='…')"
+FORMS = {'type': ('type', 'checkpoint'), 'config': ('config', 'options', 'checkpoint'), 'timm': ('timm', 'checkpoint')}
+TEACHER_OPTIONS = ('dtype', 'compile', 'input_size')
+TIMM_OPTIONS = ('pretrained', 'num_classes', 'in_chans', 'img_size', 'drop_rate', 'drop_path_rate')
 
 
 @dataclass
@@ -47,10 +52,11 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
         The spec.
 
     Raises:
-        UserError: The dict has none of the forms, or its config does not exist.
+        UserError: The dict has none of the forms or a key that it does not know, or its config does not exist.
     """
-    if not isinstance(spec, dict) or sum(key in spec for key in ('type', 'config', 'timm')) != 1:
-        raise UserError(f'{role} expects {FORMS}, got {spec!r}.')
+    if not isinstance(spec, dict) or sum(key in spec for key in FORMS) != 1:
+        raise UserError(f"{role} expects a model dict (type=…), dict(config='…') or dict(timm='…'), got {spec!r}."
+                        f'{_nearest_form(spec)}')
     spec = dict(spec)
     checkpoint = spec.pop('checkpoint', None)
     check_type(role, 'checkpoint', checkpoint, str | Path | None)
@@ -60,7 +66,9 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
             raise UserError(f'{role} expects options to be a dict of dotted keys, got {options!r}.')
         config = load_config(spec.pop('config'), nested(options or {}))
         if spec:
-            raise UserError(f'{role} expects config, checkpoint and options, got also {", ".join(spec)}.')
+            key = next(iter(spec))
+            raise UserError(f'{role} expects config, options and checkpoint, got also {key!r}. '
+                            f'{nearest(key, known_keys("config", role))} Arguments of the model go into options.')
         cfg = _model_of(config)
     elif 'timm' in spec:
         cfg = dict(type='mmpretrain.TimmClassifier', model_name=spec.pop('timm'), **spec)
@@ -69,6 +77,23 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
     if data_preprocessor is not None:
         cfg['data_preprocessor'] = dict(data_preprocessor)
     return ModelSpec(cfg, checkpoint, bool(cfg.get('pretrained')))
+
+
+def known_keys(form: str, role: str) -> tuple[str, ...]:
+    """The keys of ``student=dict(…)`` or ``teacher=dict(…)`` that are not the model's own.
+
+    Args:
+        form: ``'type'``, ``'config'`` or ``'timm'``.
+        role: ``'student'`` or a teacher's.
+    """
+    return FORMS[form] + (TEACHER_OPTIONS if role.startswith('teacher') else ())
+
+
+def _nearest_form(spec: object) -> str:
+    """What a misspelt key was meant to be, for the end of a message."""
+    unknown = [key for key in spec if key not in FORMS] if isinstance(spec, dict) else []
+    return ''.join(f' Did you mean {form} by {key!r}?'
+                   for key in unknown for form in get_close_matches(key, FORMS, n=1))
 
 
 def _model_of(config: Config) -> dict:
@@ -126,7 +151,7 @@ def build_without_weights(spec: ModelSpec, role: str) -> BaseModel:
     """Builds a student or a teacher, and leaves all that it reads from a file to :func:`load_weights_of`."""
     if type_name(spec.cfg) == 'TimmClassifier':
         _check_timm_name(spec.cfg.get('model_name'), role)
-    return ROOT_MODELS.build(ConfigDict(spec.cfg))  # mmdet reads nested configs as attributes
+    return _built(spec.cfg, role)
 
 
 def load_weights_of(model: BaseModel, spec: ModelSpec, role: str) -> str:
@@ -143,7 +168,7 @@ def load_weights_of(model: BaseModel, spec: ModelSpec, role: str) -> str:
         weights = load_weights(spec.checkpoint, model.state_dict())
         report = load_strictly(model, weights, f'{role} {type(model).__name__} from {spec.checkpoint}')
         print_log(report, logger='current')
-    elif role == 'teacher':
+    elif role.startswith('teacher'):
         _initialise_teacher(model, spec)
     _keep_plain_keys(model)
     return report
@@ -152,6 +177,28 @@ def load_weights_of(model: BaseModel, spec: ModelSpec, role: str) -> str:
 def reads_file(spec: ModelSpec) -> bool:
     """Whether a teacher's weights come from a file, by its checkpoint or an ``init_cfg``."""
     return spec.checkpoint is not None or not spec.pretrained and _has_pretrained_init(spec.cfg)
+
+
+def _built(cfg: dict, role: str) -> BaseModel:
+    """Builds a model; an argument that its class has not is an error that names the nearest."""
+    try:
+        return ROOT_MODELS.build(ConfigDict(cfg))  # mmdet reads nested configs as attributes
+    except TypeError as error:
+        found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if found is None or found[1] not in cfg:
+            raise
+        raise UserError(f'{role} expects arguments that its {type_name(cfg)} has, got {found[1]!r}. '
+                        f'{nearest(found[1], _arguments(cfg, role))}') from error
+
+
+def _arguments(cfg: dict, role: str) -> set[str]:
+    cls = ROOT_MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    is_timm = type_name(cfg) == 'TimmClassifier'
+    names = {*known_keys('timm' if is_timm else 'type', role), *(TIMM_OPTIONS if is_timm else ())}
+    if cls is not None:
+        names |= {name for name, parameter in inspect.signature(cls).parameters.items()
+                  if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)}
+    return names
 
 
 def _keep_plain_keys(model: BaseModel) -> None:
@@ -189,7 +236,6 @@ def _has_pretrained_init(cfg: object) -> bool:
 def _check_timm_name(name: str | None, role: str) -> None:
     import timm
 
-    from mmkd.utils import nearest
     if name is None or not timm.is_model(name):
         close = nearest(str(name), timm.list_models()).split(' Valid:')[0]
         raise UserError(f'{role} expects the name of a timm model, got {name!r}. {close}')

@@ -1,0 +1,25 @@
+"""The models of a recipe.
+
+``building`` reads what a recipe says of a student or a teacher, builds it and loads its weights; ``initialising`` is
+for the distiller's ``init_cfg`` and ``student_files`` for the file of a published student; ``detectors`` has what these
+need besides images to run.
+"""
+from .building import (
+    FORMS,
+    TEACHER_OPTIONS,
+    ModelSpec,
+    build_model,
+    build_with_report,
+    build_without_weights,
+    load_weights_of,
+    read_spec,
+    reads_file,
+    student_config,
+)
+from .detectors import fake_samples, forward_mode
+from .initialising import apply_init
+from .student_files import take_student_file
+
+__all__ = ['FORMS', 'TEACHER_OPTIONS', 'ModelSpec', 'apply_init', 'build_model', 'build_with_report',
+           'build_without_weights', 'fake_samples', 'forward_mode', 'load_weights_of', 'read_spec', 'reads_file',
+           'student_config', 'take_student_file']

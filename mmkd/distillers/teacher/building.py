@@ -1,0 +1,121 @@
+"""Building the teachers of a recipe: one, several by name, or the student's running average."""
+from collections.abc import Iterable
+from functools import partial
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from torch import nn
+
+from mmkd.layers.running_average import RunningAverage
+from mmkd.utils import UserError, nearest
+from mmkd.utils.building.signatures import check_type
+
+from ..inputs import InputAdapter, as_size, fixed_input_size, normalisation, teacher_normalisation
+from ..models import FORMS, TEACHER_OPTIONS, build_without_weights, load_weights_of, read_spec, reads_file
+from .teacher import Teacher, Teachers
+
+SINGLE = 'teacher'  # the name of a teacher that the recipe gives none
+
+
+def teacher_role(name: str) -> str:
+    """What a teacher is called in messages: ``'teacher'``, or ``"teacher 'name'"`` of several."""
+    return SINGLE if name == SINGLE else f'teacher {name!r}'
+
+
+def named_teachers(cfg: dict) -> dict[str, dict]:
+    """Reads a recipe's ``teacher``: name to config of each; a single one has the name ``'teacher'``.
+
+    Raises:
+        UserError: It is no dict.
+    """
+    if not isinstance(cfg, dict):
+        raise UserError(f'teacher expects a dict, got {cfg!r}.')
+    forms = {*FORMS, 'ema'}
+    several = (cfg and not forms & set(cfg) and all(isinstance(value, dict) for value in cfg.values())
+               and any(forms & set(value) for value in cfg.values()))
+    return cfg if several else {SINGLE: cfg}
+
+
+def split_tap(tap: str, teachers: Iterable[str]) -> tuple[str, str]:
+    """Splits a teacher tap into the teacher's name and the tap.
+
+    Args:
+        tap: ``'name:tap'``, or the tap alone where there is one teacher.
+        teachers: The names of all.
+
+    Raises:
+        UserError: There are several teachers and it names none of them.
+    """
+    names = list(teachers)
+    name, _, own = tap.partition(':')
+    if own and name in names:
+        return name, own
+    if len(names) == 1:
+        return names[0], tap
+    raise UserError(f"a teacher tap expects the form 'name:tap' where there are several teachers, got {tap!r}. "
+                    f'{nearest(name, names)}')
+
+
+def build_teachers(cfg: dict, taps: Iterable[str], student: BaseModel) -> tuple[Teachers, nn.ModuleDict]:
+    """Builds all teachers that a recipe names.
+
+    Args:
+        cfg: A teacher, or a dict of names to teachers.
+        taps: The teacher taps of all terms.
+        student: The student, whose data preprocessor says how the batches are normalised.
+
+    Returns:
+        Name to teacher, and name to running average of the student for those that are one.
+
+    Raises:
+        UserError: A teacher cannot be built, no tap reads it, or a tap names none.
+    """
+    configs = named_teachers(cfg)
+    wanted: dict[str, list[str]] = {name: [] for name in configs}
+    for tap in taps:
+        name, own = split_tap(tap, configs)
+        wanted[name].append(own)
+    teachers, averages = Teachers(), nn.ModuleDict()
+    for name, config in configs.items():
+        if not wanted[name]:
+            raise UserError(f'teacher {name!r} expects a term that reads it, got none. Remove it, or write a '
+                            f"teacher tap such as '{name}:logits'.")
+        if isinstance(config, dict) and 'ema' in config:
+            # Checkpoints have that of a teacher without a name under "average".
+            averages[name if name in cfg else 'average'] = average = _average(config, student)
+            teachers[name] = Teacher(average.module, wanted[name], InputAdapter(None, None))
+        else:
+            teachers[name] = _build(config, teacher_role(name), wanted[name], student.data_preprocessor)
+    return teachers, averages
+
+
+def _average(cfg: dict, student: BaseModel) -> RunningAverage:
+    options, valid = cfg['ema'], ('momentum', 'interval')
+    if set(cfg) != {'ema'} or not isinstance(options, dict):
+        raise UserError(f'teacher expects ema=dict(momentum=…) and nothing else beside it, got {cfg!r}.')
+    for key in options:
+        if key not in valid:
+            raise UserError(f'teacher expects ema=dict(momentum=…), got {key!r} in it. {nearest(key, valid)}')
+    check_type('teacher', 'ema momentum', options.get('momentum', 2e-4), float)
+    if not 0 < options.get('momentum', 2e-4) < 1:
+        raise UserError(f'teacher expects an ema with a momentum in (0, 1), got {options["momentum"]}.')
+    return RunningAverage(student, **options)
+
+
+def _build(cfg: dict, role: str, taps: list[str], student_preprocessor: nn.Module) -> Teacher:
+    options = {key: cfg[key] for key in TEACHER_OPTIONS if key in cfg}
+    check_type(role, 'dtype', options.get('dtype'), str | None)
+    check_type(role, 'compile', options.get('compile', False), bool | dict)
+    size = options.pop('input_size', None)
+    spec = read_spec({key: value for key, value in cfg.items() if key not in TEACHER_OPTIONS}, role)
+    model = build_without_weights(spec, role)
+    load = partial(load_weights_of, model, spec, role)
+    if not reads_file(spec):
+        load()
+    theirs = teacher_normalisation(model, spec.cfg)
+    size = as_size(size) if size is not None else fixed_input_size(model, spec.cfg)
+    adapter = InputAdapter(normalisation(student_preprocessor), theirs, size)
+    if adapter.scale is not None or adapter.flip or size:
+        print_log(f"The {role}'s input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
+                  logger='current')
+    return Teacher(model, taps, adapter, load=load if reads_file(spec) else None, **options)
