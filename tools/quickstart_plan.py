@@ -6,8 +6,8 @@ from pathlib import Path
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import DATA_STAMP, PublishJob, TrainingJobs, fingerprint
 from mmkd.experiments.run_logs import dataset_length, last_checkpoint
+from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.files.small import read_json
-from mmkd.utils.tool_paths import tool_path
 
 CONFIGS = 'configs/quickstart'
 TEACHER = 'slak-mini_digits'

@@ -17,7 +17,7 @@ from mmkd.engine.checkpoints.tested_weights import test_weights, tested_config
 from mmkd.engine.hooks import DataFitHook
 from mmkd.evaluation.test_data import TEST_DATA, set_test_data
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.options import merge_options
 from mmkd.utils.files.small import beside

@@ -20,7 +20,7 @@ from mmkd.engine.resume.setup import make_resumable
 from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.building.build import is_distiller, type_name
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.processes.distributed import ignore_stride_warnings, prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere

@@ -5,8 +5,8 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from mmkd.utils.building.build import type_name
+from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.errors import UserError
-from mmkd.utils.tool_paths import tool_path
 
 from .annotation_lists import check_configured_list
 from .empty_folders import check_not_empty

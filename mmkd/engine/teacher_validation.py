@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
 from mmkd.distillers import Teacher
-from mmkd.utils.durations import clock
+from mmkd.utils.command_line.durations import clock
 from mmkd.utils.randomness import unchanged_generators
 
 LINE_SECONDS = 15.0

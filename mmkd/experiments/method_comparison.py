@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-from mmkd.utils.tables import markdown_table
+from mmkd.utils.command_line.tables import markdown_table
 
 from .quickstart_figures import DPI
 from .quickstart_report import paired_gain, summary

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mmkd.utils.tables import markdown_table
+from mmkd.utils.command_line.tables import markdown_table
 
 TOP1, BOXES, MASKS, REGIONS = 'accuracy/top1', 'coco/bbox_mAP', 'coco/segm_mAP', 'mIoU'
 SCENE_FIGURES = dict(bbox_mAP=('mask-rcnn', BOXES), segm_mAP=('mask-rcnn', MASKS), mIoU=('upernet', REGIONS))

@@ -8,7 +8,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from mmkd.utils.durations import clock
+from mmkd.utils.command_line.durations import clock
 
 from .recipe import Finding, Recipe
 from .training_step import optimizer_of

@@ -4,7 +4,7 @@ import sys
 from fnmatch import fnmatch
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
 from .index import find_checkpoint, model_index, weights_path
 from .page import figures

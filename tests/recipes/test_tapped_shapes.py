@@ -5,7 +5,7 @@ from torch import nn
 
 from mmkd.recipes.tapped_shapes import HEADER, matching_modules, shape_text, tap_shapes, term_rows
 from mmkd.utils import UserError
-from mmkd.utils.tables import text_table
+from mmkd.utils.command_line.tables import text_table
 
 
 def test_named_taps(build):

@@ -17,7 +17,7 @@ from mmkd.layers import kernel_branches as large_kernel
 from mmkd.recipes.weightless import pretrained_inits
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\

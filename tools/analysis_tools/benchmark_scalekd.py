@@ -16,7 +16,7 @@ from mmkd.benchmarks.timing import peak_bytes, seconds
 from mmkd.connectors import CrossAttentionConnector
 from mmkd.distillers.parts import last_stage
 from mmkd.losses import ScaleKDLoss
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
 # Student and teacher maps of stages 3 and 4 at 224×224, the CAPs' heads, and the teacher's width and heads.
 PAIRS = dict(

@@ -7,7 +7,7 @@ import sys
 
 from tqdm import tqdm
 
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
 PLAIN = 'import mmengine, mmpretrain'
 LOAD = 'from mmkd.utils.configs.finding import load_config; load_config("{}")'

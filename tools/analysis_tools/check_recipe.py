@@ -16,7 +16,7 @@ from mmengine.runner import set_random_seed
 from mmkd.recipes.checks import CHECKS
 from mmkd.recipes.recipe import Finding, Recipe, run_checks
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 

@@ -16,7 +16,7 @@ from mmkd.recipes.weightless import strip_weights
 from mmkd.sparsity import erk, snip, uniform
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 

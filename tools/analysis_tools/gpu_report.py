@@ -10,7 +10,7 @@ import torch
 from mmkd.benchmarks.gpu_report.report import PARTS, markdown, run
 from mmkd.benchmarks.gpu_report.settings import Settings
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

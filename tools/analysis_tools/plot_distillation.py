@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmkd.experiments.distillation_figures import DistillationLog, distillation_figure
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
 EXPLANATION = """\
 One row a run, with five panels:

@@ -14,9 +14,9 @@ from mmkd.recipes.tapped_shapes import HEADER, matching_modules, tap_shapes, ter
 from mmkd.recipes.weightless import is_recipe, teacher_role, without_weights
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.tables import text_table
 from mmkd.utils.configs.finding import load_config
-from mmkd.utils.tables import text_table
 from mmkd.zoo import load_safely_everywhere
 
 EXAMPLES = """\

@@ -32,7 +32,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.small import one_at_a_time, put_in_place
 
 FORMAT = 1  # raised whenever the same settings give other files

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from mmkd.datasets.archives.archive import Archive, write_index
 from mmkd.datasets.archives.members import Member
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.small import write_text
 
 EXPLANATION = 'the archives of each data set:\n' + '\n'.join(

@@ -16,7 +16,7 @@ from mmkd import losses
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
 EPILOG = """\
 Nothing of the authors' is copied: the functions are taken from the files of the clones, and run as they stand there.

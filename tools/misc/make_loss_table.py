@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.small import write_text
 
 ROOT = Path(__file__).resolve().parents[2]

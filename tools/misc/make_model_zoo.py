@@ -1,7 +1,7 @@
 """Writes model-zoo.md from the metafiles."""
 from pathlib import Path
 
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.small import write_text
 from mmkd.zoo.page import zoo_page
 

@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from mmkd.recipes.paper_rows import recipes_page
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.small import write_text
 
 PAGE = Path(__file__).resolve().parents[2] / 'docs/recipes.md'

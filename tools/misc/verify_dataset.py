@@ -25,7 +25,7 @@ from mmkd.datasets.verification.files import Plan, plan_folders, plan_list, plan
 from mmkd.datasets.verification.images import ImageFile, Problem, check_image
 from mmkd.datasets.verification.known import KNOWN, plan_known
 from mmkd.utils import UserError
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.small import read_json, write_json, write_text
 
 EXPLANATION = f"""\

@@ -7,7 +7,7 @@ from mmkd.utils import UserError
 from mmkd.utils.checkpoints.architecture import settings_of
 from mmkd.utils.checkpoints.reading import few_names, not_finite, read_checkpoint
 from mmkd.utils.checkpoints.weights import choose_weights, plain, split_choice
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.zoo import find_checkpoint, load_safely_everywhere
 from mmkd.zoo.converters import convert, converters

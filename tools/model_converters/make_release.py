@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmkd.utils import UserError, nearest
 from mmkd.utils.checkpoints.reading import read_checkpoint
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.small import write_text
 from mmkd.zoo import load_safely_everywhere, model_index
 from mmkd.zoo.download import sha256_of

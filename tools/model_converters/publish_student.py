@@ -10,7 +10,7 @@ from mmkd.utils import UserError
 from mmkd.utils.checkpoints.files import hash_of_bytes, sha256_of
 from mmkd.utils.checkpoints.reading import STUDENT_PREFIX, few_names, not_finite, read_checkpoint
 from mmkd.utils.checkpoints.weights import EMA, EMA_KEYS, RAW, choose_weights, plain
-from mmkd.utils.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.zoo import load_safely_everywhere
 from mmkd.zoo.timm_names import timm_backbone_weights

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from mmkd.experiments.versions import installed_versions, usable_cores
-from mmkd.utils.tables import markdown_table
+from mmkd.utils.command_line.tables import markdown_table
 
 from .settings import Settings
 

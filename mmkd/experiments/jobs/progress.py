@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from mmkd.utils.durations import clock
+from mmkd.utils.command_line.durations import clock
 
 from .scheduler import Job
 

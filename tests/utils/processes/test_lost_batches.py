@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mmkd.utils.mendable import explain
+from mmkd.utils.command_line.mendable import explain
 from mmkd.utils.processes import lost_batches
 from mmkd.utils.processes.lost_batches import Queue, report_lost_batches
 

@@ -1,5 +1,5 @@
 """Tables."""
-from mmkd.utils.tables import markdown_table, text_table
+from mmkd.utils.command_line.tables import markdown_table, text_table
 
 HEADER, ROWS = ('name', 'empty', 'value'), [('a', '', '1\n22'), ('long', '', '3')]
 

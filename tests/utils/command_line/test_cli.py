@@ -8,7 +8,7 @@ import pytest
 from mmengine.registry import MODELS
 
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.command_line.cli import one_line_errors
 
 
 def failing(error: BaseException) -> int:
@@ -52,7 +52,7 @@ def test_a_bug_keeps_its_traceback(error):
         main()
 
 
-ROOT_FOLDER = Path(__file__).parents[2]
+ROOT_FOLDER = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize('command', [

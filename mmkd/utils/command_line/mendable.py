@@ -18,11 +18,11 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from .building.build import unknown_type
-from .errors import UserError, nearest
+from mmkd.utils.building.build import unknown_type
+from mmkd.utils.errors import UserError, nearest
 
 LIBRARIES = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg', 'timm')
-OURS = Path(__file__).resolve().parents[1]
+OURS = Path(__file__).resolve().parents[2]
 MOST = 600  # characters of a message that is not ours
 DISK = {errno.ENOSPC: 'Free space on the disk', errno.EDQUOT: 'Free space in your quota',
         errno.EFBIG: 'Allow larger files'}

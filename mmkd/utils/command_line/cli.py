@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from .files.logs import stop_at_full_logs
-from .processes.lost_batches import report_lost_batches
-from .processes.ranks import speaks
+from mmkd.utils.files.logs import stop_at_full_logs
+from mmkd.utils.processes.lost_batches import report_lost_batches
+from mmkd.utils.processes.ranks import speaks
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -37,8 +37,9 @@ class _ShowTraceback(argparse.Action):
 def one_line_errors(main: Callable[[], int | None]) -> Callable[[], int | None]:
     """Decorates a tool's ``main``: what a user can mend becomes one line on stderr and exit status 2.
 
-    See :mod:`mmkd.utils.mendable` for which errors these are; others keep their traceback, and ``--traceback`` shows
-    it of all. Of several processes on a machine one speaks. An interruption ends with exit status 130.
+    See :mod:`mmkd.utils.command_line.mendable` for which errors these are; others keep their traceback, and
+    ``--traceback`` shows it of all. Of several processes on a machine one speaks. An interruption ends with exit
+    status 130.
     A batch that a worker cannot hand over and a log that cannot be written are errors like others, in workers that are
     started anew as well: they import the tool.
     """

@@ -11,8 +11,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
-from mmkd.utils import UserError, mendable
-from mmkd.utils.mendable import explain
+from mmkd.utils import UserError
+from mmkd.utils.command_line import mendable
+from mmkd.utils.command_line.mendable import explain
 
 
 def caught(function, *args, **kwargs) -> BaseException:
@@ -109,7 +110,7 @@ def test_a_worker_of_a_data_loader():
 RANK = """
 import os, sys, time
 from mmkd.utils import UserError
-from mmkd.utils.cli import one_line_errors
+from mmkd.utils.command_line.cli import one_line_errors
 
 @one_line_errors
 def main():
@@ -136,7 +137,7 @@ def test_several_processes_speak_once(tmp_path):
     (tmp_path / 'rank.py').write_text(RANK)
     expected = dict(user=(2, 'error: expects A, got B.\n'), one=(2, 'error: expects A, got B.\n'),
                     bug=(1, "KeyError: 'bug'\n"), killed=(137, 'process 1 was ended by SIGKILL. Often'))
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     for case, (status, message) in expected.items():
         done = subprocess.run(
             [sys.executable, '-m', 'mmkd.utils.processes.torchrun', '--standalone', '--nproc_per_node=2', 'rank.py',

@@ -1,7 +1,7 @@
 """Where the tools are, and where they work: a checkout and a wheel have them in different places."""
 from pathlib import Path
 
-from .configs.finding import config_root
+from mmkd.utils.configs.finding import config_root
 
 
 def tool_path(name: str) -> str:

@@ -1,0 +1,1 @@
+"""What the command-line tools share: their parser, errors of one line, tables, durations, paths."""
