@@ -9,6 +9,7 @@ import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from mmengine.visualization import Visualizer
 
 os.environ.setdefault('MPLBACKEND', 'Agg')
 if not torch.cuda.is_available():
@@ -100,9 +101,18 @@ def _logging_is_on():
 
 
 @pytest.fixture(autouse=True)
-def _no_default_scope(monkeypatch):
-    """Starts every test without MMEngine's default scope, whichever another one has left."""
-    monkeypatch.setattr(DefaultScope, '_instance_dict', type(DefaultScope._instance_dict)())
+def _no_globals_of_mmengine(monkeypatch):
+    """Starts every test without the default scope and the visualizers that another one has left.
+
+    A visualizer belongs to the name of a run and the second in which it started, which two quick runs may share.
+    """
+    for kind in (DefaultScope, *visualizers()):
+        monkeypatch.setattr(kind, '_instance_dict', type(kind._instance_dict)())
+
+
+def visualizers(kind: type[Visualizer] = Visualizer) -> list[type[Visualizer]]:
+    """MMEngine's visualizer and all classes of it that were imported; each keeps its own instances."""
+    return [kind, *(inner for child in kind.__subclasses__() for inner in visualizers(child))]
 
 
 @pytest.fixture(scope='session')

@@ -86,6 +86,7 @@ def test_folders_that_are_not_as_many_as_the_classes(tmp_path):
 
     for name in ('cat', 'dog', '.ipynb_checkpoints'):
         (tmp_path / name).mkdir()
+    (tmp_path / 'cat' / '1.png').touch()
     check(None)
     check(('x', 'cat', 'dog'))
     with pytest.raises(UserError, match=r'val_dataloader.dataset expects one folder for each of 2 classes in .*, got 3,'

@@ -64,7 +64,7 @@ def test_last_checkpoint(tmp_path):
     ('slak-mini_digits', 2, 2 * 21),  # 1,297 images, 64 at a time
     ('convnest-mini_digits-5shot', 3, 3 * 20),
     ('mask-rcnn_convnest-mini_digits', 4, 4 * 1),  # 8 scenes, 8 at a time
-    ('upernet_convnest-mini_digits', 4, 4 * 1),
+    ('upernet_convnest-mini_digits', 4, 4 * 2),
 ])
 def test_count_iterations(home, name, epochs, expected, monkeypatch):
     from mmkd.utils.configs.finding import find_config

@@ -18,10 +18,10 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import WEIGHT_INITIALIZERS, DefaultScope
 from mmengine.runner import CheckpointLoader
-from mmengine.visualization import Visualizer
 
 from mmkd.utils.configs.finding import config_root
 
+from ..conftest import visualizers
 from ..forked import run_forked
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -48,7 +48,8 @@ custom_hooks = [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.EMAHook', momen
 def call(script: str, *args: object, cwd: Path) -> int:
     """Runs a tool in this process, as from the command line, and returns its exit status."""
     with one_thread(), pytest.MonkeyPatch.context() as patch:
-        for kind in (DefaultScope, MessageHub, MMLogger, Visualizer):  # MMEngine's global objects, as in a new process
+        # MMEngine's global objects, as in a new process; each class of visualizers keeps its own.
+        for kind in (DefaultScope, MessageHub, MMLogger, *visualizers()):
             patch.setattr(kind, '_instance_dict', OrderedDict())
         patch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes)
         patch.setattr(torch, 'load', torch.load)

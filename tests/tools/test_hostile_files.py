@@ -58,9 +58,6 @@ WAYS = {
         ('model_converters/publish_student.py', 'evil.pth', 'out.pth'),
         ('model_converters/convert_checkpoint.py', 'evil.pth', 'out.pth'),
         ('model_converters/make_release.py', f'{NAME}=evil.pth', '--out', 'release'),
-        (f'{ANALYSIS}benchmark_step.py', 'taught.py', '--rounds', '1'),
-        (f'{ANALYSIS}benchmark_step.py', 'recipe.py', '--cfg-options', 'model.teacher.checkpoint=evil.pth'),
-        (f'{ANALYSIS}get_flops.py', 'init.py', '--sparsity', '0.4', '--draws', '1'),
         (f'{ANALYSIS}check_recipe.py', 'taught.py'),
     ],
     'config': [
@@ -79,6 +76,15 @@ def test_no_way_of_any_tool_runs_a_file(traps, capsys, kind):
         out, err = capsys.readouterr()
         assert not (traps / 'pwned').exists(), (tool, arguments)
         assert status in (1, 2) and 'refused' in out + err and 'Traceback' not in out + err, (tool, arguments, out, err)
+
+
+def test_times_and_counts_read_no_weights_at_all(traps, capsys):
+    for tool, *arguments in (
+            ('benchmark_step.py', 'taught.py', '--rounds', '1'),
+            ('benchmark_step.py', 'recipe.py', '--rounds', '1', '--cfg-options', 'model.teacher.checkpoint=evil.pth'),
+            ('get_flops.py', 'init.py', '--sparsity', '0.4', '--draws', '1')):
+        status = call(f'{ANALYSIS}{tool}', *arguments, cwd=traps)
+        assert status == 0 and not (traps / 'pwned').exists(), capsys.readouterr()
 
 
 def test_a_checkpoint_of_tensors_and_text_resumes_without_running_its_config(traps, capsys):

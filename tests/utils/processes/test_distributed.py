@@ -45,10 +45,12 @@ def train_plain(rank: int, ignore: bool) -> None:
     assert len(steps(Depthwise(3, 3, 3, groups=3), ignore)) == (0 if ignore else 1)
 
 
+@pytest.mark.processes
 def test_the_gradients_of_our_backbones_have_the_strides_that_ddp_expects(tmp_path: Path):
     run_ranks(train_ours, tmp_path)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize('ignore', [False, True])
 def test_the_strides_of_other_convolutions_are_not_printed(tmp_path: Path, ignore: bool):
     run_ranks(train_plain, tmp_path, ignore)
