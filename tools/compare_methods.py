@@ -97,11 +97,11 @@ def plan(args: argparse.Namespace) -> dict[str, Job]:
 
 
 def _split(option: str) -> tuple[str, object]:
-    from mmengine.config import DictAction
+    from mmkd.utils.command_line.overrides import parse_value
     key, equals, value = option.partition('=')
     if not equals:
         raise UserError(f'options expect the form KEY=VALUE, got {option!r}.')
-    return key, DictAction._parse_iterable(value)
+    return key, parse_value(value)
 
 
 def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> None:

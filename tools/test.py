@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
 from mmengine.registry import RUNNERS
@@ -18,6 +18,7 @@ from mmkd.engine.hooks import DataFitHook
 from mmkd.evaluation.test_data import TEST_DATA, set_test_data
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.options import merge_options
 from mmkd.utils.files.small import beside
@@ -41,7 +42,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', help='write the metrics to this .json file')
     parser.add_argument('--tta', action='store_true',
                         help="test-time augmentation, such as several scales: the config's tta_pipeline and tta_model")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='override config entries: test_dataloader.batch_size=64')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how the processes are started (set by dist_test.sh and slurm_test.sh)')

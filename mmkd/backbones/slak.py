@@ -74,11 +74,11 @@ class SLaK(HierarchicalConvNet):
     large 192, 384, 768, 1536  3, 3, 27, 3                346.62 M, 61.93 G
     ===== ==================== =========== ============== ================= ================= ====================
 
-    This module is dense; sparse training masks its weights from outside (:class:`mmkd.engine.DynamicSparsityHook`).
-    Other large-kernel networks are settings of it: kernels of 31 or 61 with ``kernel_sizes``; whole K×K kernels
-    (RepLKNet's) with ``decomposed=False``; the student of Huang et al. (arXiv 2305.19412), a ConvNeXt with a batch
-    norm after its 7×7 convolution, with ``width_factor=1``, ``kernel_sizes=(7, 7, 7, 7)``, ``decomposed=False`` and
-    ``small_kernel=None``.
+    This module is dense; sparse training masks its weights from outside
+    (:class:`mmkd.engine.hooks.DynamicSparsityHook`). Other large-kernel networks are settings of it: kernels of 31 or
+    61 with ``kernel_sizes``; whole K×K kernels (RepLKNet's) with ``decomposed=False``; the student of Huang et al.
+    (arXiv 2305.19412), a ConvNeXt with a batch norm after its 7×7 convolution, with ``width_factor=1``,
+    ``kernel_sizes=(7, 7, 7, 7)``, ``decomposed=False`` and ``small_kernel=None``.
 
     Args:
         arch: A name of the table, or a dict with ``depths`` and ``channels`` and, if wanted, ``kernel_sizes``, for

@@ -233,9 +233,14 @@ def term_config(name: str, cfg: dict) -> dict:
 
 def _extras_of(loss: nn.Module) -> tuple[str, ...]:
     """Which of :data:`EXTRAS` a loss takes beside the two tapped values."""
-    parameters = list(_arguments_of(loss.forward).values())[2:]
+    parameters = list(_arguments_of(loss.forward).values())
+    unnamed = next((str(p) for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)), None)
+    if unnamed:
+        raise UserError(f'{type(loss).__name__} expects forward to name its arguments, got {unnamed}. Write student, '
+                        f'teacher and those it wants of {", ".join(EXTRAS)}.')
+    parameters = parameters[2:]
     for parameter in parameters:
-        if parameter.name not in EXTRAS and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if parameter.name not in EXTRAS:
             raise UserError(f'{type(loss).__name__} expects forward to have student, teacher and any of '
                             f'{", ".join(EXTRAS)}, got {parameter.name!r}. {nearest(parameter.name, EXTRAS)}')
     return tuple(parameter.name for parameter in parameters if parameter.name in EXTRAS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from .finite import FiniteGuard, Reading
+from .finite import MOST_SKIPPED, FiniteGuard, Reading
 
 MOST = 8  # names in a list of files
 FEW = 3  # of other names
@@ -17,6 +17,8 @@ HINTS = dict(  # nearest to the cause first
     loss='Check the settings of that loss and these images, or lower the learning rate.',
     weight='Lower the learning rate, or clip the gradients with optim_wrapper.clip_grad.',
     scale='The gradients overflow however small the loss scale: train in fp32 or with dtype=bfloat16.',
+    skipped='The gradients overflow at this loss scale: lower it, set loss_scale=\'dynamic\', or train in fp32.',
+    state='Lower the learning rate, or clip the gradients with optim_wrapper.clip_grad.',
     buffer='Check these images, or lower the learning rate.')
 
 
@@ -43,7 +45,7 @@ def explain(guard: FiniteGuard, reading: Reading) -> tuple[int, str]:
         terms = [name for name in kinds['loss'] if name != 'loss'] or ['loss']
         texts.append(listed([f'{name} = {bad["loss", name]:g}' for name in terms]))
     if not texts:
-        cause = next(kind for kind in ('weight', 'scale', 'buffer') if kind in kinds)
+        cause = next(kind for kind in ('weight', 'scale', 'skipped', 'state', 'buffer') if kind in kinds)
         texts.append(_update(guard, bad, cause, kinds[cause]))
     rates = ', '.join(f'{rate:g}' for rate in guard.learning_rates())
     images = f' The images are {listed(files)}.' if files else ''
@@ -54,6 +56,10 @@ def _update(guard: FiniteGuard, bad: Mapping, kind: str, names: list[str]) -> st
     value = bad[kind, names[0]]
     if kind == 'scale':
         return f'a loss scale of {1 / value if value else math.inf:g}'
+    if kind == 'skipped':
+        return f'more than {MOST_SKIPPED} updates in a row that were skipped'
+    if kind == 'state':
+        return f'nan or inf in what the optimizer keeps, {listed(names, FEW)}'
     if kind == 'buffer':
         return f'nan or inf in the buffers {listed(names, FEW)}'
     much = f'a root mean square of {value / math.sqrt(guard.size(names[0])):.3g}' if math.isfinite(value) else (

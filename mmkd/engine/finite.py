@@ -11,8 +11,9 @@ from torch.utils.hooks import RemovableHandle
 
 LARGEST_LOSS = 1e12  # Adam squares gradients: of greater losses they overflow, and weights no longer move
 LARGEST_RMS = 1e3  # of a parameter, where it did not begin with more
+MOST_SKIPPED = 40  # updates in a row, in mixed precision: a dynamic scale has fallen to its smallest before
 SMALLEST_SCALE = 2.**-24  # of the loss, in mixed precision: it began at 2¹⁶, and each overflow halves it
-Name = tuple[str, str]  # 'loss', 'teacher', 'weight', 'scale' or 'buffer', and which
+Name = tuple[str, str]  # 'loss', 'teacher', 'weight', 'scale', 'skipped', 'state' or 'buffer', and which
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class FiniteGuard:
     """Reads the losses, the teachers' taps and the weights of each training step.
 
     Weights are read only after an update of theirs: gradients that overflow under dynamic loss scaling, where the
-    update is skipped, are no fault.
+    update is skipped, are no fault; :data:`MOST_SKIPPED` in a row are one. Optimizers that go by the gradients' signs
+    let none of them into the weights: what they keep is read with the buffers.
 
     Args:
         model: The model, with or without its wrapper, before its first step.
@@ -79,7 +81,7 @@ class FiniteGuard:
         self._finite_buffers = finite.keys()
         self._known: dict[tuple[tuple[Name, ...], bool], tuple[tuple[Name, ...], tuple[float, ...]]] = {}
         self._limits: dict[tuple[float, ...], Tensor] = {}
-        self._stepped = False
+        self._stepped, self._without = False, 0
         self._handles: list[RemovableHandle] = [
             optimizer.register_step_post_hook(self._note_step) for optimizer in self._optimizers
             if hasattr(optimizer, 'register_step_post_hook')]
@@ -92,11 +94,16 @@ class FiniteGuard:
             outputs: What ``train_step`` returned.
             step: Which it is, in words.
             batch: What it was given.
-            buffers: Whether to look at the buffers as well, those that were finite at first.
+            buffers: Whether to look at the buffers as well, those that were finite at first, and at what the
+                optimizers keep.
         """
         numbers = dict(self._numbers(outputs))
+        self._without = 0 if self._stepped else self._without + 1
+        if self._without > MOST_SKIPPED * self.accumulated and any(kind == 'scale' for kind, _ in numbers):
+            numbers['skipped', 'updates'] = torch.tensor(math.inf)
         if buffers:
             numbers |= {('buffer', name): value for name, value in self._buffers() if name in self._finite_buffers}
+            numbers |= {('state', name): value for name, value in self._states()}
         names, limits = self._names_and_limits(tuple(numbers), self._stepped)
         values = [value.to(self._device, torch.float32) for value in numbers.values()]
         if self._stepped:
@@ -157,6 +164,14 @@ class FiniteGuard:
         buffers = {name: value for name, value in self.model.named_buffers()
                    if value.is_floating_point() and value.numel()}
         yield from zip(buffers, _norms(buffers.values()))
+
+    def _states(self) -> Iterator[tuple[str, Tensor]]:
+        weights = {id(parameter): name for name, parameter in self._weights.items()}
+        states = {f'{key} of {weights[id(parameter)]}': value for optimizer in self._optimizers
+                  for parameter, state in getattr(optimizer, 'state', {}).items() if id(parameter) in weights
+                  for key, value in state.items()
+                  if isinstance(value, Tensor) and value.is_floating_point() and value.numel()}
+        yield from zip(states, _norms(states.values()))
 
     def _note_step(self, *_: object) -> None:
         self._stepped = True

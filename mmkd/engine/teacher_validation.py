@@ -94,7 +94,6 @@ def has_fixed_order(loader: DataLoader) -> bool:
     return isinstance(sampler, SequentialSampler) or getattr(sampler, 'shuffle', None) is False
 
 
-
 class Agreement:
     r"""Compares the student's predictions on a validation set with those kept of a teacher.
 

@@ -6,7 +6,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from mmkd.distillers.models import ModelSpec, build_with_report
+from mmkd.distillers.models import ModelSpec, build_with_report, reads_file
 from mmkd.utils.checkpoints.weights import choose_weights, plain, split_choice
 from mmkd.zoo import load_weights
 from mmkd.zoo.loading import fit_weights, load_any
@@ -39,7 +39,8 @@ def _loaded(recipe: Recipe, role: str, model: BaseModel, spec: ModelSpec) -> Ite
     try:
         twin, report = build_with_report(spec, role.split()[0])
         inits = pretrained_inits(spec.cfg) if spec.checkpoint is None else []
-        if inits and not role.startswith('teacher'):  # whose weights were initialised when it was built
+        from_file = spec.checkpoint is None and reads_file(spec)
+        if from_file and not role.startswith('teacher'):  # whose weights were initialised when it was built
             twin.init_weights()
     except Exception as error:
         yield Finding('error', f'the {role} gets no weights: {error_line(error)}')

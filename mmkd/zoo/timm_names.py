@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from mmkd.utils import UserError, nearest
-from mmkd.utils.checkpoints.reading import compare
+from mmkd.utils.checkpoints.reading import compare, few_names
 
 PREFIX = 'timm_model.'
 
@@ -20,14 +20,25 @@ def in_wrapper(weights: Mapping[str, Tensor], own_names: Iterable[str]) -> dict[
 
     Returns:
         Those of its names that the weights have, to tensors.
+
+    Raises:
+        UserError: The weights have more in a module that the wrapper has: they are those of a deeper model.
     """
+    own_names = list(own_names)
+    modules = {name.removeprefix(PREFIX).removeprefix('model.').partition('.')[0] for name in own_names}
     by_name = {name.replace('.', '_', 1): value for name, value in weights.items()} | dict(weights)
-    found = {}
+    found, used = {}, set()
     for own in own_names:
         inner = own.removeprefix(PREFIX)
         name = next((name for name in (inner, inner.removeprefix('model.')) if name in by_name), None)
         if name is not None:
             found[own] = by_name[name]
+            used.add(id(by_name[name]))
+    more = [name for name, value in weights.items() if id(value) not in used
+            and {name.partition('.')[0], name.replace('.', '_', 1).partition('.')[0]} & modules]
+    if more:
+        raise UserError(f'the backbone expects the weights of its own timm model, got more: {few_names(more)}. Give '
+                        'the name of the model that the file is of.')
     return found
 
 

@@ -34,6 +34,20 @@ def test_weights_of_a_distiller_and_of_a_student(tmp_path):
         assert all(torch.equal(value, trained.state_dict()[key]) for key, value in model.state_dict().items()), name
 
 
+def test_a_file_that_the_model_itself_is_told_is_read(tmp_path):
+    """``pretrained='FILE'`` of mmpretrain's models: for the student and for the teacher."""
+    spec = classifier(8, classes=10)
+    model = build_model(read_spec(spec, 'student'), 'student')
+    torch.save(dict(state_dict={name: torch.full_like(value, 0.5) for name, value in model.state_dict().items()}),
+               tmp_path / 'half.pth')
+    spec = spec | dict(pretrained=str(tmp_path / 'half.pth'))
+    terms = dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits'))
+    both = Distiller(student=dict(spec), teacher=dict(spec), input_size=32, terms=terms)
+    both.init_weights()
+    for model in (both.student, both.teachers['teacher'].model):
+        assert all((value == 0.5).all() for value in model.parameters())
+
+
 def test_weights_of_another_model_are_refused(tmp_path):
     torch.save(dict(state_dict={'other.weight': torch.ones(3)}), tmp_path / 'other.pth')
     with pytest.raises(UserError, match='Distiller from .*other.pth: 0 of .* tensors matched'):

@@ -36,6 +36,21 @@ class WrongName(nn.Module):
         return student.sum()
 
 
+class Unnamed(nn.Module):
+    """Names no argument beside the first two."""
+
+    def forward(self, student: Tensor, teacher: Tensor, **rest: object) -> Tensor:
+        return student.sum()
+
+
+class LateParts(OnlyTensors):
+    """Declares a part when it is built, which is too late for the teacher's weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.teacher_parts = ('classifier', )
+
+
 class UnknownPart(OnlyTensors):
     """Declares a part that there is not."""
     teacher_parts = ('clasifier', )
@@ -73,6 +88,8 @@ def test_a_loss_gets_what_it_asks_for_by_name(build, batch):
 
 @pytest.mark.parametrize(('loss', 'message'), [
     (WrongName, "WrongName expects forward to have student, teacher and any of .*, got 'targets'. Did you mean target"),
+    (Unnamed, r"Unnamed expects forward to name its arguments, got \*\*rest"),
+    (LateParts, 'LateParts expects teacher_parts to be declared in the class, got them in an object'),
     (UnknownPart, "UnknownPart expects teacher_parts that there are, got 'clasifier'. Did you mean classifier"),
     (Undeclared, 'Undeclared expects the attribute teacher_parts beside its bind, got none. Declare the parts out of')])
 def test_a_loss_that_asks_for_what_there_is_not(build, loss, message):

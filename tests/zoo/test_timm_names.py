@@ -81,6 +81,14 @@ def test_another_models_file_is_an_error(tmp_path):
         PretrainedBackboneInit(str(tmp_path / 'student.pth'))(TIMMBackbone('convnext_atto', features_only=True))
 
 
+def test_a_deeper_models_file_is_an_error():
+    """Of which all tensors of the smaller one fit."""
+    with pytest.raises(UserError, match=r'expects the weights of its own timm model, got more: layer\d\.'):
+        timm_backbone_weights('resnet18', timm.create_model('resnet34').state_dict())
+    with pytest.raises(UserError, match=r'got more: stages'):
+        timm_backbone_weights('convnext_tiny', timm.create_model('convnext_small').state_dict())
+
+
 @pytest.mark.parametrize(('name', 'message'), [
     ('resnet10', "name of a timm model, got 'resnet10'. Did you mean resnet10t"),
     ('convnext_atto', r'backbone convnext_atto: .* tensors matched; missing timm_model')])

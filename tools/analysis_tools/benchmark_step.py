@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import mmkd  # noqa: F401
 import torch
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -21,6 +21,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
@@ -39,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--nan-guard', action='store_true',
                         help='also time the distillation step with and without the check that tools/train.py makes of '
                         'every step, in turn')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='override config entries: model.teacher.dtype=bf16')
     return parser.parse_args(argv)
 
@@ -81,14 +82,15 @@ def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, devi
         device: Where to run.
 
     Returns:
-        Median seconds of ``distillation``, ``student`` and ``teacher``, and the median over rounds of
-        ``ratio`` = distillation / (student + teacher).
+        Median seconds of ``distillation``, ``student`` and ``teacher`` (of several, together), and the median over
+        rounds of ``ratio`` = distillation / (student + teacher).
     """
     inputs = distiller.data_preprocessor(batch, True)['inputs']
 
     def teacher_forward() -> None:
         with torch.inference_mode():
-            distiller.teachers['teacher'].model(inputs, mode='tensor')
+            for teacher in distiller.teachers.values():
+                teacher.model(inputs, mode='tensor')
 
     distillation = training_step(distiller, config, batch)
     student = training_step(distiller.student, config, batch)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import torch
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
@@ -17,6 +16,7 @@ from mmkd.recipes.checks import CHECKS
 from mmkd.recipes.recipe import Finding, Recipe, run_checks
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
@@ -40,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--batches', type=int, default=4,
                         help='batches of training and of validation images to look at (default: 4)')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='override config entries, as for training')
     parser.add_argument('--trust-checkpoint', action='store_true',
                         help='unpickle checkpoints that hold Python objects; may run code of their author')

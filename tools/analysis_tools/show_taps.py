@@ -4,7 +4,7 @@ import logging
 import sys
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
@@ -15,6 +15,7 @@ from mmkd.recipes.weightless import is_recipe, teacher_role, without_weights
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.command_line.tables import text_table
 from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
@@ -42,7 +43,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         "'backbone.stages.2.*'; each is a tap")
     parser.add_argument('--input-size', type=int, nargs='+', metavar='SIZE',
                         help="side, or height and width, of the images (default: the recipe's, or 224)")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='override config entries: model.terms.fd.student=stage3')
     return parser.parse_args(argv)
 

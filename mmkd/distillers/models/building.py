@@ -76,7 +76,7 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
         cfg = spec
     if data_preprocessor is not None:
         cfg['data_preprocessor'] = dict(data_preprocessor)
-    return ModelSpec(cfg, checkpoint, bool(cfg.get('pretrained')))
+    return ModelSpec(cfg, checkpoint, cfg.get('pretrained') is True)
 
 
 def known_keys(form: str, role: str) -> tuple[str, ...]:
@@ -227,7 +227,7 @@ def _initialise_teacher(model: BaseModel, spec: ModelSpec) -> None:
 
 def _has_pretrained_init(cfg: object) -> bool:
     if isinstance(cfg, dict):
-        if type_name(cfg) == 'Pretrained':
+        if type_name(cfg) == 'Pretrained' or isinstance(cfg.get('pretrained'), str):  # mmpretrain's, mmdet's, mmseg's
             return True
         return any(_has_pretrained_init(value) for value in cfg.values())
     return isinstance(cfg, list | tuple) and any(_has_pretrained_init(item) for item in cfg)

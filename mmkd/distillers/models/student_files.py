@@ -24,7 +24,7 @@ def take_student_file(distiller: nn.Module, state: dict[str, Tensor], prefix: st
     """
     given = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     parts = {name for name, _ in distiller.named_children()}
-    if not given or parts & {name.partition('.')[0] for name in given}:
+    if not given or parts & {part for name in given for part in name.split('.')[:2]}:  # the second: of a wrapper
         return
     own = {f'{prefix}{name}': value for name, value in nn.Module.state_dict(distiller).items()}
     students = {name: value for name, value in own.items() if name.startswith(f'{prefix}{STUDENT_PREFIX}')}

@@ -48,6 +48,9 @@ class TeacherParts:
         if wanted is None and hasattr(loss, 'bind'):
             raise UserError(f'{name} expects the attribute teacher_parts beside its bind, got none. Declare the parts '
                             f'out of {", ".join(PARTS)}.')
+        if wanted and not getattr(type(loss), 'teacher_parts', ()):
+            raise UserError(f'{name} expects teacher_parts to be declared in the class, got them in an object: the '
+                            "teacher's weights would come too late. Move the line out of __init__.")
         for part in wanted or ():
             if part not in PARTS:
                 raise UserError(f'{name} expects teacher_parts that there are, got {part!r}. {nearest(part, PARTS)}')

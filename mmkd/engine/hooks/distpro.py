@@ -185,7 +185,6 @@ def find_loss(model: nn.Module) -> tuple[str, DistProLoss]:
     return found[0]
 
 
-
 def _in_another_order(runner: Runner) -> DataLoader:
     """A second loader of the training data, whose order is that of no training epoch."""
     loader = runner.train_dataloader

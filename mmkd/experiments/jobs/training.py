@@ -5,7 +5,7 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial, reduce
 from pathlib import Path
@@ -141,9 +141,10 @@ class TrainingJobs:
             threads=threads, config=config, iterations=iterations)
 
     def _contents(self, config: Config) -> list[dict]:
-        """A config and the configs that its student and teacher name."""
-        model = config.model
-        names = [model[role]['config'] for role in ('student', 'teacher') if 'config' in model.get(role, {})]
+        """A config and the configs that its student and teachers name."""
+        teacher = config.model.get('teacher') or {}
+        models = (config.model.get('student'), teacher, *teacher.values())
+        names = [model['config'] for model in models if isinstance(model, Mapping) and 'config' in model]
         return [config.to_dict(), *(part for name in names for part in self._contents(self._load(name)))]
 
 

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
+from mmkd.utils import UserError
 from mmkd.utils.building.arguments import check_arguments, number, one_of
 
 from ..checks import Tensors, pair_tensors
@@ -50,12 +51,15 @@ class ATLoss(nn.Module):
         """Computes the loss; see the class for shapes.
 
         Raises:
-            UserError: The numbers of maps or the batch sizes differ, or a tensor is no map.
+            UserError: The numbers of maps or the batch sizes differ, a tensor is no map, or one has a single position.
         """
         return sum(self._one_stage(s, t) for s, t in pair_tensors(self, student, teacher))
 
     def _one_stage(self, student: Tensor, teacher: Tensor) -> Tensor:
         size = tuple(min(s, t) for s, t in zip(student.shape[2:], teacher.shape[2:]))
+        if size == (1, 1):
+            raise UserError('ATLoss expects maps of several positions, got one: its attention is 1 whatever it holds. '
+                            'Tap an earlier stage.')
         difference = self._attention(student, size) - self._attention(teacher, size)
         if self.distance == 'l2':
             return torch.linalg.vector_norm(difference, dim=1).mean()

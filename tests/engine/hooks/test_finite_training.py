@@ -72,9 +72,9 @@ class _Overflow(torch.autograd.Function):
 class CPUAmpOptimWrapper(AmpOptimWrapper):
     """Dynamic loss scaling where there is no accelerator."""
 
-    def __init__(self, init_scale: float = 2.**16, **kwargs: object) -> None:
+    def __init__(self, init_scale: float = 2.**16, static: bool = False, **kwargs: object) -> None:
         OptimWrapper.__init__(self, **kwargs)
-        self._scale_update_param, self.cast_dtype = None, torch.bfloat16
+        self._scale_update_param, self.cast_dtype = init_scale if static else None, torch.bfloat16
         self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=init_scale)
 
     def optim_context(self, model: nn.Module) -> object:
@@ -184,6 +184,28 @@ def test_accumulated_gradients(tmp_path):
         train(tmp_path / 'gradient', Net(5, 'gradient'), wrapper=wrapper)
 
 
+def test_an_optimizer_that_goes_by_signs_keeps_what_it_was_given(tmp_path):
+    """The sign of NaN is 0: no weight becomes NaN, and none moves again."""
+    with pytest.raises(UserError, match=r'^step 8 .* got nan or inf in what the optimizer keeps, momentum_buffer of '):
+        train(tmp_path, Net(6, 'gradient'), wrapper=dict(optimizer=dict(type=SignedMomentum, lr=1e-3)))
+    assert_whole(tmp_path, 'epoch_1.pth')
+
+
+class SignedMomentum(torch.optim.Optimizer):
+    """Moves each weight by the sign of its momentum, as Lion does."""
+
+    def __init__(self, params: list, lr: float) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:
+        for group in self.param_groups:
+            for weight in group['params']:
+                kept = self.state[weight].setdefault('momentum_buffer', torch.zeros_like(weight))
+                kept.lerp_(weight.grad, 0.1)
+                weight.sub_(kept.sign(), alpha=group['lr'])
+
+
 class TestMixedPrecision:
     """Dynamic loss scaling skips the updates whose gradients overflow."""
 
@@ -192,6 +214,12 @@ class TestMixedPrecision:
         train(tmp_path, model, scale, wrapper=dict(type='CPUAmpOptimWrapper'))
         assert scale.scales[:7] == [2.**n for n in (15, 14, 13, 12, 11, 10, 10)] and model.steps == 12
         assert_whole(tmp_path, 'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth')
+
+    def test_a_scale_that_never_falls_is_one(self, tmp_path):
+        """A static scale: each update is skipped, and the weights stand still for ever."""
+        wrapper = dict(type='CPUAmpOptimWrapper', static=True)
+        with pytest.raises(UserError, match='^step 41 .*more than 40 updates in a row that were skipped.*lower it'):
+            train(tmp_path, Net(1, 'overflow'), wrapper=wrapper, iterations=60, interval=100)
 
     def test_a_nan_loss_is_one(self, tmp_path):
         with pytest.raises(UserError, match='^step 6 .* loss_extra = nan'):

@@ -1,0 +1,44 @@
+"""Values of --cfg-options."""
+import argparse
+
+import pytest
+from mmengine.config import DictAction
+
+from mmkd.utils.command_line.overrides import ConfigOptions, parse_value
+
+
+def parse(*values: str) -> dict:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions)
+    return parser.parse_args(['--cfg-options', *values]).cfg_options
+
+
+@pytest.mark.parametrize('text', ['1', '1,2', '[a,b]', '(1,2)', '[(1,2),[a,b],c]', 'True', '1e-3', "'a'", 'a=b', ''])
+def test_values_without_dicts_are_read_as_by_mmengine(text):
+    assert parse_value(text) == DictAction._parse_iterable(text)
+
+
+@pytest.mark.parametrize(('text', 'value'), [
+    ("[dict(type='mmkd.EpochSeedHook'),dict(type='mmkd.EMAHook', momentum=1e-4)]",
+     [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.EMAHook', momentum=1e-4)]),
+    ("dict(a=[1, -2], b=(None, True))", dict(a=[1, -2], b=(None, True))),
+    ('{"a": {"b": [1.5]}}', dict(a=dict(b=[1.5]))), ('{}', {}), ('dict()', {})])
+def test_dicts(text, value):
+    assert parse(f'custom_hooks={text}', 'x=1') == dict(custom_hooks=value, x=1)
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ('[dict(type=mmkd.EMAHook)]', 'texts inside it in single ones'), ("dict(a=open('b'))", 'expects a value such as'),
+    ("dict(__import__('os'))", 'expects a value such as'), ('dict(**{})', 'expects a value such as'),
+    ('{1: 2', 'expects a value such as'), ('[1,(2]', 'expects brackets that close')])
+def test_mistakes_are_one_line(capsys, text, message):
+    with pytest.raises(SystemExit) as ended:
+        parse(f'custom_hooks={text}')
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and '--cfg-options custom_hooks: expects' in error and message in error
+
+
+def test_a_key_alone_is_a_mistake(capsys):
+    with pytest.raises(SystemExit):
+        parse('model')
+    assert "expects KEY=VALUE, got 'model'" in capsys.readouterr().err
