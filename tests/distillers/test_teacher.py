@@ -34,10 +34,13 @@ def test_compiled_for_the_first_batch_and_with_the_same_taps(build, compilations
     distiller = build(student=resnet(), teacher=dict(compile=True, **resnet()), terms=terms)
     assert compilations == []
     distiller.teachers['teacher'].model.load_state_dict(plain.teachers['teacher'].model.state_dict())
+    of_first_batch = []
     for images in torch.rand(3, 5, 3, 48, 48):
         expected = plain.teachers['teacher'](images)[tap]
         torch.testing.assert_close(distiller.teachers['teacher'](images)[tap], expected)
-    assert [shape for shape in compilations if shape[1] == 3 and shape[-1] != 7] == [(5, 3, 48, 48)]  # and the stem
+        of_first_batch = of_first_batch or list(compilations)
+    # Five images, not the two of the dry run; nothing is compiled anew. PyTorch 2.4 leaves the stem as it is.
+    assert compilations == of_first_batch and {shape[0] for shape in compilations} & {2, 5} == {5}
 
 
 def test_the_pass_ends_early_in_training(build, batch):

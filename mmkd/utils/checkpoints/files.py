@@ -11,6 +11,7 @@ from pathlib import Path
 HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.')
 LEGACY_MAGIC = bytes.fromhex('8a0a6cfc9c46f9206aa85019')  # a number that PyTorch wrote first before it wrote archives
 BLOCK = 1 << 20
+AS_FOLDER = 0x10  # MS-DOS's attribute: PyTorch hands out memory as it lies for such an entry, and writes none
 # First bytes to what such a file is.
 OTHERS = {
     b'\x89HDF': 'an HDF5 file, as of Keras', b'\x93NUMPY': 'a NumPy array', b'\x1f\x8b': 'a gzip archive',
@@ -84,7 +85,8 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-            bad = archive.testzip()
+            bad = archive.testzip() or next((entry.filename for entry in archive.infolist()
+                                             if entry.external_attr & AS_FOLDER), None)
     except Exception as error:  # whatever zipfile makes of damaged headers
         raise NoCheckpointError(f'is damaged: its archive cannot be read ({error or type(error).__name__})') from error
     if bad is not None:

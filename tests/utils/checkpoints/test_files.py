@@ -2,6 +2,7 @@
 import io
 import json
 import random
+import re
 import zipfile
 
 import pytest
@@ -27,6 +28,19 @@ def archive(**entries: str) -> bytes:
         for name, text in entries.items():
             file.writestr(name, text)
     return buffer.getvalue()
+
+
+def test_an_entry_that_is_marked_as_a_folder_is_refused(tmp_path):
+    """PyTorch 2.4 then gives weights that are whatever lay in memory."""
+    content = bytearray(saved())
+    places = [match.start() for match in re.finditer(b'PK\x01\x02', content)]  # the directory's entries
+    assert len(places) > 5
+    for place in places:
+        changed = bytearray(content)
+        changed[place + 38] ^= 0x10  # external attributes
+        (tmp_path / 'w.pth').write_bytes(changed)
+        with pytest.raises(UserError, match='is damaged: its entry .* is not what was written'):
+            read_checkpoint(tmp_path / 'w.pth')
 
 
 def test_six_hundred_changed_bytes_are_refused_or_harmless(tmp_path):

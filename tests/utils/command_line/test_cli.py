@@ -64,7 +64,9 @@ def test_a_reader_that_has_gone_is_no_error(command):
     done = subprocess.run([sys.executable, *command], stdout=writing, stderr=subprocess.PIPE, text=True,
                           cwd=ROOT_FOLDER)
     os.close(writing)
-    assert done.stderr == '' and (done.returncode == 141 or '--help' in command)  # which argparse itself keeps quiet
+    stderr = [line for line in done.stderr.splitlines()  # but PyTorch 2.4's warning where MMEngine is imported
+              if 'TorchScript' not in line and 'from torch.distributed.optim import' not in line]
+    assert stderr == [] and (done.returncode == 141 or '--help' in command)  # which argparse itself keeps quiet
 
 
 def test_a_closed_pipe_hides_no_error():
