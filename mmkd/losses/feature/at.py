@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils import UserError
 from mmkd.utils.building.arguments import check_arguments, number, one_of
 
 from ..checks import Tensors, pair_tensors
@@ -20,7 +19,8 @@ class ATLoss(nn.Module):
         q(A) = \frac{Q(A)}{\|Q(A)\|_2}, \quad Q(A) = \frac{1}{C}\sum_c |A_c|^p
 
     Q is flattened and normalised for each sample; the mean is over samples and positions. Widths may
-    differ, so that no connector is needed. Where sizes differ, the larger map is average-pooled first.
+    differ, so that no connector is needed. Where sizes differ, the larger map is average-pooled first. A map
+    of one position has the attention 1 whatever it holds, and trains nothing.
 
     Source: Zagoruyko and Komodakis, Paying More Attention to Attention: Improving the Performance of
     Convolutional Neural Networks via Attention Transfer, 2017, arXiv 1612.03928, Sec. 3.1.
@@ -51,15 +51,12 @@ class ATLoss(nn.Module):
         """Computes the loss; see the class for shapes.
 
         Raises:
-            UserError: The numbers of maps or the batch sizes differ, a tensor is no map, or one has a single position.
+            UserError: The numbers of maps or the batch sizes differ, or a tensor is no map.
         """
         return sum(self._one_stage(s, t) for s, t in pair_tensors(self, student, teacher))
 
     def _one_stage(self, student: Tensor, teacher: Tensor) -> Tensor:
         size = tuple(min(s, t) for s, t in zip(student.shape[2:], teacher.shape[2:]))
-        if size == (1, 1):
-            raise UserError('ATLoss expects maps of several positions, got one: its attention is 1 whatever it holds. '
-                            'Tap an earlier stage.')
         difference = self._attention(student, size) - self._attention(teacher, size)
         if self.distance == 'l2':
             return torch.linalg.vector_norm(difference, dim=1).mean()

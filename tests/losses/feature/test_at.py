@@ -26,11 +26,6 @@ def test_closed_form_of_maps_of_other_widths(power):
     torch.testing.assert_close(ATLoss(power)(student, teacher), closed_form(student, teacher, power), rtol=1e-9, atol=0)
 
 
-def test_one_position_says_nothing():
-    with pytest.raises(UserError, match='expects maps of several positions, got one'):
-        ATLoss()(maps(2, 8, 8, 8), maps(2, 6, 1, 1))
-
-
 def test_l2():
     student, teacher = maps(3, 8, 5, 4), maps(3, 6, 5, 4)
     expected = sum(((attention(s) - attention(t))**2).sum().sqrt() for s, t in zip(student.split(1), teacher.split(1)))
