@@ -63,7 +63,7 @@ GROUPS = {
         'benchmark gpu': Command('analysis_tools/gpu_report.py', 'a GPU: right kernels, their speed, whole steps'),
     },
     'this installation': {
-        'doctor': Command('mmkd.doctor.report', 'versions, GPUs, compiled ops, memory and space; what to mend'),
+        'doctor': Command('mmkd.doctor.report', 'versions, GPUs, ops, memory, space, and what to mend'),
         'completion': Command('mmkd.utils.command_line.completion', 'a script that completes words in bash or zsh',
                               ('bash', 'zsh')),
     },

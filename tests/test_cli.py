@@ -93,7 +93,7 @@ def test_a_module_is_a_tool_too(started):
 @pytest.mark.parametrize(('words', 'expected'), [
     (('trian', 'a.py'), "error: mmkd expects a command, got 'trian'. Did you mean train?"),
     (('--amp', ), "error: mmkd expects a command, got '--amp'."),
-    (('benchmark', 'stpe'), "error: mmkd benchmark expects a command, got 'stpe'. Did you mean step?")])
+    (('benchmark', 'stpe'), "error: mmkd benchmark expects a command, got 'stpe'. Did you mean step, startup?")])
 def test_unknown_words(monkeypatch, capsys, words, expected):
     assert main(monkeypatch, *words) == 2
     said = capsys.readouterr()

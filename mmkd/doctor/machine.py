@@ -121,7 +121,7 @@ def _mmcv_ops() -> Finding:
     broken = [str(warning.message) for warning in said if 'compiled ops' in str(warning.message)]
     if broken:
         return Finding(WARNING, 'mmcv ops', 'compiled ones that cannot be loaded', ' '.join(broken[0].split()))
-    return Finding(OK, 'mmcv ops', "not compiled: torchvision's nms and roi_align in their place, others raise an error")
+    return Finding(OK, 'mmcv ops', "not compiled: torchvision's nms and roi_align stand in, others raise an error")
 
 
 def _triton(torch: ModuleType) -> Finding:

@@ -44,8 +44,9 @@ def test_a_torch_that_cannot_be_imported(monkeypatch):
 
 def test_compiled_ops(monkeypatch):
     monkeypatch.setattr(machine, 'install_mmcv_fallback', lambda: True)
-    assert machine._mmcv_ops().status == 'ok' and 'roi_align in their place' in machine._mmcv_ops().found
-    monkeypatch.setattr(machine, 'install_mmcv_fallback', lambda: warnings.warn("mmcv's compiled ops\nare old") or True)
+    assert machine._mmcv_ops().status == 'ok' and 'roi_align stand in' in machine._mmcv_ops().found
+    old = "mmcv's compiled ops\nare old"
+    monkeypatch.setattr(machine, 'install_mmcv_fallback', lambda: warnings.warn(old, stacklevel=1) or True)
     assert machine._mmcv_ops()[::3] == ('warning', "mmcv's compiled ops are old")
     monkeypatch.setattr(machine, 'install_mmcv_fallback', lambda: False)
     monkeypatch.setitem(sys.modules, machine.EXTENSION, SimpleNamespace(__file__='_ext.so'))
