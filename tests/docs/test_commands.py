@@ -13,8 +13,8 @@ from tests.docs.pages import DOCS, ROOT, commands, text_of
 from tests.tools.conftest import call
 
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(DOCS.glob('*.md'))]
-FOREIGN = {'.', 'source', 'cd', 'eval', 'export', 'git', 'pip', 'mim', 'conda', 'tensorboard', 'pre-commit', 'ruff', 'mypy',
-           'python -c', 'python -m pytest', 'python -m venv', 'python -m http.server', 'python -m sphinx'}
+FOREIGN = {'.', 'source', 'cd', 'eval', 'export', 'git', 'pip', 'mim', 'conda', 'tensorboard', 'pre-commit', 'ruff',
+           'mypy', 'python -c', 'python -m pytest', 'python -m venv', 'python -m http.server', 'python -m sphinx'}
 EXAMPLES = {'my_recipe.py', 'my_teacher.py', 'my_student.py'}  # names that stand for a reader's own file
 FLAGS_OF = {'tools/dist_train.sh': 'tools/train.py', 'tools/slurm_train.sh': 'tools/train.py',
             'tools/dist_test.sh': 'tools/test.py', 'tools/slurm_test.sh': 'tools/test.py',
