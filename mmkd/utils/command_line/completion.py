@@ -80,9 +80,11 @@ def read_options(path: Path) -> Options:
     Args:
         path: The tool, which adds them by ``add_argument`` with the names written out.
     """
-    names, choices, configs = [], {}, False
+    names: list[str] = []
+    choices: dict[str, list[str]] = {}
+    configs = False
     for call in _calls(ast.parse(path.read_text(encoding='utf-8'))):
-        words = [word.value for word in call.args if isinstance(word, ast.Constant)]
+        words = [str(word.value) for word in call.args if isinstance(word, ast.Constant)]
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         if ast.unparse(given.get('help', call.func)) == 'argparse.SUPPRESS':
             continue
