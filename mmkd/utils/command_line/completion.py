@@ -55,7 +55,7 @@ _mmkd() {{
 complete -o filenames -F _mmkd mmkd
 """
 ZSH = """\
-autoload -U +X compinit && compinit -u
+(( $+functions[compdef] )) || { autoload -U compinit && compinit }
 autoload -U +X bashcompinit && bashcompinit
 """
 

@@ -90,7 +90,7 @@ def test_options_are_those_of_the_parser(monkeypatch, name):
 def test_zsh_has_the_same_words(capsys):
     assert main(['zsh'], TABLE) == 0
     zsh = capsys.readouterr().out
-    assert zsh.endswith(script('bash', TABLE)) and zsh.startswith('autoload -U +X compinit')
+    assert zsh.endswith(script('bash', TABLE)) and 'bashcompinit\n_mmkd() {' in zsh
 
 
 def test_another_shell(capsys):
