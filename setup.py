@@ -124,6 +124,8 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=['mmkd', 'mmkd.*']),
+    py_modules=['mmkd_command'],  # beside the package: it starts the command without importing all of that
+    entry_points={'console_scripts': ['mmkd = mmkd_command:main']},
     # An editable install then puts this folder on the path. Otherwise it would be a finder that comes after the path,
     # where a Python started beside a clone named mmkd finds that folder instead of the package.
     package_dir={'': '.'},

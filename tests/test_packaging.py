@@ -38,7 +38,7 @@ def test_beside_a_clone_of_the_same_name_an_editable_install_is_found(tmp_path):
     build('build_editable', checkout, tmp_path)
     with zipfile.ZipFile(next(tmp_path.glob('mmkd-*.whl'))) as wheel:
         wheel.extractall(tmp_path / 'site')
-    code = f'import site; site.addsitedir({str(tmp_path / "site")!r}); import mmkd; print(mmkd.__file__)'
+    code = f'import site; site.addsitedir({str(tmp_path / "site")!r}); import mmkd, mmkd_command; print(mmkd.__file__)'
     assert run_python(['-c', code], tmp_path) == str(checkout / 'mmkd' / '__init__.py')
 
 
@@ -60,7 +60,7 @@ def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
         wheel.extractall(tmp_path / 'site')
         metadata = wheel.read(next(name for name in names if name.endswith('METADATA'))).decode()
     assert {'mmkd/.mim/model-index.yml', f'mmkd/.mim/configs/{CONFIG}', 'mmkd/.mim/tools/dist_train.sh',
-            'mmkd/registry.py', 'mmkd/py.typed'} <= set(names)
+            'mmkd/registry.py', 'mmkd/py.typed', 'mmkd_command.py'} <= set(names)
     assert not [name for name in names if name.startswith(('tests', 'configs', 'tools')) or '__pycache__' in name]
     assert 'Operating System :: POSIX :: Linux' in metadata and 'Typing :: Typed' in metadata
     required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist')]

@@ -92,6 +92,16 @@ def test_the_package_is_the_wheels(clean):
     assert Path(clean.run('-c', 'import mmkd; print(mmkd.__file__)')) == clean.site / 'mmkd/__init__.py'
 
 
+def test_the_command(clean):
+    """Its console script: the version, a tool of the wheel, completion of the wheel's configs."""
+    def mmkd(*words: str) -> str:
+        return clean.run(str(clean.python.with_name('mmkd')), *words)
+
+    assert mmkd('--version').startswith('mmkd ') and STUDENT in mmkd('zoo', 'list', 'convnest-*')
+    assert mmkd('digits', '--help').startswith('usage: mmkd digits')
+    assert str(clean.mim / 'configs') in mmkd('completion', 'bash')
+
+
 def test_zoo(clean):
     assert STUDENT in clean.run('-m', 'mmkd.zoo', 'list')
     assert f'configs/quickstart/{STUDENT}.py' in clean.run('-m', 'mmkd.zoo', 'info', STUDENT)

@@ -7,12 +7,14 @@ from io import StringIO
 
 import pytest
 
+from mmkd.cli import COMMANDS
+from mmkd.utils.command_line.completion import tool_file
 from tests.docs.pages import DOCS, ROOT, commands, text_of
 from tests.tools.conftest import call
 
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(DOCS.glob('*.md'))]
-FOREIGN = {'.', 'source', 'cd', 'export', 'git', 'pip', 'mim', 'conda', 'tensorboard', 'pre-commit', 'ruff', 'mypy',
-           'python -c', 'python -m pytest', 'python -m venv', 'python -m http.server', 'python -m sphinx'}
+FOREIGN = {'.', 'source', 'cd', 'eval', 'export', 'git', 'pip', 'mim', 'conda', 'tensorboard', 'pre-commit', 'ruff',
+           'mypy', 'python -c', 'python -m pytest', 'python -m venv', 'python -m http.server', 'python -m sphinx'}
 EXAMPLES = {'my_recipe.py', 'my_teacher.py', 'my_student.py'}  # names that stand for a reader's own file
 FLAGS_OF = {'tools/dist_train.sh': 'tools/train.py', 'tools/slurm_train.sh': 'tools/train.py',
             'tools/dist_test.sh': 'tools/test.py', 'tools/slurm_test.sh': 'tools/test.py',
@@ -44,15 +46,26 @@ def tool_of(words: list[str]) -> str | None:
     """The tool of this package that a command runs: its path, or the module behind ``-m``; None for others."""
     if words[0] in FOREIGN or ' '.join(words[:2]) in FOREIGN or ' '.join(words[:3]) in FOREIGN:
         return None
+    if words[0] == 'mmkd':
+        return tool_of_word(words)
     assert words[0] in ('python', 'bash'), f'an unknown program: {words[0]}'
     return words[2] if words[1] == '-m' else words[1].removeprefix('…/')
+
+
+def tool_of_word(words: list[str]) -> str | None:
+    """The tool behind a word of the command mmkd; None for its own options."""
+    if words[1:2] in (['--help'], ['--version']):
+        return None
+    command = COMMANDS.get(words[1]) or COMMANDS.get(' '.join(words[1:3]))
+    assert command, f'an unknown word: {" ".join(words)}'
+    return f'tools/{command.tool}' if command.tool.endswith('.py') else command.tool
 
 
 @cache
 def options_of(tool: str) -> str:
     """What a tool prints of itself."""
     if tool.startswith('mmkd.'):
-        return (ROOT / 'mmkd/zoo/__main__.py').read_text(encoding='utf-8')
+        return tool_file(tool).read_text(encoding='utf-8')
     path = ROOT / tool
     if path.suffix == '.sh':
         return path.read_text(encoding='utf-8') + (options_of(FLAGS_OF[tool]) if tool in FLAGS_OF else '')
@@ -79,7 +92,7 @@ def test_tools_options_and_configs_are_there(page):
         tool = tool_of(words)
         if tool is None:
             continue
-        assert tool.startswith('mmkd.zoo') or (ROOT / tool).is_file(), f'{page}: {tool} is not there'
+        assert (tool_file(tool) if tool.startswith('mmkd.') else ROOT / tool).is_file(), f'{page}: {tool} is not there'
         for word in words[2:]:
             if re.match(r'--\w', word):
                 option = word.partition('=')[0]
@@ -96,6 +109,20 @@ def test_what_the_analysis_page_prints(tool, capsys):
     assert call(f'analysis_tools/{tool}', *shlex.split(command)[2:], cwd=ROOT) == 0
     printed = capsys.readouterr().out
     assert output.partition('…\n')[0] in printed
+
+
+def test_the_table_of_tools_has_every_word():
+    rows = re.findall(r'^\| (.*?) \| (.*?) \|', text_of('tools.md'), re.MULTILINE)
+    named = {word: cell for cell, words in rows for word in re.findall(r'`mmkd ([\w ]+)`', words)}
+    assert set(named) == set(COMMANDS)
+    assert [word for word, cell in named.items() if COMMANDS[word].tool.endswith('.py')
+            and f'`tools/{COMMANDS[word].tool}`' not in cell] == []
+
+
+def test_an_unknown_word_is_found():
+    with pytest.raises(AssertionError, match='an unknown word: mmkd fly'):
+        tool_of(['mmkd', 'fly', 'config.py'])
+    assert tool_of(['mmkd', 'benchmark', 'step', 'a.py']) == 'tools/analysis_tools/benchmark_step.py'
 
 
 def test_blocks_of_pages_are_found():

@@ -1,4 +1,4 @@
-"""Measures what mmkd takes to start: importing it, loading recipes, listing models."""
+"""Measures what mmkd takes to start: the command's help, importing it, loading recipes, listing models."""
 import argparse
 import os
 import statistics
@@ -9,6 +9,8 @@ from tqdm import tqdm
 
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
+HELP = ('subprocess.run([sys.executable, "-c", "import mmkd_command; mmkd_command.main()", "--help"], '
+        'stdout=subprocess.DEVNULL, check=True)')
 PLAIN = 'import mmengine, mmpretrain'
 LOAD = 'from mmkd.utils.configs.finding import load_config; load_config("{}")'
 QUICKSTART = 'quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
@@ -23,6 +25,7 @@ SNIPPETS = {
     'a recipe of ScaleKD': ('import mmkd', LOAD.format(SCALEKD)),
     'a recipe of UperNet, which imports mmseg and mmdet': ('import mmkd', LOAD.format(UPERNET)),
     'the same after these': ('import mmkd, mmpretrain, mmdet.models, mmseg.models', LOAD.format(UPERNET)),
+    'mmkd --help, with the start of Python': ('import subprocess, sys', HELP),
     'mmkd.list_models()': ('import mmkd', 'mmkd.list_models()'),
 }
 TIMED = 'import time\n{}\nstart = time.perf_counter()\n{}\nprint(time.perf_counter() - start)'

@@ -250,12 +250,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('data/digits'),
                         help='folder to make (default: data/digits, where the configs look)')
-    texts = dict(seed='decides the split, the textures, the inks and the scenes',
-                 scenes_train='number of train scenes', scenes_val='number of val scenes',
-                 scene_size='side of a scene in pixels; the digits grow with it')
-    for name, default in asdict(Settings()).items():
-        parser.add_argument('--' + name.replace('_', '-'), type=int, default=default,
-                            help=f'{texts[name]} (default: {default})')
+    usual = Settings()
+    parser.add_argument('--seed', type=int, default=usual.seed,
+                        help='decides the split, the textures, the inks and the scenes (default: %(default)s)')
+    parser.add_argument('--scenes-train', type=int, default=usual.scenes_train, metavar='N',
+                        help='number of train scenes (default: %(default)s)')
+    parser.add_argument('--scenes-val', type=int, default=usual.scenes_val, metavar='N',
+                        help='number of val scenes (default: %(default)s)')
+    parser.add_argument('--scene-size', type=int, default=usual.scene_size, metavar='PIXELS',
+                        help='side of a scene; the digits grow with it (default: %(default)s)')
     parser.add_argument('--force', action='store_true',
                         help='replace data that this script made before; no other folder is touched')
     return parser.parse_args(argv)

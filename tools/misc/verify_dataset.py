@@ -59,11 +59,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--split', action='append', help='check only this split; may be given again')
     parser.add_argument('--ann-file', help='for list and coco-json')
     parser.add_argument('--num-classes', type=int, help='for list and pairs: how many classes there are')
-    for option, default, what in (('--images', 'images', 'folder of the images, below the root'),
-                                  ('--masks', 'annotations', 'folder of the masks, below the root'),
-                                  ('--image-suffix', '.jpg', "what the images' names end with, as mmseg's img_suffix"),
-                                  ('--mask-suffix', '.png', "what the masks' names end with, as seg_map_suffix")):
-        parser.add_argument(option, metavar='NAME', help=f'for pairs: {what} (default: {default})')
+    parser.add_argument('--images', metavar='NAME',
+                        help='for pairs: folder of the images, below the root (default: images)')
+    parser.add_argument('--masks', metavar='NAME',
+                        help='for pairs: folder of the masks, below the root (default: annotations)')
+    parser.add_argument('--image-suffix', metavar='NAME',
+                        help="for pairs: what the images' names end with, as mmseg's img_suffix (default: .jpg)")
+    parser.add_argument('--mask-suffix', metavar='NAME',
+                        help="for pairs: what the masks' names end with, as seg_map_suffix (default: .png)")
     parser.add_argument('--decode', action='store_true', help='decode every image')
     parser.add_argument('--workers', type=int, default=min(cores, 16), help='processes (default: %(default)s)')
     parser.add_argument('--list', type=Path, help='where to write what is wrong (default: KIND-problems.txt)')

@@ -11,11 +11,15 @@ from mmkd.utils.files.logs import stop_at_full_logs
 from mmkd.utils.processes.lost_batches import report_lost_batches
 from mmkd.utils.processes.ranks import speaks
 
+PROGRAM = 'MMKD_PROGRAM'  # how the command mmkd tells a tool under which name it was called
+
 
 class ToolParser(argparse.ArgumentParser):
     """The parser of a tool: argparse's, with the flag ``--traceback`` that every tool has."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if PROGRAM in os.environ:
+            kwargs['prog'] = os.environ.pop(PROGRAM)  # not for the tools that this one starts
         super().__init__(*args, **kwargs)
         self.add_argument('--traceback', action=_ShowTraceback, nargs=0, default=argparse.SUPPRESS,
                           help='show where an error comes from')

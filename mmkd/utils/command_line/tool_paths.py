@@ -1,7 +1,16 @@
 """Where the tools are, and where they work: a checkout and a wheel have them in different places."""
 from pathlib import Path
 
-from mmkd.utils.configs.finding import config_root
+PACKAGE = Path(__file__).resolve().parents[2]
+
+
+def tools_folder() -> Path:
+    """The folder of the tools: of the checkout if there is one, else what the wheel brought along.
+
+    The configs are beside it. Nothing of MMEngine's is needed to find it.
+    """
+    shipped = PACKAGE / '.mim' / 'tools'
+    return (shipped if shipped.is_dir() else PACKAGE.parent / 'tools').resolve()
 
 
 def tool_path(name: str) -> str:
@@ -13,7 +22,7 @@ def tool_path(name: str) -> str:
     Returns:
         The path, relative to the checkout; absolute if the tools were installed from a wheel.
     """
-    tools = (config_root().parent / 'tools').resolve()
+    tools = tools_folder()
     return str(tools / name) if tools.parent.name == '.mim' else f'tools/{name}'
 
 

@@ -3,17 +3,20 @@
 Workers hand tensors over in shared memory, from a thread of the queue. Where that memory is full (containers often
 have 64 MB), the thread writes a traceback, drops the batch, and nobody hears of it.
 """
+import sys
 from multiprocessing.queues import Queue
 from typing import Any
-
-from torch._utils import ExceptionWrapper
-from torch.utils.data import get_worker_info
 
 _drop = Queue._on_queue_feeder_error
 
 
 def _report(self: Queue, error: BaseException, item: Any) -> None:
     """Sends the error in place of the batch, as PyTorch does with those of a data set."""
+    if 'torch' not in sys.modules:  # every tool passes here, and those that need no PyTorch shall start without it
+        _drop(error, item)
+        return
+    from torch._utils import ExceptionWrapper
+    from torch.utils.data import get_worker_info
     worker = get_worker_info()
     is_batch = isinstance(item, tuple) and len(item) == 2 and not isinstance(item[1], ExceptionWrapper)
     if worker is None or not is_batch:

@@ -8,7 +8,7 @@ import pytest
 from mmengine.registry import MODELS
 
 from mmkd.utils import UserError
-from mmkd.utils.command_line.cli import one_line_errors
+from mmkd.utils.command_line.cli import PROGRAM, ToolParser, one_line_errors
 
 
 def failing(error: BaseException) -> int:
@@ -19,6 +19,15 @@ def failing(error: BaseException) -> int:
     with pytest.raises(SystemExit) as exit:
         main()
     return exit.value.code
+
+
+def test_a_tool_has_the_name_that_it_was_called_by(monkeypatch):
+    """Its commands as well; tools that it starts do not inherit the name."""
+    monkeypatch.setenv(PROGRAM, 'mmkd zoo')
+    parser = ToolParser(prog='python -m mmkd.zoo')
+    command = parser.add_subparsers().add_parser('list')
+    assert (parser.prog, command.prog) == ('mmkd zoo', 'mmkd zoo list')
+    assert PROGRAM not in os.environ and ToolParser(prog='another').prog == 'another'
 
 
 def test_a_users_mistake_is_one_line(capsys):

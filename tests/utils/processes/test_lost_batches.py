@@ -58,3 +58,13 @@ def test_what_cannot_be_pickled():
 def test_other_queues_are_left_alone(capfd):
     lost_batches._report(None, ValueError('from a queue of no loader'), ('a', 'b'))
     assert 'from a queue of no loader' not in capfd.readouterr().out
+
+
+def test_a_program_without_pytorch_starts_without_it(monkeypatch):
+    """Nothing is imported for the queues of a tool that has no data loader; their errors go where they went."""
+    dropped = []
+    monkeypatch.setattr(lost_batches, '_drop', lambda *of_the_queue: dropped.append(of_the_queue))
+    monkeypatch.delitem(sys.modules, 'torch')
+    error = ValueError('of a plain queue')
+    lost_batches._report(None, error, ('a', 'b'))
+    assert dropped == [(error, ('a', 'b'))] and 'torch' not in sys.modules
