@@ -134,7 +134,8 @@ def fits(value: object, hint: object) -> bool:
         return isinstance(value, Mapping)
     if hint in (None, type(None)):
         return value is None
-    return isinstance(value, hint) if hint in (bool, str) else True
+    is_module = inspect.isclass(hint) and hint.__module__.startswith('torch.nn.')
+    return isinstance(value, hint) if hint in (bool, str) or is_module else True
 
 
 def _fits_list(value: object, origin: object, inner: tuple) -> bool:
