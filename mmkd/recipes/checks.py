@@ -16,6 +16,7 @@ from mmkd.utils import UserError
 from .cost import check_cost
 from .data_fit import check_data_fit
 from .label_order import check_label_order
+from .labels import check_labels
 from .loaded_weights import check_weights
 from .recipe import Check, Finding, Recipe, error_line
 from .tapped_shapes import weight_lines
@@ -90,7 +91,7 @@ def check_images(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _adaptation(recipe: Recipe, role: str, teacher: Teacher) -> Finding:
-    if normalisation(recipe.distiller.student.data_preprocessor) is None:
+    if normalisation(recipe.distiller.data_preprocessor) is None:
         return Finding('warning', f"the student's data preprocessor does not say how it normalises, so the {role} "
                        "gets the student's images as they are. Set mean and std of data_preprocessor.")
     if teacher_normalisation(teacher.model, recipe.specs[role].cfg) is None:
@@ -131,7 +132,7 @@ def check_classes(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _labels(recipe: Recipe) -> list[Tensor]:
-    samples = [sample for batch in recipe.batches('train') for sample in batch['data_samples']]
+    samples = [sample for batch in recipe.batches('train') for sample in batch.get('data_samples') or ()]
     return [sample.gt_label for sample in samples if 'gt_label' in sample and len(sample.gt_label)]
 
 
@@ -185,6 +186,6 @@ def _by(size: tuple[int, int]) -> str:
 
 CHECKS: dict[str, Check] = {
     'files': check_files, 'models': check_models, 'weights': check_weights, 'data': check_batches,
-    'images': check_images, 'classes': check_classes, 'splits': check_data_fit,
+    'images': check_images, 'labels': check_labels, 'classes': check_classes, 'splits': check_data_fit,
     'label order': check_label_order, 'term weights': check_term_weights, 'sample indices': check_indices,
     'training step': check_gradients, 'cost': check_cost}
