@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmkd.losses.checks import shape_of
+from mmkd.losses.checks import at_least_fp32, shape_of
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import build, find_type
@@ -200,6 +200,8 @@ class Term(BaseModule):
         for tap, value in zip((*self.student_taps, *self.teacher_taps), (*students, *teachers), strict=True):
             versions.watch(tap, value)
         arguments = self._arguments(self._connect(students, teachers), teachers)
+        if isinstance(self._configs[0], nn.Module):  # which need not know of mixed precision, as mmkd's own do
+            arguments = [each(at_least_fp32)(value) for value in arguments]
         given = dict(target=target, indices=indices, data_samples=data_samples)
         extras = {name: given[name] for name in self._extras}
         own = getattr(self.loss, 'mixed_precision', False)  # the loss sees to its precision itself
