@@ -30,7 +30,7 @@ def check_labels(data_samples: Labels, task_weight: float) -> None:
 
 
 def check_range(labels: Tensor, images: int, classes: int | None) -> None:
-    """Checks that a tensor of labels belongs to a batch and its classes.
+    """Checks that a tensor of labels belongs to a batch and its classes; on a GPU PyTorch asserts the latter itself.
 
     Args:
         labels: The labels.
@@ -46,7 +46,7 @@ def check_range(labels: Tensor, images: int, classes: int | None) -> None:
                         f'got {labels.dtype} of shape {shape}. Give one label an image.')
     if labels.is_complex() or labels.dtype == torch.bool:
         raise UserError(f'labels expect whole numbers or shares, got {labels.dtype}. Convert them with labels.long().')
-    if soft or classes is None or labels.is_meta:
+    if soft or classes is None or labels.device.type != 'cpu':  # to ask a GPU for its labels would stall every step
         return
     low, high = (int(limit) for limit in labels.aminmax())
     if low < 0 or high >= classes:
@@ -91,5 +91,6 @@ def samples_for(model: nn.Module, data_samples: Labels) -> Labels:
     if not any(kind.__module__.startswith(('mmpretrain.', 'mmkd.')) for kind in type(model).__mro__):
         raise UserError(f'labels as a tensor expect a classifier, got a {type(model).__name__}. Give it data samples.')
     from mmpretrain.structures import DataSample
-    soft = data_samples.is_floating_point()
-    return [DataSample().set_gt_score(label) if soft else DataSample().set_gt_label(label) for label in data_samples]
+    if data_samples.is_floating_point():
+        return [DataSample().set_gt_score(label) for label in data_samples]
+    return [DataSample().set_gt_label(label) for label in data_samples.long().split(1)]  # which stay on their device

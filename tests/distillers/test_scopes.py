@@ -52,5 +52,5 @@ def test_what_says_its_package_stays_as_it_is():
 
 
 def test_an_unknown_type_has_its_nearest():
-    with pytest.raises(UserError, match="student expects the type of a model, got 'ImageClasifier'. Did you mean Image"):
+    with pytest.raises(UserError, match="expects the type of a model, got 'ImageClasifier'. Did you mean Image"):
         distiller_of(dict(type='ImageClasifier'))

@@ -1,6 +1,12 @@
 """Training on a folder of pictures without classes, and what asks for labels there."""
+import re
+
 import pytest
 import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+
+from mmkd.utils.configs.finding import load_config
 
 from ..archives import jpeg, write_folder
 from .conftest import call
@@ -31,15 +37,16 @@ MAPS = "dict(loss=dict(type='mmkd.ATLoss'), student='stage4', teacher='stage4')"
 
 @pytest.fixture
 def place(tmp_path):
-    """Eight pictures in folders that mean nothing, and a teacher."""
-    from mmkd.utils.configs.finding import load_config
-    from mmpretrain.registry import MODELS
-
-    write_folder(tmp_path / 'pictures', {f'{i % 2}/{i}.jpg': jpeg(i) for i in range(8)})
-    write(tmp_path)
-    net = MODELS.build(load_config(tmp_path / 'recipe.py').net)
-    torch.save(dict(state_dict=net.state_dict()), tmp_path / 'teacher.pth')
+    prepare(tmp_path)
     return tmp_path
+
+
+def prepare(root) -> None:
+    """Eight pictures in folders that mean nothing, a teacher, and a recipe."""
+    write_folder(root / 'pictures', {f'{i % 2}/{i}.jpg': jpeg(i) for i in range(8)})
+    write(root)
+    net = MODELS.build(ConfigDict(_scope_='mmpretrain', **load_config(root / 'recipe.py').net))
+    torch.save(dict(state_dict=net.state_dict()), root / 'teacher.pth')
 
 
 def write(place, student: str = 'net', term: str = LOGITS.format(loss='KDLoss'), task_weight: float = 0.) -> None:
@@ -62,7 +69,6 @@ def test_trains(place, capsys, student, term):
     (LOGITS.format(loss='KDLoss'), 1., 'error.*no labels, but the student.s own loss needs them'),
     (LOGITS.format(loss='NKDLoss'), 0., "error.*no labels, but term 'term' needs them for its NKDLoss")])
 def test_the_check_says_what_needs_labels(place, capsys, term, task_weight, message):
-    import re
     write(place, term=term, task_weight=task_weight)
     status = call('analysis_tools/check_recipe.py', 'recipe.py', '--device', 'cpu', cwd=place)
     text = ' '.join(capsys.readouterr().out.split())

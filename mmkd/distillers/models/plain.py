@@ -39,8 +39,7 @@ def _cross_entropy(model: nn.Module, outputs: object, target: Tensor | None) -> 
     if target is None:
         raise UserError(f'the own loss of a {type(model).__name__} expects class labels, got other annotations. Set '
                         'task_weight=0. to train by the terms alone.')
-    if not logits.is_cuda:  # asking a GPU for the largest label would stall every step; PyTorch asserts it there
-        check_range(target, len(logits), logits.shape[1])
+    check_range(target, len(logits), logits.shape[1])
     return F.cross_entropy(logits.float(), target if target.is_floating_point() else target.long())
 
 

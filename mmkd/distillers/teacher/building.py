@@ -122,6 +122,9 @@ def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocess
     theirs = teacher_normalisation(model, spec.cfg)
     size = as_size(size) if size is not None else fixed_input_size(model, spec.cfg)
     ours = None if preprocessor is None else normalisation(preprocessor)
+    if preprocessor is None and theirs is not None:
+        print_log(f"The {role} gets the student's images as they are, since nothing says how they are normalised. Set "
+                  'data_preprocessor of the distiller if not as the teacher wants them.', logger='current')
     adapter = InputAdapter(ours, theirs, size)
     if adapter.scale is not None or adapter.flip or size:
         print_log(f"The {role}'s input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
