@@ -38,6 +38,11 @@ def has_classes(student: nn.Module) -> bool:
             or 'pre_logits' in named_locations(student))
 
 
+def has_classifier(student: nn.Module) -> bool:
+    """Whether a student ends with something that gives logits; a plain module's output need not be some."""
+    return ('pre_logits' if is_plain(student) else 'logits') in named_locations(student)
+
+
 def sizes(value: Tensor | list) -> object:
     """The shape of a tensor, or of each in a list."""
     return tuple(value.shape) if isinstance(value, Tensor) else [sizes(item) for item in value]

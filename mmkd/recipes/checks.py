@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmkd.datasets.configured import check_data_exists
 from mmkd.distillers import Distiller
+from mmkd.distillers.dry_run import has_classifier
 from mmkd.distillers.inputs import as_size, normalisation, teacher_normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
@@ -160,7 +161,7 @@ def _weights_finding(distiller: Distiller) -> Finding:
     reads_logits = any('logits' in term.student_taps for name, term in distiller.terms.items() if name not in idle)
     if distiller.task_weight == 0 and len(idle) == len(distiller.terms):
         return Finding('error', f'{text}: nothing is learnt. Set task_weight or a weight above 0.')
-    if distiller.task_weight == 0 and not reads_logits:
+    if distiller.task_weight == 0 and not reads_logits and has_classifier(distiller.student):
         return Finding('warning', f"{text}: no term reads the student's logits, so its classifier learns nothing. "
                        "Set task_weight above 0, or add a term on 'logits'.")
     if idle:

@@ -5,9 +5,11 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.runner import Runner
 from mmkd import Distiller
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, TensorDataset
 
 from mmkd.connectors import ConvConnector
 from mmkd.losses import KDLoss
@@ -239,6 +241,16 @@ def test_a_running_average_of_a_plain_student(batch):
     distiller = distiller_of(teacher=dict(ema=dict(momentum=0.1)))
     assert set(distiller(*batch)) == {'task_loss', 'loss_kd'}
     assert any(name.startswith('averages.average.') for name in distiller.state_dict())
+
+
+def test_a_runner_trains_it_too(tmp_path, batch):
+    distiller = distiller_of(terms=dict(kd=LOGITS, maps=maps_term()))
+    before = copy.deepcopy(distiller.state_dict())
+    runner = Runner(distiller, work_dir=str(tmp_path), train_dataloader=DataLoader(TensorDataset(*batch), 4),
+                    train_cfg=dict(by_epoch=True, max_epochs=1), optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)))
+    runner.train()
+    saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']
+    assert saved.keys() == before.keys() and not torch.equal(saved['student.fc.weight'], before['student.fc.weight'])
 
 
 @pytest.mark.parametrize(('changes', 'message'), [

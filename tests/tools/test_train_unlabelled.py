@@ -32,7 +32,7 @@ optim_wrapper = dict(optimizer=dict(type='AdamW', lr=0.01))
 train_cfg = dict(by_epoch=True, max_epochs=2)
 """
 LOGITS = "dict(loss=dict(type='mmkd.{loss}'), student='logits', teacher='logits')"
-MAPS = "dict(loss=dict(type='mmkd.ATLoss'), student='stage4', teacher='stage4')"
+MAPS = "dict(loss=dict(type='mmkd.ATLoss'), student='stage2', teacher='stage2')"
 
 
 @pytest.fixture
@@ -60,20 +60,29 @@ def test_trains(place, capsys, student, term):
     assert call('train.py', 'recipe.py', '--work-dir', 'run', cwd=place) == 0, capsys.readouterr().out
     saved = torch.load(place / 'run/epoch_2.pth', weights_only=False)['state_dict']
     assert {name.partition('.')[0] for name in saved} == {'student'}
-    text = capsys.readouterr()
-    assert 'loss_term' in text.out + text.err
+    losses = re.findall(r'loss_term: (\S+)', ''.join(capsys.readouterr()))
+    assert len(losses) == 2 and float(losses[1]) > 0
 
 
 @pytest.mark.parametrize(('term', 'task_weight', 'message'), [
     (LOGITS.format(loss='KDLoss'), 0., 'ok.*have no labels, and no term needs any'),
     (LOGITS.format(loss='KDLoss'), 1., 'error.*no labels, but the student.s own loss needs them'),
-    (LOGITS.format(loss='NKDLoss'), 0., "error.*no labels, but term 'term' needs them for its NKDLoss")])
+    (LOGITS.format(loss='NKDLoss'), 0., "error.*no labels, but term 'term' needs them for its NKDLoss"),
+    (MAPS, 0., 'ok.*warning term weights .* so its classifier learns nothing')])
 def test_the_check_says_what_needs_labels(place, capsys, term, task_weight, message):
     write(place, term=term, task_weight=task_weight)
     status = call('analysis_tools/check_recipe.py', 'recipe.py', '--device', 'cpu', cwd=place)
     text = ' '.join(capsys.readouterr().out.split())
     assert re.search(message, text), text
     assert status == (0 if message.startswith('ok') else 1), text
+
+
+@pytest.mark.parametrize('student', ['headless', 'backbone'])
+def test_the_check_misses_no_classifier_in_a_student_without_one(place, capsys, student):
+    write(place, student, MAPS)
+    assert call('analysis_tools/check_recipe.py', 'recipe.py', '--device', 'cpu', cwd=place) == 0
+    text = capsys.readouterr().out
+    assert 'all shapes fit' in text and 'classifier learns nothing' not in text, text
 
 
 def test_training_stops_at_the_first_batch(place, capsys):
