@@ -23,6 +23,7 @@ from .utils.optional_imports import hush_onedl
 
 if TYPE_CHECKING:
     from .apis import get_model, list_models
+    from .distillers import Distiller
 
 install_mmcv_fallback()
 register_archive_backend()
@@ -30,11 +31,12 @@ register_config_paths()
 register_plain_files()
 hush_onedl()
 
-__all__ = ['__version__', 'get_model', 'list_models']
+__all__ = ['Distiller', '__version__', 'get_model', 'list_models']
 
 
 def __getattr__(name: str) -> Any:
-    # mmkd.apis imports torch: only on first use, so that `import mmkd` and every --help stay quick.
-    if name in ('get_model', 'list_models'):
-        return getattr(import_module('mmkd.apis'), name)
+    # These import torch: only on first use, so that `import mmkd` and every --help stay quick.
+    room = 'distillers' if name == 'Distiller' else 'apis' if name in ('get_model', 'list_models') else None
+    if room is not None:
+        return getattr(import_module(f'mmkd.{room}'), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

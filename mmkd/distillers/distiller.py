@@ -1,6 +1,4 @@
 """The distiller: a student that learns from its labels and from teachers."""
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,12 +10,24 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
+from .dry_run import has_classes, images_fit, sizes
 from .gradients import GradientMeter, check_trained, tap_sums, total
-from .inputs import as_size, check_labels, has_labels, image_channels, indices_of, no_loss, target_of
-from .models import apply_init, build_model, fake_samples, forward_mode, read_spec, take_student_file
+from .inputs import as_size, image_channels
+from .labels import Labels, check_labels, check_range, has_labels, indices_of, no_loss, samples_for, target_of
+from .models import (
+    apply_init,
+    build_model,
+    device_of,
+    fake_samples,
+    forward_mode,
+    forward_of,
+    is_plain,
+    read_spec,
+    take_student_file,
+)
 from .parts import TeacherParts
 from .schedule import Progress
-from .taps import Tapped, Taps, named_locations
+from .taps import Tapped, Taps
 from .teacher import Teachers, build_teachers, dry_runs, split_tap
 from .term import Term, term_config
 
@@ -31,9 +41,13 @@ class Distiller(BaseModel):
     dict holds ``student.*`` and the terms' own parameters (and the running average, if that is a teacher); a teacher
     is in no state dict, optimizer, EMA copy or DDP bucket.
 
+    Models, losses and connectors may be any ``nn.Module``, and a batch plain tensors. Without a runner,
+    ``distiller.total(distiller(images, labels)).backward()`` is a step. A plain module gets the images and returns its
+    logits; its own loss is their cross-entropy.
+
     Args:
-        student: The student: a model dict, ``dict(config='…', options={…})`` or ``dict(timm='…')``,
-            each with an optional ``checkpoint``.
+        student: The student: a model dict, ``dict(config='…', options={…})``, ``dict(timm='…')`` or
+            ``dict(module=…)``, each with an optional ``checkpoint``; or an ``nn.Module`` with the weights that it has.
         teacher: The teacher, likewise; further keys: ``dtype`` (``'bf16'``, ``'fp16'``), ``compile``
             (bool or dict), and ``input_size`` (int or (height, width)) to which images are resized for it. Or
             ``dict(ema=dict(momentum=0.0002))``: the running average of the student and its norms' statistics, moved
@@ -42,7 +56,8 @@ class Distiller(BaseModel):
         terms: Name of each term to its config; see :class:`Term`.
         task_weight: Factor of the student's own loss.
         input_size: Side (or height and width) of the fake images that check all shapes at build.
-        data_preprocessor: Overrides the student's.
+        data_preprocessor: Overrides the student's. A plain module has none: it and its teachers get the images as they
+            are, unless this says how they are normalised.
         init_cfg: As in MMEngine; weights of type ``'Pretrained'`` may be those of a distiller or of a student.
 
     Raises:
@@ -50,8 +65,8 @@ class Distiller(BaseModel):
     """
 
     def __init__(self,
-                 student: dict,
-                 teacher: dict,
+                 student: dict | nn.Module,
+                 teacher: dict | nn.Module,
                  terms: dict[str, dict],
                  task_weight: float = 1.0,
                  input_size: int | tuple[int, int] = 224,
@@ -62,7 +77,8 @@ class Distiller(BaseModel):
         check_arguments('Distiller', task_weight=(task_weight, NON_NEGATIVE))
         spec = read_spec(student, 'student', data_preprocessor)
         model = build_model(spec, 'student')
-        super().__init__(model.data_preprocessor, init_cfg)
+        plain = is_plain(model)
+        super().__init__(data_preprocessor if plain else model.data_preprocessor, init_cfg)
         self.student = model
         self.task_weight = task_weight
         self.gradients = GradientMeter()
@@ -70,7 +86,8 @@ class Distiller(BaseModel):
         self.terms = nn.ModuleDict({name: Term(name, **term_config(name, cfg)) for name, cfg in terms.items()})
         self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
         teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
-        self._teachers, self.averages = build_teachers(teacher, teacher_taps, model)
+        self._teachers, self.averages = build_teachers(
+            teacher, teacher_taps, model, None if plain and data_preprocessor is None else self.data_preprocessor)
         self._teacher_taps = {tap: split_tap(tap, self._teachers) for tap in teacher_taps}  # teacher, and tap in it
         self._updates = OptimizerSteps()
         self._student_taps = Taps(model, [tap for term in self.terms.values() for tap in term.student_taps])
@@ -84,15 +101,16 @@ class Distiller(BaseModel):
 
     def forward(self,
                 inputs: Tensor,
-                data_samples: list | None = None,
-                mode: str = 'tensor') -> dict[str, Tensor] | list | Tensor:
-        """Forwards a batch, as every OpenMMLab model does.
+                data_samples: Labels = None,
+                mode: str | None = None) -> dict[str, Tensor] | list | Tensor:
+        """Forwards a batch, as every OpenMMLab model does; ``distiller(images, labels)`` returns the losses.
 
         Args:
             inputs: Normalised images (N, C, H, W).
-            data_samples: Their annotations. With a ``task_weight`` of 0 there need be none, or none with labels, where
-                no term asks for labels.
-            mode: ``'loss'`` trains; ``'predict'`` and ``'tensor'`` are the student's.
+            data_samples: Their annotations: data samples, or a tensor of class indices (N,) or soft labels (N, C). With
+                a ``task_weight`` of 0 there need be none, or none with labels, where no term asks for labels.
+            mode: ``'loss'`` trains; ``'predict'`` and ``'tensor'`` are the student's. None is ``'loss'`` where the
+                labels are a tensor, else ``'tensor'``.
 
         Returns:
             In mode ``'loss'`` the student's losses (its ``loss`` as ``task_loss``) and one ``loss_<term>``
@@ -101,8 +119,11 @@ class Distiller(BaseModel):
         Raises:
             UserError: A tap is not reached, or can train nothing; or a loss needs labels and there are none.
         """
+        mode = mode or ('loss' if isinstance(data_samples, Tensor) else 'tensor')
         if mode != 'loss':
-            return self.student(inputs, data_samples, mode=mode)
+            return forward_of(self.student)(inputs, samples_for(self.student, data_samples), mode=mode)
+        target = target_of(data_samples)
+        data_samples = self._samples(data_samples, inputs)
         self._follow_student()
         progress = Progress.current()
         active = {name: term for name, term in self.terms.items() if not term.is_idle(progress)}
@@ -110,7 +131,6 @@ class Distiller(BaseModel):
         teacher = self._run_teachers(inputs, data_samples, active)
         self._check_taps(student, teacher, active)
         losses = self._task_losses(own)
-        target = target_of(data_samples)
         indices = indices_of(data_samples, inputs) if any(term.uses_indices for term in active.values()) else None
         for name, term in self.terms.items():
             losses[f'loss_{name}'] = (term(student, teacher, target, indices, progress, data_samples)
@@ -119,17 +139,25 @@ class Distiller(BaseModel):
             self._measure_gradients({name: losses['task_loss' if name == 'loss' else name] for name in own}, losses)
         return losses
 
-    def _run_student(self, inputs: Tensor, data_samples: list | None) -> tuple[dict[str, Tensor], Tapped]:
+    def _samples(self, labels: Labels, inputs: Tensor) -> Labels:
+        """The labels in the form that the student takes, if they belong to the images and its classes."""
+        if isinstance(labels, Tensor) and not is_plain(self.student):
+            check_range(labels, len(inputs), getattr(getattr(self.student, 'head', None), 'num_classes', None))
+        return samples_for(self.student, labels)
+
+    def _run_student(self, inputs: Tensor, data_samples: Labels) -> tuple[dict[str, Tensor], Tapped]:
         """The student's own losses and what its taps read."""
-        if self.task_weight or has_labels(data_samples):
+        forward = forward_of(self.student)
+        # A detector runs some of its heads only to predict or to train, and training needs its annotations.
+        if self.task_weight or (forward_mode(self.student) == 'predict' and has_labels(data_samples)):
             check_labels(data_samples, self.task_weight)
-            return self._student_taps.read(self.student, inputs, data_samples, mode='loss')
+            return self._student_taps.read(forward, inputs, data_samples, mode='loss')
         if data_samples is None:
             data_samples = fake_samples(self.student, len(inputs), tuple(inputs.shape[-2:]))
-        _, student = self._student_taps.read(self.student, inputs, data_samples, mode=forward_mode(self.student))
+        _, student = self._student_taps.read(forward, inputs, data_samples, mode=forward_mode(self.student))
         return dict(loss=no_loss(self.student, inputs)), student
 
-    def _run_teachers(self, inputs: Tensor, data_samples: list | None, terms: dict[str, Term]) -> Tapped:
+    def _run_teachers(self, inputs: Tensor, data_samples: Labels, terms: dict[str, Term]) -> Tapped:
         """Runs those teachers of which the terms read something."""
         wanted = {self._teacher_taps[tap][0] for term in terms.values() for tap in term.teacher_taps}
         read = {name: teacher(inputs, data_samples) for name, teacher in self._teachers.items() if name in wanted}
@@ -152,6 +180,11 @@ class Distiller(BaseModel):
             raise UserError(f"terms expect other names than the student's own losses, got {', '.join(twice)} twice. "
                             'Rename the terms.')
         return losses
+
+    @staticmethod
+    def total(losses: dict[str, Tensor | list[Tensor]]) -> Tensor:
+        """The sum of the losses that a forward pass has returned, as MMEngine's runner adds them up."""
+        return total(losses)
 
     def _weighted(self, name: str, value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
         """Applies ``task_weight`` to what MMEngine will sum, and leaves accuracies alone."""
@@ -203,7 +236,7 @@ class Distiller(BaseModel):
             teacher.load()
         for term in self.terms.values():
             term.init_weights()
-        if not self._student_is_loaded:
+        if not self._student_is_loaded and hasattr(self.student, 'init_weights'):
             self.student.init_weights()
         if self.init_cfg:
             apply_init(self, self.init_cfg, spare=self.student if self._student_is_loaded else None)
@@ -219,22 +252,21 @@ class Distiller(BaseModel):
         was_training = self.training
         self.eval()
         with torch.random.fork_rng(devices=[]):
-            device = next(self.student.parameters()).device
+            device = device_of(self.student)
             inputs = torch.rand(2, image_channels(self.student), *size, device=device)
             samples = fake_samples(self.student, 2, size)
-            with _images_fit('student', inputs):
-                _, student = self._student_taps.read(self.student, inputs, samples, mode=forward_mode(self.student),
-                                                     stop_early=True)
-            with _images_fit('teacher', inputs):
+            with images_fit('student', inputs):
+                _, student = self._student_taps.read(forward_of(self.student), inputs, samples,
+                                                     mode=forward_mode(self.student), stop_early=True)
+            with images_fit('teacher', inputs):
                 teacher = self._run_teachers(inputs, samples, dict(self.terms.items()))
         self._check_fired(student, teacher, dict(self.terms.items()))
-        labels = getattr(self.student, 'head', None) is not None or 'pre_logits' in named_locations(self.student)
-        target = torch.zeros(2, dtype=torch.long, device=device) if labels else None
+        target = torch.zeros(2, dtype=torch.long, device=device) if has_classes(self.student) else None
         parts = TeacherParts(self._teachers, inputs, teacher)
         for term in self.terms.values():
             term.dry_run(student, teacher, target, parts)
         self.train(was_training)
-        return {role: {tap: _shape(value) for tap, value in tensors.items()}
+        return {role: {tap: sizes(value) for tap, value in tensors.items()}
                 for role, tensors in (('student', student), ('teacher', teacher))}
 
     @staticmethod
@@ -246,21 +278,3 @@ class Distiller(BaseModel):
                 if silent:
                     raise UserError(f'term {term.name!r}: the {role} never runs {", ".join(silent)} in its '
                                     'forward pass. Tap a module that it calls.')
-
-
-@contextmanager
-def _images_fit(role: str, images: Tensor) -> Iterator[None]:
-    """Names the form of the fake images where a model cannot run on them."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (RuntimeError, ValueError, AssertionError) as error:
-        channels, height, width = images.shape[1:]
-        raise UserError(f'the {role} cannot forward images of {height}×{width} with {channels} channels ({error}). '
-                        "Set the recipe's input_size, or the teacher's, and give both models the same channels."
-                        ) from error
-
-
-def _shape(value: Tensor | list) -> object:
-    return tuple(value.shape) if isinstance(value, Tensor) else [_shape(item) for item in value]

@@ -1,9 +1,8 @@
-"""What goes into the models: the form of the images, how the teacher's is made of the student's, and labels."""
+"""What goes into the models: the form of the images, and how the teacher's is made of the student's."""
 import math
-from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseDataPreprocessor, BaseModel
+from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
@@ -81,7 +80,7 @@ def normalisation(preprocessor: nn.Module) -> dict | None:
     return dict(mean=mean, std=std, to_rgb=bool(to_rgb))
 
 
-def image_channels(model: BaseModel) -> int:
+def image_channels(model: nn.Module) -> int:
     """How many channels a model's images have: as its preprocessor's mean, else as its first convolution.
 
     A stem that folds b × b pixels of three channels into one counts as three.
@@ -95,15 +94,15 @@ def image_channels(model: BaseModel) -> int:
     return 3 if folded else channels
 
 
-def fixed_input_size(model: BaseModel, cfg: dict) -> tuple[int, int] | None:
+def fixed_input_size(model: nn.Module, cfg: dict) -> tuple[int, int] | None:
     """The only input size that a model takes, if it is tied to one (as vision transformers are).
 
     Args:
         model: The model.
         cfg: Its config, of which timm's ``img_size`` is read.
     """
-    network = getattr(model, 'model', None)
-    if not hasattr(network, 'pretrained_cfg'):
+    network = _timm_of(model)
+    if network is None:
         size = getattr(getattr(model, 'backbone', None), 'img_size', None)
         return as_size(size) if size is not None else None
     patches = next((module for module in network.modules() if hasattr(module, 'strict_img_size')), None)
@@ -115,7 +114,12 @@ def fixed_input_size(model: BaseModel, cfg: dict) -> tuple[int, int] | None:
     return tuple(pretrained['input_size'][-2:]) if pretrained.get('fixed_input_size') else None
 
 
-def teacher_normalisation(model: BaseModel, cfg: dict | None = None) -> dict | None:
+def _timm_of(model: nn.Module) -> nn.Module | None:
+    """timm's network: inside a wrapper, or by itself."""
+    return next((each for each in (getattr(model, 'model', None), model) if hasattr(each, 'pretrained_cfg')), None)
+
+
+def teacher_normalisation(model: nn.Module, cfg: dict | None = None) -> dict | None:
     """Mean, std and channel order that a model was trained with, as :func:`normalisation` gives them.
 
     Args:
@@ -126,10 +130,10 @@ def teacher_normalisation(model: BaseModel, cfg: dict | None = None) -> dict | N
         None where nothing says it: the model then takes what the student takes.
     """
     stated = (cfg or {}).get('data_preprocessor') is not None
-    if stated or getattr(model.data_preprocessor, 'mean', None) is not None:
+    if stated or getattr(getattr(model, 'data_preprocessor', None), 'mean', None) is not None:
         return normalisation(model.data_preprocessor)
     # timm writes it into a model's pretrained config, for pixels in 0…1
-    pretrained = getattr(getattr(model, 'model', None), 'pretrained_cfg', None)
+    pretrained = getattr(_timm_of(model), 'pretrained_cfg', None)
     if not pretrained or 'mean' not in pretrained:
         return None
     mean, std = ([255 * value for value in pretrained[key]] for key in ('mean', 'std'))
@@ -148,43 +152,3 @@ def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
     if len(both) != 2 or not all(type(side) is int and 0 < side <= LARGEST for side in both):
         raise UserError(f'input_size expects a side or (height, width) from 1 to {LARGEST}, got {size!r}. Correct it.')
     return both
-
-
-def has_labels(data_samples: Sequence | None) -> bool:
-    """Whether the samples of a batch carry annotations of any kind."""
-    return bool(data_samples) and any(not key.startswith('pred') for key in data_samples[0].keys())  # noqa: SIM118  (no mapping)
-
-
-def check_labels(data_samples: Sequence | None, task_weight: float) -> None:
-    """Checks that the student's own loss can be computed.
-
-    Raises:
-        UserError: The batch has no labels.
-    """
-    if not has_labels(data_samples):
-        raise UserError(f"the student's own loss (task_weight={task_weight:g}) expects labelled images, got a batch "
-                        'without labels. Set task_weight=0. to train by the terms alone.')
-
-
-def no_loss(student: BaseModel, inputs: Tensor) -> Tensor:
-    """A zero that gives every parameter a gradient of zero, those included which no term reaches."""
-    sums = [parameter.sum() for parameter in student.parameters() if parameter.requires_grad]
-    return 0. * torch.stack(sums).sum() if sums else inputs.new_zeros(())
-
-
-def target_of(data_samples: list | None) -> Tensor | None:
-    """The labels of a batch of classification samples: soft (N, C) after mixup, else indices (N,)."""
-    if not data_samples:
-        return None
-    if 'gt_score' in data_samples[0]:
-        return torch.stack([sample.gt_score for sample in data_samples])
-    if 'gt_label' in data_samples[0]:
-        return torch.cat([sample.gt_label for sample in data_samples])
-    return None
-
-
-def indices_of(data_samples: list | None, inputs: Tensor) -> Tensor | None:
-    """The samples' numbers in the training set, which mmpretrain's ``PackInputs`` keeps as ``sample_idx``."""
-    if not data_samples or any('sample_idx' not in sample for sample in data_samples):
-        return None
-    return torch.tensor([sample.sample_idx for sample in data_samples], device=inputs.device)

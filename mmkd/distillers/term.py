@@ -1,24 +1,24 @@
 """One entry of a recipe: taps, optional connectors, a loss and a weight."""
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmkd.losses.checks import shape_of
+from mmkd.losses.checks import at_least_fp32, shape_of
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import build, find_type
 from mmkd.utils.building.signatures import check_values
 from mmkd.utils.precision import full_precision
 
+from .inferred import INFERRED, Value, each, first, size
 from .parts import TeacherParts
 from .schedule import Progress, WeightSchedule
 from .taps import Tapped
 from .taps.readings import Versions
 
-Value = Tensor | list[Tensor]
 KEYS, NEEDED_KEYS = ('loss', 'student', 'teacher', 'connector', 'weight'), ('loss', 'student', 'teacher')
 # What the forward of a loss gets beside the tapped tensors, if it has an argument of that name.
 EXTRAS = ('target', 'indices', 'data_samples')
@@ -34,13 +34,16 @@ class Term(BaseModule):
     ``teacher_size`` and whose ``forward`` has an argument ``size`` gets the height and width of the teacher's map in
     each pass (a joint one a list), so that it follows images of any size.
 
+    Attributes:
+        needs_target: Whether the loss cannot be computed without labels.
+
     Args:
         name: Its name in the recipe; the log shows it as ``loss_<name>``.
-        loss: Config of the loss.
+        loss: Config of the loss, or an ``nn.Module`` whose ``forward`` takes the student's and the teacher's tensors.
         student: Tap of the student, of which the loss gets a tensor, or list of taps, of which it gets a list.
         teacher: The same of the teacher.
         connector: Config of the connector, which each student tap gets for itself unless the connector is a joint
-            one; or a list with a config or None for each student tap.
+            one; or a list with a config or None for each student tap. An ``nn.Module`` may stand for a config.
         weight: Factor of the loss: a number, or a dict for :class:`~mmkd.distillers.schedule.WeightSchedule`.
 
     Raises:
@@ -49,10 +52,10 @@ class Term(BaseModule):
 
     def __init__(self,
                  name: str,
-                 loss: dict,
+                 loss: dict | nn.Module,
                  student: str | list[str],
                  teacher: str | list[str],
-                 connector: dict | list[dict | None] | None = None,
+                 connector: dict | nn.Module | list[dict | nn.Module | None] | None = None,
                  weight: float | dict = 1.0) -> None:
         super().__init__()
         self.name = name
@@ -65,15 +68,19 @@ class Term(BaseModule):
         except UserError as error:
             raise UserError(f'term {name!r}: {error}') from error
         self._configs = (loss, connector)
-        find_type(MODELS, loss, f'term {name!r}')
+        _class_of(loss, f'term {name!r}')
         self.loss: nn.Module | None = None
         self.connectors: nn.ModuleList | None = None
         self._follows: list[bool] = []
         self._extras: tuple[str, ...] = ()
+        self.needs_target = False
         if isinstance(connector, list) and len(connector) != len(self.student_taps):
             raise UserError(f'term {name!r} expects one connector or None for each of its {len(self.student_taps)} '
                             f'student taps, got {len(connector)}.')
-        if connector and 1 < len(self.teacher_taps) < len(self.student_taps):
+        if isinstance(connector, nn.Module) and len(self.student_taps) > 1 and not getattr(connector, 'joint', False):
+            raise UserError(f'term {name!r} expects a list with a connector for each of its {len(self.student_taps)} '
+                            f'student taps, got one {type(connector).__name__} for all. Give each its own.')
+        if connector is not None and 1 < len(self.teacher_taps) < len(self.student_taps):
             raise UserError(f'term {name!r} expects one teacher tap, or one for each student tap, for its connectors, '
                             f'got {len(self.student_taps)} and {len(self.teacher_taps)}.')
 
@@ -92,7 +99,7 @@ class Term(BaseModule):
     @property
     def reads_weights(self) -> bool:
         """Whether the loss reads the teacher's weights when it is built: by a part of it, or by what its taps give."""
-        kind = find_type(MODELS, self._configs[0], f'term {self.name!r}')
+        kind = _class_of(self._configs[0], f'term {self.name!r}')
         return bool(getattr(kind, 'teacher_parts', ())) or hasattr(kind, 'check_taps')
 
     def is_idle(self, progress: Progress) -> bool:
@@ -114,28 +121,33 @@ class Term(BaseModule):
         loss, connector = self._configs
         students, teachers = self._values(student, teacher)
         partners = teachers * len(students) if len(teachers) == 1 else teachers
-        if isinstance(connector, dict) and getattr(find_type(MODELS, connector, self.name), 'joint', False):
+        if (connector is not None and not isinstance(connector, list)
+                and getattr(_class_of(connector, self.name), 'joint', False)):
             configs = [connector]
             self.connectors = nn.ModuleList([self._build(connector, students, teachers)])
-        elif connector:
+        elif connector is not None:
             configs = connector if isinstance(connector, list) else [connector] * len(students)
             self.connectors = nn.ModuleList(
-                self._build(config, *pair) if config else nn.Identity()
+                nn.Identity() if config is None else self._build(config, *pair)
                 for config, *pair in zip(configs, students, partners, strict=False))
         if self.connectors is not None:
-            self._follows = [bool(config) and 'teacher_size' not in config and 'size' in _arguments_of(module.forward)
+            self._follows = [isinstance(config, dict | nn.Module) and 'size' in _arguments_of(module.forward)
+                             and (isinstance(config, nn.Module) or 'teacher_size' not in config)
                              for config, module in zip(configs, self.connectors, strict=True)]
         students = self.eval()._connect(students, teachers)  # batch norms shall not count the fake batch
         self.loss = self._build(loss, *self._arguments(students, teachers))
         self._extras = _extras_of(self.loss)
+        self.needs_target = _needs_target(self.loss, self._extras)
         parts.bind(self.loss, self.teacher_taps)
 
-    def _build(self, config: dict, student: Value, teacher: Value) -> nn.Module:
-        what = f'term {self.name!r}'
+    def _build(self, config: dict | nn.Module, student: Value, teacher: Value) -> nn.Module:
+        what, device = f'term {self.name!r}', first(student).device
+        if isinstance(config, nn.Module):
+            return config.to(device)
         wanted = _arguments_of(find_type(MODELS, config, what).__init__)
-        inferred = {name: infer(student, teacher) for name, infer in _INFERRED.items()
+        inferred = {name: infer(student, teacher) for name, infer in INFERRED.items()
                     if name in wanted and name not in config}
-        return build(MODELS, inferred | config, what)
+        return build(MODELS, inferred | config, what).to(device)
 
     def _values(self, student: Tapped, teacher: Tapped) -> tuple[list[Value], list[Value]]:
         return [student[tap] for tap in self.student_taps], [teacher[tap] for tap in self.teacher_taps]
@@ -150,7 +162,7 @@ class Term(BaseModule):
                 enumerate(zip(self.connectors, students, partners, strict=False))]
 
     def _size_of(self, connector: int, teacher: Value) -> dict[str, object]:
-        return dict(size=_each(_size)(teacher)) if self._follows[connector] else {}
+        return dict(size=each(size)(teacher)) if self._follows[connector] else {}
 
     def _arguments(self, students: list[Value], teachers: list[Value]) -> list[Value]:
         return [values if several else values[0]
@@ -177,22 +189,31 @@ class Term(BaseModule):
             A scalar.
 
         Raises:
-            UserError: The loss or a connector changes in place what it reads, which other terms read too.
+            UserError: The loss or a connector changes in place what it reads, which other terms read too; or the loss
+                needs labels and there are none, or returns no scalar.
         """
+        if target is None and self.needs_target:
+            raise UserError(f'{type(self.loss).__name__} expects class labels, got none. Train on labelled images, or '
+                            'use a loss without a target such as KDLoss.')
         students, teachers = self._values(student, teacher)
         versions = Versions()
         for tap, value in zip((*self.student_taps, *self.teacher_taps), (*students, *teachers), strict=True):
             versions.watch(tap, value)
         arguments = self._arguments(self._connect(students, teachers), teachers)
+        if isinstance(self._configs[0], nn.Module):  # which need not know of mixed precision, as mmkd's own do
+            arguments = [each(at_least_fp32)(value) for value in arguments]
         given = dict(target=target, indices=indices, data_samples=data_samples)
         extras = {name: given[name] for name in self._extras}
         own = getattr(self.loss, 'mixed_precision', False)  # the loss sees to its precision itself
-        with nullcontext() if own else full_precision(_first(arguments[0]).device.type):
+        with nullcontext() if own else full_precision(first(arguments[0]).device.type):
             value = self.loss(*arguments, **extras)
         if versions.changed():
             raise UserError(f'term {self.name!r} expects that its loss and connectors leave the taps as they are, got '
                             f'a change in place of {", ".join(sorted(versions.changed()))}. Copy the tensor first.')
-        return self.weight.at(progress or Progress()) * value
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise UserError(f'term {self.name!r} expects its loss to return one number, got {shape_of(value)} of '
+                            f'{type(self.loss).__name__}. Average it.')
+        return self.weight.at(progress or Progress()) * value.reshape(())
 
     def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: TeacherParts) -> None:
         """Builds the term and tries it once, to find wrong shapes before training.
@@ -231,6 +252,10 @@ def term_config(name: str, cfg: dict) -> dict:
     return cfg
 
 
+def _class_of(config: dict | nn.Module, what: str) -> type:
+    return type(config) if isinstance(config, nn.Module) else find_type(MODELS, config, what)
+
+
 def _extras_of(loss: nn.Module) -> tuple[str, ...]:
     """Which of :data:`EXTRAS` a loss takes beside the two tapped values."""
     parameters = list(_arguments_of(loss.forward).values())
@@ -246,34 +271,13 @@ def _extras_of(loss: nn.Module) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters if parameter.name in EXTRAS)
 
 
+def _needs_target(loss: nn.Module, extras: tuple[str, ...]) -> bool:
+    """Whether a loss says that it needs labels, or says nothing and has no default for them."""
+    if hasattr(loss, 'needs_target') or 'target' not in extras:
+        return bool(getattr(loss, 'needs_target', False))
+    target = _arguments_of(loss.forward)['target']
+    return target.default is target.empty
+
+
 def _arguments_of(function: Callable) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(function).parameters
-
-
-def _first(value: Value) -> Tensor:
-    while not isinstance(value, Tensor):
-        value = value[0]
-    return value
-
-
-def _each(read: Callable[[Tensor], object]) -> Callable[[Value], object]:
-    """Applies a function to a tensor, or to every tensor of a list (of lists)."""
-    def reader(value: Value) -> object:
-        return read(value) if isinstance(value, Tensor) else [reader(item) for item in value]
-    return reader
-
-
-def _width(tensor: Tensor) -> int:
-    return tensor.shape[2] if tensor.dim() == 3 else tensor.shape[1]  # tokens (N, L, C), else channels second
-
-
-def _size(tensor: Tensor) -> Sequence[int]:
-    return tuple(tensor.shape[2:]) if tensor.dim() == 4 else (1, 1)
-
-
-_INFERRED = dict(
-    student_channels=lambda student, teacher: _each(_width)(student),
-    teacher_channels=lambda student, teacher: _each(_width)(teacher),
-    student_size=lambda student, teacher: _each(_size)(student),
-    teacher_size=lambda student, teacher: _each(_size)(teacher),
-    num_classes=lambda student, teacher: _width(_first(teacher)))

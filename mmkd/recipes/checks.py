@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmkd.datasets.configured import check_data_exists
 from mmkd.distillers import Distiller
+from mmkd.distillers.dry_run import has_classifier
 from mmkd.distillers.inputs import as_size, normalisation, teacher_normalisation
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
@@ -16,6 +17,7 @@ from mmkd.utils import UserError
 from .cost import check_cost
 from .data_fit import check_data_fit
 from .label_order import check_label_order
+from .labels import check_labels
 from .loaded_weights import check_weights
 from .recipe import Check, Finding, Recipe, error_line
 from .tapped_shapes import weight_lines
@@ -90,7 +92,7 @@ def check_images(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _adaptation(recipe: Recipe, role: str, teacher: Teacher) -> Finding:
-    if normalisation(recipe.distiller.student.data_preprocessor) is None:
+    if normalisation(recipe.distiller.data_preprocessor) is None:
         return Finding('warning', f"the student's data preprocessor does not say how it normalises, so the {role} "
                        "gets the student's images as they are. Set mean and std of data_preprocessor.")
     if teacher_normalisation(teacher.model, recipe.specs[role].cfg) is None:
@@ -131,7 +133,7 @@ def check_classes(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _labels(recipe: Recipe) -> list[Tensor]:
-    samples = [sample for batch in recipe.batches('train') for sample in batch['data_samples']]
+    samples = [sample for batch in recipe.batches('train') for sample in batch.get('data_samples') or ()]
     return [sample.gt_label for sample in samples if 'gt_label' in sample and len(sample.gt_label)]
 
 
@@ -159,7 +161,7 @@ def _weights_finding(distiller: Distiller) -> Finding:
     reads_logits = any('logits' in term.student_taps for name, term in distiller.terms.items() if name not in idle)
     if distiller.task_weight == 0 and len(idle) == len(distiller.terms):
         return Finding('error', f'{text}: nothing is learnt. Set task_weight or a weight above 0.')
-    if distiller.task_weight == 0 and not reads_logits:
+    if distiller.task_weight == 0 and not reads_logits and has_classifier(distiller.student):
         return Finding('warning', f"{text}: no term reads the student's logits, so its classifier learns nothing. "
                        "Set task_weight above 0, or add a term on 'logits'.")
     if idle:
@@ -185,6 +187,6 @@ def _by(size: tuple[int, int]) -> str:
 
 CHECKS: dict[str, Check] = {
     'files': check_files, 'models': check_models, 'weights': check_weights, 'data': check_batches,
-    'images': check_images, 'classes': check_classes, 'splits': check_data_fit,
+    'images': check_images, 'labels': check_labels, 'classes': check_classes, 'splits': check_data_fit,
     'label order': check_label_order, 'term weights': check_term_weights, 'sample indices': check_indices,
     'training step': check_gradients, 'cost': check_cost}

@@ -14,6 +14,7 @@ from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.configs.finding import config_root
 
 from ..distillers.conftest import classifier
+from ..tools import test_train_unlabelled as unlabelled
 from ..tools.conftest import call
 
 ROOT = Path(__file__).parents[2]
@@ -95,8 +96,17 @@ def test_check_recipe(place, capfd):
     assert_says('cost', output)
 
 
+def test_images_without_labels(tmp_path, capfd):
+    unlabelled.prepare(tmp_path)
+    unlabelled.write(tmp_path, term=unlabelled.LOGITS.format(loss='NKDLoss'))
+    assert call('analysis_tools/check_recipe.py', 'recipe.py', cwd=tmp_path) == 1
+    assert_says('unlabelled', ''.join(capfd.readouterr()))
+    dataset = re.search(r'`dataset=(dict\(.*?)pipeline=…\)`', TEXT)[1]
+    assert f'dataset={dataset}' in unlabelled.CONFIG
+
+
 def test_every_message_is_tried():
-    assert set(QUOTED) == {*BUILDS, *RUNS, 'teacher', 'resume', 'order', 'cost'}
+    assert set(QUOTED) == {*BUILDS, *RUNS, 'teacher', 'resume', 'order', 'cost', 'unlabelled'}
     assert TEXT.count('```text') == len(QUOTED)
 
 

@@ -1,4 +1,6 @@
 """The code and the configs of the pages that no test of their own has."""
+import re
+
 import pytest
 import torch
 from mmengine.config import ConfigDict
@@ -33,7 +35,7 @@ def test_trackers_take_what_the_page_says(tmp_path):
 def test_python_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names, blocks = {}, code_to_run('python.md')
-    assert len(blocks) == 6
+    assert len(blocks) == 8
     for block in blocks:
         exec(block, names)
     printed = capsys.readouterr().out
@@ -41,6 +43,13 @@ def test_python_page(tmp_path, monkeypatch, capsys):
     assert '[(1, 20, 56, 56), (1, 40, 28, 28), (1, 80, 14, 14), (1, 160, 7, 7)]' in printed
     saved = torch.load('distilled.pth', weights_only=True)['state_dict']
     assert {key.partition('.')[0] for key in saved} == {'student'}
+    losses = [float(value) for value in re.findall(r'step \d: (\S+)', printed)]
+    assert len(losses) == 8 and losses[-1] < losses[0]
+    teacher = names['teacher']
+    assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
+    assert teacher.bn1.num_batches_tracked == 0 < names['student'].bn1.num_batches_tracked
+    assert torch.load('student.pth', weights_only=True).keys() == names['student'].state_dict().keys()
+    assert 'loss_at' in printed
 
 
 @pytest.mark.slow

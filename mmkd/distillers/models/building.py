@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
+from torch import nn
 
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import is_distiller, type_name
@@ -19,7 +20,10 @@ from mmkd.utils.configs.options import nested
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
 
-FORMS = {'type': ('type', 'checkpoint'), 'config': ('config', 'options', 'checkpoint'), 'timm': ('timm', 'checkpoint')}
+from .scopes import with_scope
+
+FORMS = {'type': ('type', 'checkpoint'), 'config': ('config', 'options', 'checkpoint'), 'timm': ('timm', 'checkpoint'),
+         'module': ('module', 'checkpoint')}
 TEACHER_OPTIONS = ('dtype', 'compile', 'input_size')
 TIMM_OPTIONS = ('pretrained', 'num_classes', 'in_chans', 'img_size', 'drop_rate', 'drop_path_rate')
 
@@ -29,22 +33,23 @@ class ModelSpec:
     """A model as a recipe names it.
 
     Args:
-        cfg: Config of the model itself.
+        cfg: Config of the model itself, or ``dict(module=…)`` with the model.
         checkpoint: Path, URL or zoo name of its weights, if any.
-        pretrained: Whether the config brings pretrained weights along (timm's ``pretrained=True``).
+        pretrained: Whether the config brings pretrained weights along (timm's ``pretrained=True``), or a
+            module has those that it came with.
     """
     cfg: dict
     checkpoint: str | None
     pretrained: bool = False
 
 
-def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> ModelSpec:
+def read_spec(spec: dict | nn.Module, role: str, data_preprocessor: dict | None = None) -> ModelSpec:
     """Turns ``student=dict(…)`` or ``teacher=dict(…)`` of a recipe into a model config.
 
     Args:
         spec: A model dict; or a dict with ``config`` (and optionally ``options``, dotted keys to
-            override in it); or one with ``timm`` (further keys go to timm's ``create_model``).
-            Each may have a ``checkpoint``.
+            override in it); or one with ``timm`` (further keys go to timm's ``create_model``); or one with
+            ``module``, an ``nn.Module``, which may also stand for itself. Each dict may have a ``checkpoint``.
         role: ``'student'`` or ``'teacher'``, for the error message.
         data_preprocessor: The recipe's, which takes precedence over the config's.
 
@@ -54,8 +59,11 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
     Raises:
         UserError: The dict has none of the forms or a key that it does not know, or its config does not exist.
     """
+    if isinstance(spec, nn.Module):
+        spec = dict(module=spec)
     if not isinstance(spec, dict) or sum(key in spec for key in FORMS) != 1:
-        raise UserError(f"{role} expects a model dict (type=…), dict(config='…') or dict(timm='…'), got {spec!r}."
+        raise UserError(f"{role} expects a model dict (type=…), dict(config='…'), dict(timm='…') or an nn.Module, "
+                        f'got {spec!r}.'
                         f'{_nearest_form(spec)}')
     spec = dict(spec)
     checkpoint = spec.pop('checkpoint', None)
@@ -70,20 +78,34 @@ def read_spec(spec: dict, role: str, data_preprocessor: dict | None = None) -> M
             raise UserError(f'{role} expects config, options and checkpoint, got also {key!r}. '
                             f'{nearest(key, known_keys("config", role))} Arguments of the model go into options.')
         cfg = _model_of(config)
+    elif 'module' in spec:
+        return _module_spec(spec, checkpoint, role)
     elif 'timm' in spec:
         cfg = dict(type='mmpretrain.TimmClassifier', model_name=spec.pop('timm'), **spec)
     else:
-        cfg = spec
+        cfg = with_scope(spec, role)
     if data_preprocessor is not None:
         cfg['data_preprocessor'] = dict(data_preprocessor)
     return ModelSpec(cfg, checkpoint, cfg.get('pretrained') is True)
+
+
+def _module_spec(spec: dict, checkpoint: str | None, role: str) -> ModelSpec:
+    model = spec.pop('module')
+    if spec:
+        key = next(iter(spec))
+        raise UserError(f'{role} expects module and checkpoint, got also {key!r}. '
+                        f'{nearest(key, known_keys("module", role))}')
+    if not isinstance(model, nn.Module) or next(model.parameters(), None) is None:
+        raise UserError(f'{role} expects module to be an nn.Module with parameters, got a '
+                        f'{type(model).__name__}. Hand the model over.')
+    return ModelSpec(dict(module=model), checkpoint, pretrained=True)
 
 
 def known_keys(form: str, role: str) -> tuple[str, ...]:
     """The keys of ``student=dict(…)`` or ``teacher=dict(…)`` that are not the model's own.
 
     Args:
-        form: ``'type'``, ``'config'`` or ``'timm'``.
+        form: ``'type'``, ``'config'``, ``'timm'`` or ``'module'``.
         role: ``'student'`` or a teacher's.
     """
     return FORMS[form] + (TEACHER_OPTIONS if role.startswith('teacher') else ())
@@ -125,7 +147,7 @@ def student_config(config: Config) -> Config:
     return config
 
 
-def build_model(spec: ModelSpec, role: str) -> BaseModel:
+def build_model(spec: ModelSpec, role: str) -> nn.Module:
     """Builds a student or a teacher and loads its checkpoint strictly.
 
     Args:
@@ -141,20 +163,22 @@ def build_model(spec: ModelSpec, role: str) -> BaseModel:
     return build_with_report(spec, role)[0]
 
 
-def build_with_report(spec: ModelSpec, role: str) -> tuple[BaseModel, str]:
+def build_with_report(spec: ModelSpec, role: str) -> tuple[nn.Module, str]:
     """As :func:`build_model`; returns also ``'n of m tensors matched'``, empty without a checkpoint."""
     model = build_without_weights(spec, role)
     return model, load_weights_of(model, spec, role)
 
 
-def build_without_weights(spec: ModelSpec, role: str) -> BaseModel:
+def build_without_weights(spec: ModelSpec, role: str) -> nn.Module:
     """Builds a student or a teacher, and leaves all that it reads from a file to :func:`load_weights_of`."""
+    if 'module' in spec.cfg:
+        return spec.cfg['module']
     if type_name(spec.cfg) == 'TimmClassifier':
         _check_timm_name(spec.cfg.get('model_name'), role)
     return _built(spec.cfg, role)
 
 
-def load_weights_of(model: BaseModel, spec: ModelSpec, role: str) -> str:
+def load_weights_of(model: nn.Module, spec: ModelSpec, role: str) -> str:
     """Loads a model's checkpoint strictly, or initialises a teacher that has none.
 
     Returns:
@@ -179,8 +203,10 @@ def reads_file(spec: ModelSpec) -> bool:
     return spec.checkpoint is not None or not spec.pretrained and _has_pretrained_init(spec.cfg)
 
 
-def _built(cfg: dict, role: str) -> BaseModel:
+def _built(cfg: dict, role: str) -> nn.Module:
     """Builds a model; an argument that its class has not is an error that names the nearest."""
+    if 'data_preprocessor' in cfg and not _takes_preprocessor(cfg):
+        cfg = {key: value for key, value in cfg.items() if key != 'data_preprocessor'}
     try:
         return ROOT_MODELS.build(ConfigDict(cfg))  # mmdet reads nested configs as attributes
     except TypeError as error:
@@ -189,6 +215,13 @@ def _built(cfg: dict, role: str) -> BaseModel:
             raise
         raise UserError(f'{role} expects arguments that its {type_name(cfg)} has, got {found[1]!r}. '
                         f'{nearest(found[1], _arguments(cfg, role))}') from error
+
+
+def _takes_preprocessor(cfg: dict) -> bool:
+    """Whether a class is that of a whole model, and not of a backbone, which the distiller preprocesses for."""
+    with ROOT_MODELS.switch_scope_and_registry(cfg.get('_scope_')) as registry:
+        kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    return not inspect.isclass(kind) or issubclass(kind, BaseModel)
 
 
 def _arguments(cfg: dict, role: str) -> set[str]:
@@ -201,7 +234,7 @@ def _arguments(cfg: dict, role: str) -> set[str]:
     return names
 
 
-def _keep_plain_keys(model: BaseModel) -> None:
+def _keep_plain_keys(model: nn.Module) -> None:
     """Takes mmpretrain's renaming hooks off a wrapped timm or Hugging Face model.
 
     They drop the prefix ``model.`` from the state dict, but only while the wrapper is the outermost
@@ -214,12 +247,13 @@ def _keep_plain_keys(model: BaseModel) -> None:
                 del hooks[key]
 
 
-def _initialise_teacher(model: BaseModel, spec: ModelSpec) -> None:
+def _initialise_teacher(model: nn.Module, spec: ModelSpec) -> None:
     """A teacher without a checkpoint keeps timm's weights, or takes those of its config's init_cfg."""
     if spec.pretrained:
         return
     with unchanged_generators():
-        model.init_weights()
+        if hasattr(model, 'init_weights'):
+            model.init_weights()
     if not _has_pretrained_init(spec.cfg):
         print_log('The teacher has no checkpoint: it teaches from random weights. '
                   "Set teacher=dict(…, checkpoint='…').", logger='current', level=30)

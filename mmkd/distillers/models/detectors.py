@@ -1,18 +1,19 @@
 """What detectors need besides images to run a forward pass."""
 from mmengine.model import BaseModel
+from torch import nn
 
 
-def forward_mode(model: BaseModel) -> str:
+def forward_mode(model: nn.Module) -> str:
     """The mode in which a model runs all its modules: detectors call some heads as modules only to predict."""
     return 'predict' if is_detector(model) else 'tensor'
 
 
-def is_detector(model: BaseModel) -> bool:
+def is_detector(model: nn.Module) -> bool:
     """Whether a model is one of mmdet's."""
-    return any(kind.__module__.startswith('mmdet.') for kind in type(model).__mro__)
+    return isinstance(model, BaseModel) and any(kind.__module__.startswith('mmdet.') for kind in type(model).__mro__)
 
 
-def fake_samples(model: BaseModel, images: int, size: tuple[int, int]) -> list | None:
+def fake_samples(model: nn.Module, images: int, size: tuple[int, int]) -> list | None:
     """Data samples without annotations for a batch of fake images, for models that do not run without any.
 
     Args:

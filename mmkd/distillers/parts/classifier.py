@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
+from ..models import forward_of
 from ..teacher import Teacher
 
 
@@ -72,7 +73,7 @@ def check_classifier(classify: Callable[[Tensor], Tensor], teacher: Teacher, tap
     Raises:
         UserError: They differ by more than rounding.
     """
-    expected = teacher.model(teacher.adapt(images).clone(), mode='tensor')
+    expected = forward_of(teacher.model)(teacher.adapt(images).clone(), mode='tensor')
     what = f'the loss expects that a teacher ends with its classifier after the tap {tap!r}'
     mend = ("Tap the teacher's last stage before its pooling, or take another teacher: ResNets, ConvNeXts and Swins "
             'fit.')

@@ -1,9 +1,11 @@
 """Taps: the places in a model where tensors are read.
 
-``locations`` knows the places with a name of their own (stages, ``pre_logits``, ``logits``); ``taps`` resolves the
-names of a recipe and hooks the modules; ``readings`` keeps what the hooks see in one forward pass.
+``locations`` knows the places with a name of their own (stages, ``pre_logits``, ``logits``), ``plain`` those of modules
+from elsewhere, and ``stages`` finds the ends of stages; ``taps`` resolves the names of a recipe and hooks the modules;
+``readings`` keeps what the hooks see in one forward pass.
 """
-from .locations import Location, named_locations
+from .location import Location
+from .locations import named_locations
 from .taps import Tapped, Taps, locate, token_grid
 
 __all__ = ['Location', 'Tapped', 'Taps', 'locate', 'named_locations', 'token_grid']

@@ -1,6 +1,6 @@
 """Taps: the places in a model where tensors are read."""
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,9 @@ from torch.utils.hooks import RemovableHandle
 
 from mmkd.utils import UserError, nearest
 
-from .locations import Location, named_locations
+from .location import Location
+from .locations import named_locations
+from .plain import logits_in
 from .readings import Reading
 
 
@@ -140,6 +142,8 @@ class Taps:
         reading = self._reading
         if reading is None:
             return
+        if location.is_logits:
+            value = logits_in(self._model, value)
         value = reading.snapshot(name, _only_tensors(value if location.item is None else value[location.item]))
         if location.as_map and isinstance(value, Tensor):
             value = _as_map(value, location, self._image_size)
@@ -200,7 +204,9 @@ def locate(model: nn.Module, name: str) -> Location:
 
 
 def _only_tensors(value: object) -> Tensor | list[Tensor]:
-    """Unpacks ``(tensor,)``, and ``(tokens, (H, W))`` as window transformers return it."""
+    """Unpacks ``(tensor,)``, and ``(tokens, (H, W))`` as window transformers return it; of a dict, its values."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
     if isinstance(value, list | tuple):
         tensors = [item for item in value if isinstance(item, Tensor)]
         return tensors[0] if len(tensors) == 1 else tensors
@@ -238,4 +244,7 @@ def _suggestions(name: str, vocabulary: dict[str, Location], modules: dict[str, 
         parent = name.rpartition('.')[0]
         siblings = [path for path in modules if path.rpartition('.')[0] == parent]
         return nearest(name, [*vocabulary, *(siblings or modules)])
-    return f'{nearest(name, vocabulary)} A dotted module path, such as "backbone.stages.0", is valid too.'
+    children = list(dict.fromkeys(path.partition('.')[0] for path in modules if path))
+    if 'backbone' in children or not children:
+        return f'{nearest(name, vocabulary)} A dotted module path, such as "backbone.stages.0", is valid too.'
+    return f'{nearest(name, vocabulary)} So is every dotted path of a module: {", ".join(children[:20])}, and below.'

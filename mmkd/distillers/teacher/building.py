@@ -3,7 +3,6 @@ from collections.abc import Iterable
 from functools import partial
 
 from mmengine.logging import print_log
-from mmengine.model import BaseModel
 from torch import nn
 
 from mmkd.layers.running_average import RunningAverage
@@ -22,18 +21,21 @@ def teacher_role(name: str) -> str:
     return SINGLE if name == SINGLE else f'teacher {name!r}'
 
 
-def named_teachers(cfg: dict) -> dict[str, dict]:
+def named_teachers(cfg: dict | nn.Module) -> dict[str, dict]:
     """Reads a recipe's ``teacher``: name to config of each; a single one has the name ``'teacher'``.
 
     Raises:
-        UserError: It is no dict.
+        UserError: It is no dict and no module.
     """
+    if isinstance(cfg, nn.Module):
+        return {SINGLE: dict(module=cfg)}
     if not isinstance(cfg, dict):
         raise UserError(f'teacher expects a dict, got {cfg!r}.')
     forms = {*FORMS, 'ema'}
-    several = (cfg and not forms & set(cfg) and all(isinstance(value, dict) for value in cfg.values())
-               and any(forms & set(value) for value in cfg.values()))
-    return cfg if several else {SINGLE: cfg}
+    named = {name: dict(module=value) if isinstance(value, nn.Module) else value for name, value in cfg.items()}
+    several = (cfg and not forms & set(cfg) and all(isinstance(value, dict) for value in named.values())
+               and any(forms & set(value) for value in named.values()))
+    return named if several else {SINGLE: cfg}
 
 
 def split_tap(tap: str, teachers: Iterable[str]) -> tuple[str, str]:
@@ -56,13 +58,15 @@ def split_tap(tap: str, teachers: Iterable[str]) -> tuple[str, str]:
                     f'{nearest(name, names)}')
 
 
-def build_teachers(cfg: dict, taps: Iterable[str], student: BaseModel) -> tuple[Teachers, nn.ModuleDict]:
+def build_teachers(cfg: dict | nn.Module, taps: Iterable[str], student: nn.Module,
+                   preprocessor: nn.Module | None) -> tuple[Teachers, nn.ModuleDict]:
     """Builds all teachers that a recipe names.
 
     Args:
         cfg: A teacher, or a dict of names to teachers.
         taps: The teacher taps of all terms.
-        student: The student, whose data preprocessor says how the batches are normalised.
+        student: The student.
+        preprocessor: What says how the batches are normalised: the student's; None where nothing does.
 
     Returns:
         Name to teacher, and name to running average of the student for those that are one.
@@ -85,11 +89,11 @@ def build_teachers(cfg: dict, taps: Iterable[str], student: BaseModel) -> tuple[
             averages[name if name in cfg else 'average'] = average = _average(config, student)
             teachers[name] = Teacher(average.module, wanted[name], InputAdapter(None, None))
         else:
-            teachers[name] = _build(config, teacher_role(name), wanted[name], student.data_preprocessor)
+            teachers[name] = _build(config, teacher_role(name), wanted[name], student, preprocessor)
     return teachers, averages
 
 
-def _average(cfg: dict, student: BaseModel) -> RunningAverage:
+def _average(cfg: dict, student: nn.Module) -> RunningAverage:
     options, valid = cfg['ema'], ('momentum', 'interval')
     if set(cfg) != {'ema'} or not isinstance(options, dict):
         raise UserError(f'teacher expects ema=dict(momentum=…) and nothing else beside it, got {cfg!r}.')
@@ -102,19 +106,26 @@ def _average(cfg: dict, student: BaseModel) -> RunningAverage:
     return RunningAverage(student, **options)
 
 
-def _build(cfg: dict, role: str, taps: list[str], student_preprocessor: nn.Module) -> Teacher:
+def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocessor: nn.Module | None) -> Teacher:
     options = {key: cfg[key] for key in TEACHER_OPTIONS if key in cfg}
     check_type(role, 'dtype', options.get('dtype'), str | None)
     check_type(role, 'compile', options.get('compile', False), bool | dict)
     size = options.pop('input_size', None)
     spec = read_spec({key: value for key, value in cfg.items() if key not in TEACHER_OPTIONS}, role)
     model = build_without_weights(spec, role)
+    if {id(p) for p in model.parameters()} & {id(p) for p in student.parameters()}:
+        raise UserError(f'{role} expects parameters of its own, got some of the student, which freezing it would '
+                        'freeze. Hand over a copy.deepcopy.')
     load = partial(load_weights_of, model, spec, role)
     if not reads_file(spec):
         load()
     theirs = teacher_normalisation(model, spec.cfg)
     size = as_size(size) if size is not None else fixed_input_size(model, spec.cfg)
-    adapter = InputAdapter(normalisation(student_preprocessor), theirs, size)
+    ours = None if preprocessor is None else normalisation(preprocessor)
+    if preprocessor is None and theirs is not None:
+        print_log(f"The {role} gets the student's images as they are, since nothing says how they are normalised. Set "
+                  'data_preprocessor of the distiller if not as the teacher wants them.', logger='current')
+    adapter = InputAdapter(ours, theirs, size)
     if adapter.scale is not None or adapter.flip or size:
         print_log(f"The {role}'s input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
                   logger='current')

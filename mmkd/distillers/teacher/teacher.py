@@ -3,13 +3,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
-from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
 from ..inputs import InputAdapter
-from ..models import fake_samples, forward_mode
+from ..labels import Labels
+from ..models import device_of, fake_samples, forward_mode, forward_of
 from ..taps import Tapped, Taps
 
 DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -40,7 +40,7 @@ class Teacher:
     """
 
     def __init__(self,
-                 model: BaseModel,
+                 model: nn.Module,
                  taps: Sequence[str],
                  adapter: InputAdapter,
                  dtype: str | None = None,
@@ -54,7 +54,8 @@ class Teacher:
         self.mode = forward_mode(model)
         self.adapter = adapter
         self.dtype = DTYPES.get(dtype)
-        self.device = torch.device('cpu')
+        self.device = device_of(model)
+        self.adapter.to(self.device)
         self._has_run = False
         self._compiled = None
         if compile:
@@ -64,7 +65,7 @@ class Teacher:
         return self
 
     @property
-    def model(self) -> BaseModel:
+    def model(self) -> nn.Module:
         """The teacher, its weights loaded."""
         self.load()
         return self._model
@@ -103,7 +104,7 @@ class Teacher:
             self._load = pending
 
     @torch.no_grad()
-    def __call__(self, inputs: Tensor, data_samples: list | None = None) -> Tapped:
+    def __call__(self, inputs: Tensor, data_samples: Labels = None) -> Tapped:
         """Forwards one batch, as far as the taps need it.
 
         Args:
@@ -114,8 +115,10 @@ class Teacher:
             Tap name to tensor (or list of tensors), without gradient history.
         """
         self.load()
+        if self._model.training:  # whoever has built a module may have called its train()
+            self._model.eval()
         inputs = self.adapt(inputs)
-        if data_samples is None:
+        if data_samples is None or isinstance(data_samples, Tensor):
             data_samples = fake_samples(self._model, len(inputs), tuple(inputs.shape[-2:]))
         compiled = self._compiled if self._has_run else None
         _, tensors = self.taps.read(compiled or self._run, inputs, data_samples, self.mode, stop_early=compiled is None,
@@ -137,9 +140,9 @@ class Teacher:
 
     def _run(self, inputs: Tensor, data_samples: list | None, mode: str) -> list | Tensor:
         if self.dtype is None:
-            return self._model(inputs, data_samples, mode=mode)
+            return forward_of(self._model)(inputs, data_samples, mode=mode)
         with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self._model(inputs, data_samples, mode=mode)
+            return forward_of(self._model)(inputs, data_samples, mode=mode)
 
     def _move(self, device: torch.device) -> None:
         self._model.to(device)

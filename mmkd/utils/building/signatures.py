@@ -21,7 +21,7 @@ def checks_arguments(cls: type) -> type:
     """Decorates a class: its constructor compares its arguments with the signature, those of its bases included.
 
     A subclass checks for itself, if it is decorated. Types are those that mmkd's classes are annotated with; a plain
-    ``dict`` is left to the class, which says what belongs into it.
+    ``dict``, and one for which a module may stand, is left to the class, which says what belongs into it.
 
     Args:
         cls: The class; it is changed in place.
@@ -56,8 +56,18 @@ def check_call(cls: type, init: Callable, args: tuple, kwargs: dict) -> None:
     except TypeError as error:
         raise UserError(f'{cls.__name__} expects other arguments: {error}. It takes {", ".join(names)}.') from error
     for name, value in {**given, **kwargs}.items():
-        if names.get(name) is not dict:
+        if not _is_left_to_class(names.get(name, Any)):
             check_type(cls.__name__, name, value, names.get(name, Any))
+
+
+def _is_left_to_class(hint: object) -> bool:
+    options = typing.get_args(hint)
+    return hint is dict or dict in options and any(map(_is_module, options))
+
+
+def _is_module(hint: object) -> bool:
+    """Whether an annotation is a class of PyTorch's modules, which need not be imported for that."""
+    return inspect.isclass(hint) and hint.__module__.startswith('torch.nn.')
 
 
 def check_type(owner: str, name: str, value: object, hint: object) -> None:
@@ -134,7 +144,7 @@ def fits(value: object, hint: object) -> bool:
         return isinstance(value, Mapping)
     if hint in (None, type(None)):
         return value is None
-    return isinstance(value, hint) if hint in (bool, str) else True
+    return isinstance(value, hint) if hint in (bool, str) or _is_module(hint) else True
 
 
 def _fits_list(value: object, origin: object, inner: tuple) -> bool:
@@ -156,4 +166,6 @@ def described(hint: object) -> str:
         if origin is tuple and inner and Ellipsis not in inner:
             return f'a list of {len(inner)}, each {described(inner[0])}'
         return f'a list, each {described(inner[0])}' if inner else 'a list'
+    if _is_module(hint):
+        return f'an nn.{hint.__name__}'
     return TEXTS.get(origin if origin is dict else hint, getattr(hint, '__name__', str(hint)))

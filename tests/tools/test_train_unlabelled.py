@@ -1,0 +1,92 @@
+"""Training on a folder of pictures without classes, and what asks for labels there."""
+import re
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+
+from mmkd.utils.configs.finding import load_config
+
+from ..archives import jpeg, write_folder
+from .conftest import call
+
+CONFIG = """
+default_scope = 'mmpretrain'
+net = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ConvNeXt', arch=dict(depths=[1, 1, 1, 1], channels=[8, 8, 8, 8])),
+    head=dict(type='LinearClsHead', num_classes=3, in_channels=8),
+    data_preprocessor=dict(type='ClsDataPreprocessor', mean=[120] * 3, std=[60] * 3))
+headless = dict(net, head=None)
+backbone = net['backbone']
+data_preprocessor = dict(net['data_preprocessor'])
+model = dict(
+    type='mmkd.Distiller', student={student}, teacher=dict(checkpoint='teacher.pth', **net), input_size=32,
+    task_weight={task_weight}, terms=dict(term={term}))
+pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32)), dict(type='PackInputs')]
+train_dataloader = dict(
+    num_workers=0, batch_size=4, sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type='CustomDataset', data_prefix='pictures', with_label=False, pipeline=pipeline))
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=0.01))
+train_cfg = dict(by_epoch=True, max_epochs=2)
+"""
+LOGITS = "dict(loss=dict(type='mmkd.{loss}'), student='logits', teacher='logits')"
+MAPS = "dict(loss=dict(type='mmkd.ATLoss'), student='stage2', teacher='stage2')"
+
+
+@pytest.fixture
+def place(tmp_path):
+    prepare(tmp_path)
+    return tmp_path
+
+
+def prepare(root) -> None:
+    """Eight pictures in folders that mean nothing, a teacher, and a recipe."""
+    write_folder(root / 'pictures', {f'{i % 2}/{i}.jpg': jpeg(i) for i in range(8)})
+    write(root)
+    net = MODELS.build(ConfigDict(_scope_='mmpretrain', **load_config(root / 'recipe.py').net))
+    torch.save(dict(state_dict=net.state_dict()), root / 'teacher.pth')
+
+
+def write(place, student: str = 'net', term: str = LOGITS.format(loss='KDLoss'), task_weight: float = 0.) -> None:
+    (place / 'recipe.py').write_text(CONFIG.format(student=student, term=term, task_weight=task_weight))
+
+
+@pytest.mark.parametrize(('student', 'term'), [('net', LOGITS.format(loss='KDLoss')), ('headless', MAPS),
+                                               ('backbone', MAPS)])
+def test_trains(place, capsys, student, term):
+    write(place, student, term)
+    assert call('train.py', 'recipe.py', '--work-dir', 'run', cwd=place) == 0, capsys.readouterr().out
+    saved = torch.load(place / 'run/epoch_2.pth', weights_only=False)['state_dict']
+    assert {name.partition('.')[0] for name in saved} == {'student'}
+    losses = re.findall(r'loss_term: (\S+)', ''.join(capsys.readouterr()))
+    assert len(losses) == 2 and float(losses[1]) > 0
+
+
+@pytest.mark.parametrize(('term', 'task_weight', 'message'), [
+    (LOGITS.format(loss='KDLoss'), 0., 'ok.*have no labels, and no term needs any'),
+    (LOGITS.format(loss='KDLoss'), 1., 'error.*no labels, but the student.s own loss needs them'),
+    (LOGITS.format(loss='NKDLoss'), 0., "error.*no labels, but term 'term' needs them for its NKDLoss"),
+    (MAPS, 0., 'ok.*warning term weights .* so its classifier learns nothing')])
+def test_the_check_says_what_needs_labels(place, capsys, term, task_weight, message):
+    write(place, term=term, task_weight=task_weight)
+    status = call('analysis_tools/check_recipe.py', 'recipe.py', '--device', 'cpu', cwd=place)
+    text = ' '.join(capsys.readouterr().out.split())
+    assert re.search(message, text), text
+    assert status == (0 if message.startswith('ok') else 1), text
+
+
+@pytest.mark.parametrize('student', ['headless', 'backbone'])
+def test_the_check_misses_no_classifier_in_a_student_without_one(place, capsys, student):
+    write(place, student, MAPS)
+    assert call('analysis_tools/check_recipe.py', 'recipe.py', '--device', 'cpu', cwd=place) == 0
+    text = capsys.readouterr().out
+    assert 'all shapes fit' in text and 'classifier learns nothing' not in text, text
+
+
+def test_training_stops_at_the_first_batch(place, capsys):
+    write(place, term=LOGITS.format(loss='NKDLoss'))
+    assert call('train.py', 'recipe.py', '--work-dir', 'run', cwd=place)
+    text = capsys.readouterr()
+    assert 'NKDLoss expects class labels, got none' in text.out + text.err
