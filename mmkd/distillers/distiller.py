@@ -10,10 +10,19 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
-from .dry_run import has_classes, images_fit, sizes
 from .gradients import GradientMeter, check_trained, tap_sums, total
-from .inputs import as_size, image_channels
-from .labels import Labels, check_labels, check_range, has_labels, indices_of, no_loss, samples_for, target_of
+from .inputs import (
+    Labels,
+    as_size,
+    check_labels,
+    check_range,
+    has_labels,
+    image_channels,
+    indices_of,
+    no_loss,
+    samples_for,
+    target_of,
+)
 from .models import (
     apply_init,
     build_model,
@@ -25,6 +34,7 @@ from .models import (
     read_spec,
     take_student_file,
 )
+from .models.dry_run import has_classes, images_fit, sizes
 from .parts import TeacherParts
 from .schedule import Progress
 from .taps import Tapped, Taps

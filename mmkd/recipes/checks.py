@@ -6,8 +6,8 @@ from torch import Tensor
 
 from mmkd.datasets.configured import check_data_exists
 from mmkd.distillers import Distiller
-from mmkd.distillers.dry_run import has_classifier
 from mmkd.distillers.inputs import as_size, normalisation, teacher_normalisation
+from mmkd.distillers.models.dry_run import has_classifier
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
 from mmkd.engine.models import class_count

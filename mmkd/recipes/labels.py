@@ -1,7 +1,7 @@
 """The check of a recipe that the images have labels, where something asks for them."""
 from collections.abc import Iterator
 
-from mmkd.distillers.labels import has_labels
+from mmkd.distillers.inputs import has_labels
 
 from .recipe import Finding, Recipe
 

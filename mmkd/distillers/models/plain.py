@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
-from ..labels import Labels, check_range, target_of
+from ..inputs.labels import Labels, check_range, target_of
 from ..taps.plain import logits_in
 
 

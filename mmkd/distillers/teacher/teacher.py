@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mmkd.utils import UserError
 
 from ..inputs import InputAdapter
-from ..labels import Labels
+from ..inputs.labels import Labels
 from ..models import device_of, fake_samples, forward_mode, forward_of
 from ..taps import Tapped, Taps
 

@@ -5,11 +5,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmkd.distillers import Distiller
-from mmkd.distillers.labels import check_range
+from mmkd.distillers.inputs import check_range
 from mmkd.utils import UserError
 
-from .conftest import classifier
-from .test_plain import LOGITS, Net, distiller_of
+from ..conftest import classifier
+from ..test_plain import LOGITS, Net, distiller_of
 
 IMAGES = torch.rand(4, 3, 32, 32)
 

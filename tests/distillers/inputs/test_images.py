@@ -7,8 +7,8 @@ from mmpretrain.structures import DataSample
 from mmkd.distillers.inputs import InputAdapter, fixed_input_size, image_channels, normalisation, teacher_normalisation
 from mmkd.utils import UserError
 
-from .conftest import classifier, resnet
-from .test_distiller import optimizer_of
+from ..conftest import classifier, resnet
+from ..test_distiller import optimizer_of
 
 RGB = dict(type='mmpretrain.ClsDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
            to_rgb=True)

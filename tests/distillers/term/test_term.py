@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmkd.distillers import term as module
+from mmkd.distillers.term import term as module
 from mmkd.utils import UserError
 
-from .test_distiller import optimizer_of
+from ..test_distiller import optimizer_of
 
 KD = dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits')
 

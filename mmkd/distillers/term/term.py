@@ -13,11 +13,11 @@ from mmkd.utils.building.build import build, find_type
 from mmkd.utils.building.signatures import check_values
 from mmkd.utils.precision import full_precision
 
+from ..parts import TeacherParts
+from ..schedule import Progress, WeightSchedule
+from ..taps import Tapped
+from ..taps.readings import Versions
 from .inferred import INFERRED, Value, each, first, size
-from .parts import TeacherParts
-from .schedule import Progress, WeightSchedule
-from .taps import Tapped
-from .taps.readings import Versions
 
 KEYS, NEEDED_KEYS = ('loss', 'student', 'teacher', 'connector', 'weight'), ('loss', 'student', 'teacher')
 # What the forward of a loss gets beside the tapped tensors, if it has an argument of that name.

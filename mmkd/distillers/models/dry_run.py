@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
-from .models import is_plain
-from .taps import named_locations
+from ..taps import named_locations
+from .plain import is_plain
 
 
 @contextmanager
