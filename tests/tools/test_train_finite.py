@@ -174,6 +174,7 @@ def test_two_processes_stop_together(place, tmp_path, accumulated):
     errors = {line for line in (run.stdout + run.stderr).splitlines() if 'error: step' in line}
     assert len(errors) == 1 and re.search(
         r'error: step 7 \(epoch 2, step 2 of 5\) expects finite numbers, got in process 1 loss_faulty = nan\. '
-        r'The learning rate is .*images, or lower the learning rate\. The images are .*\. The run .*The last good checkpoint is .*epoch_1\.pth\.$', errors.pop())
+        r'The learning rate is .*images, or lower the learning rate\. '
+        r'The images are .*\. The run .*The last good checkpoint is .*epoch_1\.pth\.$', errors.pop())
     assert [path.name for path in Path(tmp_path).glob('*.pth')] == ['epoch_1.pth']
     assert torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['meta']['epoch'] == 1
