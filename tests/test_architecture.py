@@ -71,9 +71,10 @@ def test_no_circle():
 
 
 def test_a_room_is_no_drawer():
-    """More than a dozen modules side by side do different jobs."""
+    """More than a dozen modules side by side do different jobs, but for those that are found by their names."""
     crowded = [str(folder.relative_to(ROOT)) for folder in {path.parent for path in modules().values()}
-               if len([path for path in folder.glob('*.py') if path.name != '__init__.py']) > 13]
+               if 'import_submodules(' not in (folder / '__init__.py').read_text(encoding='utf-8')
+               and len([path for path in folder.glob('*.py') if path.name != '__init__.py']) > 13]
     assert crowded == []
 
 

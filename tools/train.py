@@ -89,7 +89,8 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
 def watch_distillation(config: Config) -> None:
     """Adds ``mmkd.DistillationHook`` to a distillation recipe that does not list it."""
     hooks = config.get('custom_hooks') or []
-    if is_distiller(config.get('model')) and HOOK not in map(type_name, hooks):
+    listed = [*hooks, *(hook for hook in (config.get('default_hooks') or {}).values() if hook)]
+    if is_distiller(config.get('model')) and HOOK not in map(type_name, listed):
         config.custom_hooks = [*hooks, dict(type=f'mmkd.{HOOK}')]
 
 

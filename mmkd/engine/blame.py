@@ -49,7 +49,7 @@ def explain(guard: FiniteGuard, reading: Reading) -> tuple[int, str]:
         texts.append(_update(guard, bad, cause, kinds[cause]))
     rates = ', '.join(f'{rate:g}' for rate in guard.learning_rates())
     images = f' The images are {listed(files)}.' if files else ''
-    return list(HINTS).index(cause), f'{", ".join(texts)}.{images} The learning rate is {rates}. {HINTS[cause]}'
+    return list(HINTS).index(cause), f'{", ".join(texts)}. The learning rate is {rates}. {HINTS[cause]}{images}'
 
 
 def _update(guard: FiniteGuard, bad: Mapping, kind: str, names: list[str]) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 from mmengine.fileio import load
 
 from mmkd.utils import UserError, nearest
+from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.configs.finding import config_root
 
 from .download import cached_path, download
@@ -43,10 +44,16 @@ def find_checkpoint(name: str) -> str:
     if name in index:
         return str(_weights_of(name, index[name]))
     if '/' in name or name.endswith(('.pth', '.pt', '.bin', '.safetensors')):
-        raise UserError(f'checkpoint expects an existing file, got {name}. Check the path.')
+        raise UserError(f'checkpoint expects an existing file, got {name}. Check the path.{_quick_start_hint(name)}')
     raise UserError(f'checkpoint expects a file, a URL or a name in the model index, got {name!r}. '
                     'What a recipe names and the index does not has no published weights: train it and give the path. '
                     f'{nearest(name, index)}')
+
+
+def _quick_start_hint(name: str) -> str:
+    if 'work_dirs/quickstart/' not in Path(name).as_posix():
+        return ''
+    return f' The quick start makes it: bash {tool_path("quickstart.sh")}'
 
 
 def _weights_of(name: str, entry: dict) -> Path:

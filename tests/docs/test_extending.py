@@ -35,7 +35,8 @@ def test_their_tests_pass(copied):
     files = [path for page in PAGES for command in commands(page) for path in command if path.startswith('tests/')]
     own = [path for path in files if not (ROOT / path).exists()]
     assert len(own) == len(PAGES)
-    assert '11 passed' in run(copied, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *own)
+    own.append(commands('add_a_hook.md', 'entropy')[0][-1])
+    assert '13 passed' in run(copied, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *own)
 
 
 @pytest.mark.slow
@@ -55,12 +56,17 @@ def test_the_other_commands(copied, page):
 @pytest.mark.slow
 def test_the_hook_trains(copied, home):
     (train,) = [command for command in commands('add_a_hook.md') if command[0] == 'tools/train.py']
+    with_entropy = commands('add_a_hook.md', 'entropy')[1]
     (copied / 'data').symlink_to(home / 'data')
     short = ['train_cfg.max_epochs=2', 'train_cfg.val_interval=2', 'train_dataloader.dataset.times=1',
              'train_dataloader.batch_size=25', 'val_dataloader.dataset.indices=32',
              'test_dataloader.dataset.indices=32']
     run(copied, 'tools/train.py', 'configs/quickstart/slak-mini_digits.py', '--work-dir',
         'work_dirs/quickstart/teacher', '--cfg-options', *short[:2], 'train_dataloader.dataset.indices=64', *short[4:])
-    run(copied, *train, '--cfg-options', 'model.teacher.checkpoint=work_dirs/quickstart/teacher/epoch_2.pth', *short)
+    short.append('model.teacher.checkpoint=work_dirs/quickstart/teacher/epoch_2.pth')
+    run(copied, *train, '--cfg-options', *short)
     log = next((copied / 'work_dirs/kd_falling').glob('*/*.log')).read_text(encoding='utf-8')
     assert 'loss_kd' in log and 'TemperatureHook' in log
+    run(copied, *with_entropy, *short, 'default_hooks.logger.interval=1')
+    log = next((copied / 'work_dirs/kd').glob('*/*.log')).read_text(encoding='utf-8')
+    assert 'entropy/student: ' in log and 'entropy/teacher: ' in log and 'EpochSeedHook' in log

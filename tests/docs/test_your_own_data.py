@@ -56,7 +56,8 @@ def test_whole_and_damaged_folders(folder, capsys, tmp_path):
 
 @pytest.mark.slow
 def test_the_commands(folder, capsys):
-    (train_teacher,) = commands('your_own_data.md', 'teacher')
+    (train_teacher,), (trial,) = commands('your_own_data.md', 'teacher'), commands('your_own_data.md', 'trial')
+    assert trial[trial.index('--cfg-options') + 1:] == ['model.pretrained=False', *SMALL]
     assert run(train_teacher, folder, '--cfg-options', *SMALL) == 0
     check, train, publish = commands('your_own_data.md', 'student')
     last = 'model.teacher.checkpoint=work_dirs/teacher/epoch_6.pth'

@@ -17,7 +17,7 @@ ON_LOGITS = ['BinaryKDLoss', 'DISTLoss', 'DKDLoss', 'DiffKDLoss', 'KDLoss', 'NKD
 
 def parameters(name: str) -> dict[str, inspect.Parameter]:
     return {key: value for key, value in inspect.signature(getattr(losses, name).__init__).parameters.items()
-            if key != 'self'}
+            if key != 'self' and value.kind is not value.VAR_POSITIONAL and value.kind is not value.VAR_KEYWORD}
 
 
 def arguments(name: str) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Training through tools/train.py: what happens to the teacher, what a checkpoint holds, and going on after a kill."""
 import copy
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -274,6 +275,16 @@ model = dict(teacher=dict(_delete_=True, config='timm_teacher.py', checkpoint='t
     assert call('test.py', 'timm_teacher.py', 'timm/epoch_2.pth', '--cfg-options',
                 'test_dataloader.dataset.indices=32', cwd=workplace) == 0
     assert call('train.py', 'taught_by_timm.py', '--work-dir', 'taught', '--cfg-options', *short, cwd=workplace) == 0
+
+
+@pytest.mark.parametrize(('hooks', 'added'), [
+    ({}, 1), (dict(custom_hooks=[dict(type='mmkd.DistillationHook')]), 0),
+    (dict(default_hooks=dict(timer=None, watch=dict(type='mmkd.DistillationHook'))), 0)])
+def test_the_distillation_hook_is_added_once(hooks, added):
+    config = Config(dict(model=dict(type='mmkd.Distiller'), **copy.deepcopy(hooks)))
+    before = len(config.get('custom_hooks') or [])
+    runpy.run_path(str(TOOLS / 'train.py'))['watch_distillation'](config)
+    assert len(config.get('custom_hooks') or []) == before + added
 
 
 def test_a_checkpoint_beside_a_timm_models_name_is_refused(tmp_path):

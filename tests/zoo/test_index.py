@@ -37,7 +37,8 @@ def test_a_local_file_is_taken_as_it_is(tmp_path, monkeypatch):
     ('convnest-tiny_in1k', 'has no published weights: train it'),
     ('convnest-tinny_32xb128_in1k', 'in the model index, got .* Did you mean convnest-tiny_32xb128_in1k'),
     ('resnet50_swin-large-scalekd_in1k', 'only a browser can open: https://drive.google.com/.* give the path'),
-    ('work_dirs/none/epoch_1.pth', 'existing file, got work_dirs/none/epoch_1.pth'),
+    ('work_dirs/none/epoch_1.pth', r'existing file, got work_dirs/none/epoch_1.pth\. Check the path\.$'),
+    ('work_dirs/quickstart/teacher/epoch_15.pth', r'epoch_15.pth. Check .* makes it: bash tools/quickstart\.sh$'),
 ])
 def test_what_is_not_there(name, message):
     with pytest.raises(UserError, match=message):

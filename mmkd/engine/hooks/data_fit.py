@@ -90,7 +90,7 @@ class DataFitHook(Hook):
         wrong = [finding.text for finding in classes if finding.level == 'error']
         if wrong and self.refuse:
             raise UserError('the data do not fit: ' + ' '.join(wrong) + " If this is meant so, list "
-                            "dict(type='mmkd.DataFitHook', refuse=False) in custom_hooks.")
+                            "dict(type='mmkd.DataFitHook', refuse=False) in custom_hooks, beside those of the recipe.")
         for finding in [*classes, *_on_one_rank(lambda: overlap_findings(datasets))]:
             (runner.logger.info if finding.level == 'ok' else runner.logger.warning)(f'Data: {finding.text}')
 
