@@ -86,7 +86,7 @@ def test_layers_that_start_at_zero_are_no_fault(check, tmp_path):
 def test_missing_data(check):
     _, found = check('recipe.py', f'{TRAIN}.data_root=nowhere')
     only_error(found, 'files +train_dataloader.* expects nowhere, which does not exist')
-    assert re.search('not checked +images, classes, splits, training step, cost: mend', found['warning'][0])
+    assert re.search('not checked +images, labels, classes, splits, training step, cost: mend', found['warning'][0])
     assert any('label order' in line for line in found['ok'])
 
 
