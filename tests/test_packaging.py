@@ -39,7 +39,7 @@ def test_beside_a_clone_of_the_same_name_an_editable_install_is_found(tmp_path):
     with zipfile.ZipFile(next(tmp_path.glob('mmkd-*.whl'))) as wheel:
         wheel.extractall(tmp_path / 'site')
     code = ('import os, site, sys\n'  # without an mmkd that this environment has
-            'sys.path[:] = [path for path in sys.path if not os.path.exists(os.path.join(path, "mmkd", "__init__.py"))]\n'
+            'sys.path[:] = [path for path in sys.path if not os.path.exists(f"{path}/mmkd/__init__.py")]\n'
             f'site.addsitedir({str(tmp_path / "site")!r}); import mmkd, mmkd_command; print(mmkd.__file__)')
     assert run_python(['-c', code], tmp_path) == str(checkout / 'mmkd' / '__init__.py')
 
