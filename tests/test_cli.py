@@ -127,6 +127,7 @@ def test_a_tool_is_called_by_its_word():
     assert done.returncode == 0 and done.stdout.startswith('usage: mmkd zoo list')
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command():
     done = subprocess.run([sys.executable, '-m', 'mmkd', 'zoo', 'info', 'no-such'], capture_output=True, text=True,
                           env=os.environ | {'PYTHONPATH': str(ROOT)})

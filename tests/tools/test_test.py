@@ -51,8 +51,8 @@ EMA_KINDS = {
 }
 
 
-@pytest.mark.parametrize('kind', [
-    pytest.param(kind, marks=() if kind == 'ema' else pytest.mark.slow) for kind in EMA_KINDS])
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', EMA_KINDS)
 def test_the_accuracy_is_that_of_the_last_validation_whatever_it_validated(workplace, tmp_path, capsys, kind):
     hook, how = EMA_KINDS[kind]
     custom = dict(type=hook, momentum=0.02, priority='ABOVE_NORMAL', **how)

@@ -18,6 +18,7 @@ def output_of(program: str) -> list[str]:
     return (result.stdout + result.stderr).splitlines()
 
 
+@pytest.mark.slow
 def test_importing_mmdet_and_mmseg_says_nothing_of_onedl():
     pytest.importorskip('mmseg')
     assert not [line for line in output_of(SEGMENTOR) if 'OneDL' in line]

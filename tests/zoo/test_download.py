@@ -180,6 +180,7 @@ def test_a_disk_that_fills_up(server, monkeypatch):
         download(f'{server}/model.pth')
 
 
+@pytest.mark.slow
 def test_two_processes_download_once(server, tmp_path):
     script = tmp_path / 'fetch.py'
     script.write_text(f"from mmkd.zoo.download import download\nprint(download('{server}/shared.pth'))\n")

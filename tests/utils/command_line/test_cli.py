@@ -65,7 +65,8 @@ ROOT_FOLDER = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize('command', [
-    ('-m', 'mmkd.zoo', 'list'), ('-m', 'mmkd.zoo', '--help'), ('tools/train.py', '--help')])
+    ('-m', 'mmkd.zoo', 'list'), pytest.param(('-m', 'mmkd.zoo', '--help'), marks=pytest.mark.slow),
+    pytest.param(('tools/train.py', '--help'), marks=pytest.mark.slow)])
 def test_a_reader_that_has_gone_is_no_error(command):
     """What ``| head`` does once it has read enough: little is printed, so that it lies in a buffer until the end."""
     reading, writing = os.pipe()
