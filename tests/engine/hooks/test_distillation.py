@@ -2,6 +2,7 @@
 import copy
 import json
 import random
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,6 @@ from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
-from mmengine.visualization import Visualizer
 from torch.utils.checkpoint import checkpoint
 
 from mmkd.engine import teacher_validation
@@ -23,6 +23,7 @@ from mmkd.utils import UserError
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.configs.finding import load_config
 
+from ...conftest import visualizers
 from ...distillers.conftest import classifier
 from ...tools.conftest import one_thread
 
@@ -53,9 +54,13 @@ def models(tmp_path_factory) -> dict:
 def make(home, models, monkeypatch, tmp_path):
     """Builds a runner of two epochs of five iterations."""
     monkeypatch.chdir(home)
+    seconds: set[str] = set()
 
     def _make(work_dir: str = 'run', hooks: tuple = (HOOK, ), model: dict | None = None, **changes) -> Runner:
-        for kind in (MessageHub, MMLogger, Visualizer):  # MMEngine's global objects, as in a new process
+        while time.strftime('%X') in seconds:  # of which the folder of a run's log has its name
+            time.sleep(0.05)
+        seconds.add(time.strftime('%X'))
+        for kind in (MessageHub, MMLogger, *visualizers()):  # MMEngine's global objects, as in a new process
             monkeypatch.setattr(kind, '_instance_dict', type(kind._instance_dict)())
         config = load_config('quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py')
         recipe = dict(type='mmkd.Distiller', input_size=32, terms=TERMS, **models)
