@@ -7,7 +7,6 @@ from pathlib import Path
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import torch
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -16,6 +15,7 @@ from mmkd.engine.checkpoints.explained_loading import explain_loading
 from mmkd.engine.checkpoints.whole import keep_checkpoints_whole
 from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
 from mmkd.engine.late_schedules import leave_out_late_schedules
+from mmkd.engine.models import model_of
 from mmkd.engine.resume.setup import make_resumable
 from mmkd.utils import UserError
 from mmkd.utils.batch_size import count_accumulation
@@ -96,8 +96,7 @@ def watch_distillation(config: Config) -> None:
 
 def load_teachers(runner: Runner) -> None:
     """Loads the teachers' weights, before the data are looked at."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    for teacher in getattr(model, 'teachers', {}).values():
+    for teacher in getattr(model_of(runner), 'teachers', {}).values():
         teacher.load()
 
 
