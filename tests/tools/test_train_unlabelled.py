@@ -49,7 +49,7 @@ val_cfg = dict(type='mmkd.TermLossValLoop')
 val_evaluator = []
 test_dataloader, test_evaluator = val_dataloader, []
 test_cfg = dict(type='mmkd.TermLossTestLoop')
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1, save_best='val_loss/total', rule='less'))
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1, save_best='terms/total', rule='less'))
 """
 LOGITS = "dict(loss=dict(type='mmkd.{loss}'), student='logits', teacher='logits')"
 MAPS = "dict(loss=dict(type='mmkd.ATLoss'), student='stage2', teacher='stage2')"
@@ -133,7 +133,8 @@ def test_validates_by_features(place, capsys, student, term):
     assert tested == trained[1:]
     best, = (place / 'run').glob('best_knn_top1_epoch_*.pth')
     assert call('model_converters/publish_student.py', best, 'student.pth', cwd=place) == 0
-    assert call('test.py', 'recipe.py', 'student.pth', '--work-dir', 'test', cwd=place) == 0
+    student, = place.glob('student-*.pth')
+    assert call('test.py', 'recipe.py', student, '--work-dir', 'test', cwd=place) == 0
 
 
 def test_a_bank_that_is_missing_or_shares_images(place, capsys):
@@ -153,8 +154,8 @@ def test_validates_by_the_losses(place, capsys):
     assert call('analysis_tools/check_recipe.py', 'recipe.py', '--device', 'cpu', cwd=place) == 0
     assert 'validation by the losses of term' in capsys.readouterr().out
     assert call('train.py', 'recipe.py', '--work-dir', 'run', cwd=place) == 0
-    trained = re.findall(r'Epoch\(val\).*val_loss/term: (\S+)', ''.join(capsys.readouterr()))
-    assert len(trained) == 2 and len(list((place / 'run').glob('best_val_loss_total_epoch_*.pth'))) == 1
+    trained = re.findall(r'Epoch\(val\).*terms/term: (\S+)', ''.join(capsys.readouterr()))
+    assert len(trained) == 2 and len(list((place / 'run').glob('best_terms_total_epoch_*.pth'))) == 1
     assert call('test.py', 'recipe.py', 'run/epoch_2.pth', '--work-dir', 'test', cwd=place) == 0
-    tested = re.findall(r'Epoch\(test\).*val_loss/term: (\S+)', ''.join(capsys.readouterr()))
+    tested = re.findall(r'Epoch\(test\).*terms/term: (\S+)', ''.join(capsys.readouterr()))
     assert tested == trained[1:]
