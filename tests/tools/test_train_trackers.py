@@ -63,11 +63,12 @@ def test_wandb_offline(place, monkeypatch):
 
 
 @pytest.mark.slow
-def test_mlflow_in_files(place):
+def test_mlflow_in_files(place, monkeypatch):
     mlflow = pytest.importorskip('mlflow', reason='mlflow is not installed')
     done = spawn('train.py', 'recipe.py', '--work-dir', 'ml', '--tracker', 'mlflow', '--cfg-options', *OPTIONS,
                  cwd=place)
     assert done.returncode == 0, done.stderr
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
     client = mlflow.MlflowClient((place / 'ml/mlflow').as_uri())
     experiment = client.get_experiment_by_name('mmkd')
     run, = client.search_runs([experiment.experiment_id])
