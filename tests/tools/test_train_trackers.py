@@ -11,6 +11,7 @@ from .test_train_unlabelled import LABELLED, prepare, write
 KEYS = {'loss', 'loss_term', 'grad_share/term', 'teacher/knn/top1', 'teacher/probe/top1', 'knn/top1', 'probe/top1'}
 OPTIONS = ['log_processor.window_size=1', 'default_hooks.logger.type=LoggerHook', 'default_hooks.logger.interval=1',
            'default_hooks.distillation.type=mmkd.DistillationHook', 'default_hooks.distillation.gradient_interval=1']
+LONGER = ['--resume', '--restart-schedule', '--cfg-options', *OPTIONS, 'train_cfg.max_epochs=3']
 
 
 @pytest.fixture(scope='module')
@@ -35,9 +36,7 @@ def test_tensorboard_has_all_figures_and_goes_on_after_resuming(place):
             for line in path.read_text().splitlines()]
     own = [row['probe/top1'] for row in rows if 'probe/top1' in row]
     assert [event.value for event in events.Scalars('probe/top1')] == pytest.approx(own)  # scalars.json is still there
-    assert call('train.py', 'recipe.py', '--work-dir', 'tb', '--tracker', 'tensorboard', '--resume', '--restart-schedule',
-                '--cfg-options',
-                *OPTIONS, 'train_cfg.max_epochs=3', cwd=place) == 0
+    assert call('train.py', 'recipe.py', '--work-dir', 'tb', '--tracker', 'tensorboard', *LONGER, cwd=place) == 0
     assert [event.step for event in read_events(place / 'tb/tensorboard').Scalars('knn/top1')] == [1, 2, 3]
 
 
@@ -56,8 +55,7 @@ def test_wandb_offline(place, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert len(list((place / 'wb').glob('wandb/offline-run-*'))) == 1
     kept = json.loads((place / 'wb/trackers.json').read_text())['wandb']
-    again = spawn('train.py', 'recipe.py', '--work-dir', 'wb', '--tracker', 'wandb', '--resume', '--restart-schedule', '--cfg-options',
-                  'train_cfg.max_epochs=3', cwd=place)
+    again = spawn('train.py', 'recipe.py', '--work-dir', 'wb', '--tracker', 'wandb', *LONGER, cwd=place)
     assert again.returncode == 0, again.stderr
     assert {path.name.rpartition('-')[2] for path in (place / 'wb').glob('wandb/offline-run-*')} == {kept}
 
