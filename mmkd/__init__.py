@@ -1,8 +1,8 @@
 """mmkd: teach small ConvNets with large ones, inside OpenMMLab.
 
 Import mmkd before mmpretrain, mmdet or mmseg: it supplies mmcv's compiled ops where they are missing, keeps a
-``transformers`` that these packages do not know from breaking them, and teaches MMEngine to find ``mmkd::…`` configs, to
-read files in ``archive://…``, and to read YAML and pickles as data.
+``transformers`` that these packages do not know from breaking them, and teaches MMEngine to find ``mmkd::…``
+configs, to read files in ``archive://…``, and to read YAML and pickles as data.
 """
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -4,8 +4,8 @@
 what its newer versions have dropped: the import dies, and with it everything that mmpretrain has. Here those models are
 left out then; whoever builds one is told what is missing, as without ``transformers``.
 
-mmdet takes ``transformers.modeling_utils`` if it can be imported, and expects an ``ImportError`` if not. Beside a PyTorch
-that is too old for it, that module dies of a ``NameError``.
+mmdet takes ``transformers.modeling_utils`` if it can be imported, and expects an ``ImportError`` if not. Beside a
+PyTorch that is too old for it, that module dies of a ``NameError``.
 """
 import ast
 import sys

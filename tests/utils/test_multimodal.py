@@ -80,7 +80,7 @@ def tree(folder: Path, code: str) -> ModuleType:
     ('from transformers.utils import gone', False),
     ('from transformers.gone import is_torch_available', False),
     ('try:\n    from transformers.utils import gone\nexcept ImportError:\n    gone = None', False),
-    ('try:\n    from transformers.utils import logging\nexcept ImportError:\n    from transformers.gone import x', True),
+    ('try:\n    from transformers.utils import logging\nexcept ImportError:\n    from transformers.a import b', True),
     ('def late():\n    from transformers.utils import gone', True),
     ('import os', True),
 ])
