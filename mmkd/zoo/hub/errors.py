@@ -11,16 +11,20 @@ REASONS = {
     'GatedRepoError': 'is gated. Accept its terms on its page, and log in with: hf auth login',
     'DisabledRepoError': 'was disabled by the hub. Take another one',
     'RevisionNotFoundError': 'has no such revision. Name a branch, a tag or a commit that it has',
-    'LocalEntryNotFoundError': 'is not in the cache, and the hub cannot be reached (or offline mode is set). Connect, '
-                               'or give a local folder or file',
-    'OfflineModeIsEnabled': 'is not in the cache, and offline mode is set. Unset HF_HUB_OFFLINE and MMKD_OFFLINE, or '
-                            'give a local folder or file',
-    'EntryNotFoundError': 'has no such file. Look at the files on its page',
     'RepositoryNotFoundError': 'is not on the hub, or private. Check the name; for a private one log in with: hf auth '
                                'login',
+    'RemoteEntryNotFoundError': 'has no such file. Look at the files on its page',
     'HFValidationError': 'is no name of a model on the hub, nor a folder that exists. Write ORG/NAME, or check the '
                          'path',
     'LocalTokenNotFoundError': 'needs you to log in. Run: hf auth login',
+    'OfflineModeIsEnabled': 'is not in the cache, and offline mode is set. Unset HF_HUB_OFFLINE and MMKD_OFFLINE, or '
+                            'give a local folder or file',
+}
+# What the client says of a file that it could not get, whatever the reason.
+NOT_HERE = {
+    'LocalEntryNotFoundError': 'is not in the cache, and the hub cannot be reached (or offline mode is set). Connect, '
+                               'or give a local folder or file',
+    'EntryNotFoundError': REASONS['RemoteEntryNotFoundError'],
 }
 CONNECTION = ('ConnectionError', 'ConnectError', 'ConnectTimeout', 'ReadTimeout', 'TimeoutException', 'TimeoutError',
               'ProxyError', 'SSLError', 'MaxRetryError', 'ReadError', 'RemoteProtocolError')
@@ -54,13 +58,18 @@ def reason_of(error: BaseException) -> str:
     """What is wrong and how to mend it, to follow the name of a repository; never with a token in it."""
     chain = _chain(error)
     kinds = [kind.__name__ for each in chain for kind in type(each).__mro__]
-    for name, reason in REASONS.items():
-        if name in kinds:
-            return reason
+    found = next((reason for name, reason in REASONS.items() if name in kinds), None)
+    if found is not None:
+        return found
     status = next((response.status_code for each in chain
                    if (response := getattr(each, 'response', None)) is not None), None)
     if status in (401, 403):
         return f'was refused by the hub (HTTP {status}). Log in with a token that may do this: hf auth login'
+    if status is not None:
+        return f'was answered by the hub with HTTP {status}. Try again later, or look at HF_ENDPOINT'
+    found = next((reason for name, reason in NOT_HERE.items() if name in kinds), None)
+    if found is not None:
+        return found
     if any(name in kinds for name in CONNECTION):
         return 'cannot be had: the hub does not answer. Check the connection, HF_ENDPOINT and proxies, or give a path'
     text = ' '.join((str(chain[-1]) or type(error).__name__).split())

@@ -1,8 +1,12 @@
 """What a repository or folder of a Hugging Face model says of the model and of its images."""
+import json
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from mmengine.logging import print_log
 
 from mmkd.utils import UserError
 from mmkd.zoo.hub import hub_errors, is_offline
@@ -78,23 +82,28 @@ def normalisation_of(name: str, revision: str | None) -> dict | None:
     """Mean and standard deviation of a model's images, for pixels in 0…255, as preprocessor_config.json says them.
 
     Returns:
-        ``mean`` and ``std`` a channel; None where the repository does not say.
+        ``mean`` and ``std`` a channel; None where the repository does not say, of which the log then tells.
     """
-    package = transformers()
     with hub_errors(f'hf model {name!r}'):
-        try:
-            processor, _ = package.image_processing_utils.BaseImageProcessor.get_image_processor_dict(
-                **where(name, revision))
-        except OSError as error:
-            causes = [type(cause).__name__ for cause in (error.__cause__, error.__context__) if cause is not None]
-            if any('EntryNotFound' not in cause for cause in causes):
-                raise
+        processor = _json_of(name, revision, 'preprocessor_config.json')
+        if processor is None:
+            processor = (_json_of(name, revision, 'processor_config.json') or {}).get('image_processor')
+        if not processor or not processor.get('image_mean') or not processor.get('image_std'):
+            print_log(f'hf model {name!r} does not say how its images are normalised: it gets them as they are. Set '
+                      'its data_preprocessor.', logger='current', level=30)
             return None
-    if not processor.get('image_mean') or not processor.get('image_std'):
-        return None
-    mean, std = processor['image_mean'], processor['image_std']
-    if not processor.get('do_normalize', True):
-        mean, std = [0.] * len(mean), [1.] * len(std)
-    factor = processor.get('rescale_factor') or 1 / 255
-    factor = factor if processor.get('do_rescale', True) else 1.
-    return dict(mean=[value / factor for value in mean], std=[value / factor for value in std])
+        mean, std = processor['image_mean'], processor['image_std']
+        if not processor.get('do_normalize', True):
+            mean, std = [0.] * len(mean), [1.] * len(std)
+        factor = processor.get('rescale_factor') or 1 / 255
+        factor = factor if processor.get('do_rescale', True) else 1.
+        return dict(mean=[value / factor for value in mean], std=[value / factor for value in std])
+
+
+def _json_of(name: str, revision: str | None, file: str) -> dict | None:
+    """A file of a repository or folder; None if there is none."""
+    cached_file = import_module('transformers.utils.hub').cached_file
+    place = where(name, revision)
+    path = cached_file(place.pop('pretrained_model_name_or_path'), file, **place,
+                       _raise_exceptions_for_missing_entries=False)
+    return None if path is None else json.loads(Path(path).read_text(encoding='utf-8'))

@@ -10,7 +10,7 @@ from mmkd.utils import UserError
 from .address import WEIGHTS, HubAddress, read_address
 from .card import classes_of, measured, model_card, recipe_of
 from .errors import hub_errors, is_offline
-from .pull import check_installed
+from .pulling import check_installed
 
 META = 'mmkd_meta'  # where the header of a safetensors file says what the meta of a checkpoint does
 
