@@ -60,9 +60,11 @@ def model_config(name: str, revision: str | None) -> Any:
     package = transformers()
     place = where(name, revision)
     with hub_errors(f'hf model {name!r}'):
-        raw, _ = package.PretrainedConfig.get_config_dict(**place)
-        kind = raw.get('model_type')
-        _check_kind(name, kind)
+        raw = _json_of(name, revision, 'config.json')
+        if raw is None:
+            raise UserError(f'hf model {name!r} has no config.json, by which transformers knows a model. Take another '
+                            'one, or give the file of its weights as a checkpoint of the right model.')
+        _check_kind(name, raw.get('model_type'))
         config = package.AutoConfig.from_pretrained(**place, trust_remote_code=False)
     if getattr(config, 'quantization_config', None) is not None:
         raise UserError(f'hf model {name!r} expects ordinary weights, got quantised ones. Take the original model.')

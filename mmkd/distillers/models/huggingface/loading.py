@@ -41,12 +41,20 @@ def build(name: str, revision: str | None, pretrained: bool, num_classes: int | 
         config = config.vision_config
         config._attn_implementation = None
     if not pretrained:
-        return kind._from_config(config).float()
+        return _ready(kind._from_config(config))
     with _quiet(), hub_errors(f'hf model {name!r}'):
         model, info = kind.from_pretrained(**where(name, revision), config=config, use_safetensors=True,
                                            output_loading_info=True, ignore_mismatched_sizes=bool(options))
     _check(model, info, f'hf model {name!r} as {kind.__name__}', new_head=bool(options))
-    return model.float()  # its file may be in bf16
+    return _ready(model)
+
+
+def _ready(model: nn.Module) -> nn.Module:
+    """A model in fp32, though its file may be in bf16, whose trainable parameters all get a gradient."""
+    for name, parameter in model.named_parameters():
+        if name.rpartition('.')[2] == 'mask_token':  # which only training on masked images uses
+            parameter.requires_grad_(False)
+    return model.float()
 
 
 def _class_of(name: str, config: Any, num_classes: int | None) -> type[nn.Module]:

@@ -16,6 +16,18 @@ from .loading import build
 
 # Kinds with learned positions; each of their forward passes either interpolates them or takes one size only.
 POSITIONS = ('vit', 'deit', 'beit', 'vit_msn', 'clip', 'clip_vision_model', 'siglip', 'siglip_vision_model')
+PREFIX = 'model.'
+
+
+def _remove_state_dict_prefix(module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: dict) -> None:
+    for name in [name for name in state if name.startswith(f'{prefix}{PREFIX}')]:
+        state[prefix + name.removeprefix(f'{prefix}{PREFIX}')] = state.pop(name)
+
+
+def _add_state_dict_prefix(state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+    own = [name for name in state if name.startswith(prefix) and not name.startswith(f'{prefix}data_preprocessor.')]
+    for name in own:
+        state[f'{prefix}{PREFIX}{name.removeprefix(prefix)}'] = state.pop(name)
 
 
 @MODELS.register_module()
@@ -49,6 +61,9 @@ class HuggingFaceModel(BaseModel):
         self.pooled = nn.Identity()  # where a tap reads what is pooled
         parameters = inspect.signature(self.model.forward).parameters
         self._options = {'interpolate_pos_encoding': True} if 'interpolate_pos_encoding' in parameters else {}
+        # As mmpretrain's wrappers of timm have them: files of the model alone have transformers' own names.
+        self._register_state_dict_hook(_remove_state_dict_prefix)
+        self._register_load_state_dict_pre_hook(_add_state_dict_prefix)
 
     @property
     def fixed_input_size(self) -> tuple[int, int] | None:
