@@ -13,6 +13,7 @@ from mmkd.utils.checkpoints.weights import EMA, EMA_KEYS, RAW, choose_weights, p
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.zoo import load_safely_everywhere
+from mmkd.zoo.hub import check_target, push, repository_files
 from mmkd.zoo.timm_names import timm_backbone_weights
 
 DISTILLED = 'It is the checkpoint of a distiller: the student is published; the terms are left out.'
@@ -36,9 +37,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--timm-backbone', metavar='NAME',
                         help="of a timm student, publish the backbone alone, with names that mmdet's and mmseg's own "
                         'tools load into TIMMBackbone(model_name=NAME, features_only=True); leave the prefix out then')
+    parser.add_argument('--push', metavar='hf://ORG/NAME[@REVISION]',
+                        help='upload it to the Hugging Face hub as well: weights as safetensors, recipe and class '
+                        'names as text, a model card; with the token of "hf auth login" or HF_TOKEN')
+    parser.add_argument('--public', action='store_true',
+                        help='a repository that --push makes can be seen by everybody (default: it is private)')
     parser.add_argument('--trust-checkpoint', action='store_true',
                         help='unpickle a checkpoint that holds Python objects; may run code of its author')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.public and not args.push:
+        parser.error('--public expects --push beside it. Say where to: --push hf://ORG/NAME')
+    return args
 
 
 def student_weights(checkpoint: dict, source: str, which: str | None = None) -> tuple[dict[str, torch.Tensor], str]:
@@ -66,6 +75,14 @@ def student_weights(checkpoint: dict, source: str, which: str | None = None) -> 
     return weights, chosen.said
 
 
+def kept_meta(checkpoint: dict) -> dict:
+    """What a published student says of itself."""
+    meta = checkpoint.get('meta') or {}
+    kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'label_names', 'experiment_name', 'seed')
+            if key in meta}
+    return kept | dict(mmkd_version=mmkd.__version__)
+
+
 def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
     """Writes the student with metadata, under a name that carries its hash.
 
@@ -77,11 +94,7 @@ def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
     Returns:
         The file written.
     """
-    meta = checkpoint.get('meta') or {}
-    kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'label_names', 'experiment_name', 'seed')
-            if key in meta}
-    kept |= dict(mmkd_version=mmkd.__version__)
-    content = checkpoint_bytes(dict(meta=kept, state_dict=weights))
+    content = checkpoint_bytes(dict(meta=kept_meta(checkpoint), state_dict=weights))
     final = out.with_name(f'{out.stem}-{hash_of_bytes(content)[:8]}{out.suffix or ".pth"}')
     write_whole(final, content)
     return final
@@ -92,9 +105,11 @@ def main() -> None:
     """Runs the tool."""
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
+    target = check_target(args.push) if args.push else None
     source = Path(args.checkpoint)
     checkpoint = read_checkpoint(source)
-    weights, said = student_weights(checkpoint, args.checkpoint, RAW if args.raw else EMA if args.ema else None)
+    which = RAW if args.raw else EMA if args.ema else None
+    weights, said = student_weights(checkpoint, args.checkpoint, which)
     if args.timm_backbone:
         weights = timm_backbone_weights(args.timm_backbone, weights)
     final = publish(checkpoint, weights, Path(args.out) if args.out else source.with_name('student.pth'))
@@ -104,6 +119,10 @@ def main() -> None:
     if args.timm_backbone:
         print(f'Only its backbone is kept, as TIMMBackbone of {args.timm_backbone} names it.')
     print(f'{final}: {len(weights)} tensors, {size / 2**20:.1f} MiB, sha256 {sha256_of(final)}')
+    if target is not None:
+        kind = choose_weights(checkpoint, args.checkpoint, which).kind
+        files = repository_files(target, weights, kept_meta(checkpoint), checkpoint, args.checkpoint, kind)
+        print(f'{push(target, files, args.public)}: {", ".join(files)}')
 
 
 def _is_distiller(checkpoint: dict) -> bool:
