@@ -22,7 +22,7 @@ from .utils.files.plain import register_plain_files
 from .utils.optional_imports import hush_onedl
 
 if TYPE_CHECKING:
-    from .apis import get_model, list_models
+    from .apis import DistillResult, distill, get_model, list_models
     from .distillers import Distiller
 
 install_mmcv_fallback()
@@ -31,12 +31,13 @@ register_config_paths()
 register_plain_files()
 hush_onedl()
 
-__all__ = ['Distiller', '__version__', 'get_model', 'list_models']
+APIS = ('DistillResult', 'distill', 'get_model', 'list_models')
+__all__ = ['DistillResult', 'Distiller', '__version__', 'distill', 'get_model', 'list_models']
 
 
 def __getattr__(name: str) -> Any:
     # These import torch: only on first use, so that `import mmkd` and every --help stay quick.
-    room = 'distillers' if name == 'Distiller' else 'apis' if name in ('get_model', 'list_models') else None
+    room = 'distillers' if name == 'Distiller' else 'apis' if name in APIS else None
     if room is not None:
         return getattr(import_module(f'mmkd.{room}'), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

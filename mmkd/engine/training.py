@@ -1,5 +1,8 @@
 """Training a config: what ``tools/train.py`` and :func:`mmkd.distill` do alike."""
+from collections.abc import Sequence
+
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -31,7 +34,8 @@ def load_teachers(runner: Runner) -> None:
         teacher.load()
 
 
-def train_config(config: Config, validate: bool = True, restart_schedule: bool = False) -> Runner:
+def train_config(config: Config, validate: bool = True, restart_schedule: bool = False,
+                 hooks: Sequence[Hook] = ()) -> Runner:
     """Trains a config, with all checks, hooks and records that a run of mmkd has.
 
     The process has to read files safely and write checkpoints whole already; see
@@ -41,6 +45,7 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
         config: The config, with ``work_dir`` and ``launcher``; hooks are added to it.
         validate: Whether the validation data are asked for.
         restart_schedule: Whether a resumed run takes the lengths and learning rates of its own config.
+        hooks: Further hooks, which the config does not name.
 
     Returns:
         The runner, after training.
@@ -59,6 +64,8 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
     for kind in (DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())
+    for hook in hooks:
+        runner.register_hook(hook)
     make_resumable(runner, restart_schedule)
     explain_loading(runner)
     runner.train()

@@ -17,6 +17,7 @@ from mmkd.utils.building.signatures import check_type
 from mmkd.utils.checkpoints.reading import load_strictly
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.options import nested
+from mmkd.utils.given import given
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
 
@@ -94,14 +95,15 @@ def read_spec(spec: dict | str | nn.Module, role: str, data_preprocessor: dict |
 
 
 def _module_spec(spec: dict, checkpoint: str | None, role: str) -> ModelSpec:
-    model = spec.pop('module')
+    model = given(spec.pop('module'))
     if spec:
         key = next(iter(spec))
         raise UserError(f'{role} expects module and checkpoint, got also {key!r}. '
                         f'{nearest(key, known_keys("module", role))}')
     if not isinstance(model, nn.Module) or next(model.parameters(), None) is None:
         raise UserError(f'{role} expects module to be an nn.Module with parameters, got a '
-                        f'{type(model).__name__}. Hand the model over.')
+                        f'{type(model).__name__}. Hand the model over; a config that mmkd.distill wrote without one is trained by '
+                        'calling mmkd.distill again.')
     return ModelSpec(dict(module=model), checkpoint, pretrained=True)
 
 
