@@ -1,4 +1,5 @@
 """``mmkd.distill``: a student from a teacher and some pictures, in one call."""
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from .sources import LISTS, Source, of_folder, source_of
 from .writing import NAME, check_folder, config_text, read_back, write_config
 
 BANK_LISTS = 'labelled'
+RUN = 'run'  # MMEngine writes its own copy of the config beside the checkpoints
 
 
 def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None = None, epochs: int = 100, *,
@@ -46,8 +48,8 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         student: ``'timm:NAME'``, ``'hf:NAME'``, a name that :func:`mmkd.list_models` gives, a config, a dict as in
             recipes, or an ``nn.Module``, which is trained in place. It gets the classes of the data.
         teacher: The same, or a dict of names to several; with weights.
-        data: A folder (see :func:`mmkd.datasets.pictures.find_pictures`), the config of a data set, a torch ``Dataset``,
-            or a pair of two of them, to train and to validate.
+        data: A folder (see :func:`mmkd.datasets.pictures.find_pictures`), the config of a data set, a torch
+            ``Dataset``, or a pair of two of them, to train and to validate.
         method: A recipe of ``configs/quickstart/methods``, or a dict of terms. None takes ``nkd`` if the teacher has
             the student's classes, else ``fd``.
         epochs: Number of epochs.
@@ -96,7 +98,8 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
             return path
         config = read_back(path, recipe)
         with modules_kept(config):
-            runner = None if resume and is_finished(folder, config) else train(config, folder, resume, progress)
+            runner = None if resume and is_finished(folder / RUN, config) else train(
+                config, folder / RUN, resume, progress)
         return _result(folder, recipe, source, config, runner)
 
 
@@ -127,24 +130,19 @@ def _write_lists(folder: Path, source: Source, bank: Source | None) -> None:
 
 def _say(recipe: Recipe, training: Training, progress: bool) -> None:
     """Tells what was decided, above the bar."""
-    from tqdm.auto import tqdm
     lines = [*recipe.notes, f'{training.epochs} epochs, {training.batch_size} images a step, learning rate '
-             f'{training.lr:g}' + (f', images of {training.size}×{training.size}' if training.size else '')]
+             f'{training.lr:g}, images of {training.size}×{training.size}']
     for line in lines:
-        if progress:
-            import sys
-            tqdm.write(line, file=sys.stderr)
-        else:
-            print(line)
+        print(line, file=sys.stderr if progress else sys.stdout)
 
 
 def _result(folder: Path, recipe: Recipe, source: Source, config: Config, runner: Any) -> DistillResult:
-    checkpoint, weights = best_checkpoint(folder, recipe.best)
+    checkpoint, weights = best_checkpoint(folder / RUN, recipe.best)
     student = student_from(config, runner, checkpoint)
     paths = dict(config=folder / NAME, checkpoint=checkpoint, student=publish_student(config, checkpoint, folder))
-    logs = sorted(folder.glob('*/*.log'))
+    logs = sorted((folder / RUN).glob('*/*.log'))
     paths |= dict(log=logs[-1]) if logs else {}
     if source.pictures is not None:
         paths |= dict(lists=folder / LISTS) | (
             dict(classes=folder / LISTS / 'classes.txt') if source.classes else {})
-    return DistillResult(student, source.classes, figures(folder, checkpoint), paths, weights, config)
+    return DistillResult(student, source.classes, figures(folder / RUN, checkpoint), paths, weights, config)

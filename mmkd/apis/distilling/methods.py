@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import ConfigDict
-
 from mmkd import losses
+
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import type_name
 from mmkd.utils.configs.finding import config_root, load_config

@@ -186,7 +186,7 @@ def _normalisation(model: nn.Module, cfg: dict) -> dict | None:
     """As a data preprocessor takes it, in plain numbers."""
     stated = cfg.get('data_preprocessor') or {}
     found = stated if stated.get('mean') is not None else teacher_normalisation(model, cfg)
-    if found is None or float(torch.as_tensor(found['std']).max()) <= 1:  # a preprocessor that leaves pixels as they are
+    if found is None or float(torch.as_tensor(found['std']).max()) <= 1:  # it leaves pixels as they are
         return None
     to_rgb = found.get('to_rgb', found.get('bgr_to_rgb', False))
     return dict(mean=_numbers(found['mean']), std=_numbers(found['std']), to_rgb=bool(to_rgb))

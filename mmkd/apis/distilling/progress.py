@@ -9,6 +9,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm.auto import tqdm
 
+LEVELS = ('WARNING', 'ERROR', 'CRITICAL')
+
 
 class ProgressHook(Hook):
     """A bar over all training steps, with the loss and the last validation."""
@@ -52,7 +54,7 @@ class _Warnings(io.TextIOBase):
         self._out = sys.stderr
 
     def write(self, text: str) -> int:
-        if any(f'{level}' in text for level in ('WARNING', 'ERROR', 'CRITICAL')):
+        if any(level in text for level in LEVELS) and 'will be deprecated' not in text:
             with contextlib.suppress(ValueError):  # of a stream that a notebook has closed
                 tqdm.write(text.rstrip('\n'), file=self._out)
         return len(text)

@@ -22,7 +22,6 @@ from .models import IMAGENET, Known, look_at
 from .settings import Training, loader, pipelines, runtime, schedule
 from .sources import Source
 
-
 MANY = 1_000_000  # images: how many there are, a config does not say
 
 
@@ -101,7 +100,7 @@ def _check_method(method: Method, source: Source, student: Known, teachers: dict
         works = ', '.join(methods_between_other_classes(labels=False))
         raise UserError(f'the method {method.name} expects labels, got data without classes. Take one of {works}.')
     comparing = method.compares_classes()
-    for name, teacher in teachers.items():
+    for teacher in teachers.values():
         if comparing and source.config is None and teacher.classes != student.classes:
             works = ', '.join(methods_between_other_classes(source.labelled))
             raise UserError(f'the method {method.name} compares classes and expects a teacher with the '
@@ -135,7 +134,7 @@ def _of_images(source: Source, bank: Source | None, student: Known, method: Meth
     if method.augments:
         preprocessor['batch_augments'] = method.augments
     config: dict[str, Any] = dict(
-        data_preprocessor=preprocessor, test_pipeline=val,
+        data_preprocessor=preprocessor, train_pipeline=train if augment else val, test_pipeline=val,
         train_dataloader=loader(dict(source.train, pipeline=train if augment else val), training, True, source.images))
     checked = bank or source
     if checked.val is None:

@@ -1,7 +1,10 @@
 """The config that a call stands for: data, pipelines, schedule, runtime."""
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from mmkd.utils import UserError
 
@@ -16,8 +19,8 @@ class Training:
 
     Args:
         epochs: Number of epochs.
-        batch_size: Pictures a step and GPU; None takes an eighth of the pictures, from 2 to 64.
-        lr: The learning rate; None takes 1e-3 for 256 pictures a step, in proportion to the batch.
+        batch_size: Pictures a step and GPU; None takes about a quarter of the pictures, from 2 to 64.
+        lr: The learning rate; None takes 1e-3 for 256 pictures a step, in proportion to the root of their number.
         size: Side of the pictures that the student is given.
         seed: Of everything that is drawn.
         amp: Whether to train in mixed precision; None does so on a GPU.
@@ -56,10 +59,10 @@ class Training:
         if images < 2:
             raise UserError(f'data expects two pictures or more to train on, got {images}. Add some.')
         if self.batch_size is None:
-            self.batch_size = max(2, min(64, 1 << (images // 8).bit_length() - 1)) if images >= 16 else 2
+            self.batch_size = max(2, min(64, 1 << (images // 4).bit_length() - 1)) if images >= 8 else 2
         self.batch_size = min(self.batch_size, images)
         if self.lr is None:
-            self.lr = float(f'{1e-3 * self.batch_size / 256:.3g}')
+            self.lr = float(f'{1e-3 * math.sqrt(self.batch_size / 256):.3g}')
         if self.workers is None:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
             self.workers = 0 if images < SMALL else min(4, cores)
@@ -86,8 +89,10 @@ def pipelines(size: int) -> tuple[list[dict], list[dict]]:
 def loader(dataset: dict, training: Training, shuffle: bool, images: int) -> dict:
     """A data loader."""
     found = dict(batch_size=training.batch_size, num_workers=training.workers,
-                 persistent_workers=training.workers > 0, pin_memory=True,
+                 persistent_workers=training.workers > 0,
                  sampler=dict(type='DefaultSampler', shuffle=shuffle), dataset=dataset)
+    if torch.cuda.is_available():
+        found['pin_memory'] = True
     if shuffle and images % training.batch_size == 1:  # batch norm cannot train on a single picture
         found['drop_last'] = True
     return found
@@ -141,7 +146,6 @@ def runtime(training: Training, scope: str, best: str | None, hooks: list[dict],
         **(dict(custom_hooks=hooks) if hooks else {}),
         env_cfg=dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
                      dist_cfg=dict(backend='nccl')),
-        vis_backends=[dict(type='LocalVisBackend')],
         visualizer=dict(type=visualizer[scope], vis_backends=[dict(type='LocalVisBackend')]),
         log_level='INFO', load_from=None, resume=False, randomness=dict(seed=training.seed),
         work_dir='{{ fileDirname }}/again')

@@ -85,7 +85,8 @@ def _of_datasets(train: Any, val: Any, labels: bool, classes: Sequence[str] | No
         raise UserError('data expects data sets with images, got an empty one. Give another.')
     names = tuple(classes or ()) or (_names(train) if labels and split_item(train[0])[1] is not None else ())
     if labels and len(names) == 1:
-        raise UserError(f'data expects two classes or more, got {names[0]!r} only. Add the others, or set labels=False.')
+        raise UserError(f'data expects two classes or more, got {names[0]!r} only. Add the others, or set '
+                        'labels=False.')
     common: dict[str, Any] = dict(type='mmkd.TorchDataset', classes=list(names) if names and labels else None)
     parts = [None if each is None else dict(common, source=Given(each, f'the data set that mmkd.distill was given to '
                                                                        f'{use}'))

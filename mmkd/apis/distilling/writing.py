@@ -3,11 +3,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.options import merge_options
+from mmkd.utils.configs.text import config_text as text_of
 from mmkd.utils.files.small import write_text
 from mmkd.utils.given import Given
 
@@ -38,11 +39,12 @@ def config_text(recipe: Recipe, path: Path, options: Mapping | None) -> str:
     config = Config(recipe.config)
     if options:
         merge_options(config, dict(options))
+    sections = ConfigDict(config._cfg_dict).to_dict()
     head = HEAD.format(method=recipe.method.name, path=path.as_posix())
     lost = [key for key, _ in given_in(recipe.config)]
     if lost:
         head += MISSING.format(what=' and '.join(lost))
-    return head + config.pretty_text
+    return f'{head}\n{text_of(sections)}'
 
 
 def given_in(value: Any, key: str = '') -> Iterator[tuple[str, Given]]:

@@ -80,7 +80,8 @@ def _read(root: Path, part: str, labels: bool, known: tuple[str, ...] = ()) -> P
                      if not _is_read(path))
     if not classes or not labels:
         found = sorted(path for path in _walk(top) if _is_read(path))
-        return Pictures(root, (), [(_below(root, path), 0) for path in _some(top, found, others)], notes=_left_out(others))
+        entries = [(_below(root, path), 0) for path in _some(top, found, others)]
+        return Pictures(root, (), entries, notes=_left_out(others))
     _check_names(top, names, images, beside, known)
     numbers = {name: number for number, name in enumerate(classes)}
     entries = [(_below(root, path), numbers[name]) for name in names if name in numbers for path in images[name]]
