@@ -38,8 +38,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--labelled', metavar='FOLDER', help='pictures with classes; where the data have none, a k-NN '
                         'classifier on them validates the features')
     parser.add_argument('--no-labels', action='store_true', help='subfolders of the data are no classes')
-    parser.add_argument('--val-share', type=float, default=0.2, help='share of the pictures to validate on, where there '
-                        'is no folder for it (default: %(default)s)')
+    parser.add_argument('--val-share', type=float, default=0.2, help='share of the pictures to validate on, where '
+                        'there is no folder for it (default: %(default)s)')
     parser.add_argument('--corrupt', choices=['refuse', 'skip'], default='refuse',
                         help='what becomes of damaged pictures (default: %(default)s)')
     parser.add_argument('--size', type=int, default=224, help='side of the images (default: %(default)s)')

@@ -102,8 +102,8 @@ def _module_spec(spec: dict, checkpoint: str | None, role: str) -> ModelSpec:
                         f'{nearest(key, known_keys("module", role))}')
     if not isinstance(model, nn.Module) or next(model.parameters(), None) is None:
         raise UserError(f'{role} expects module to be an nn.Module with parameters, got a '
-                        f'{type(model).__name__}. Hand the model over; of a config that mmkd.distill wrote without one, call '
-                        'mmkd.distill again.')
+                        f'{type(model).__name__}. Hand the model over; for a config that mmkd.distill wrote, call it '
+                        'again.')
     return ModelSpec(dict(module=model), checkpoint, pretrained=True)
 
 
