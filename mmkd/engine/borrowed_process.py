@@ -68,7 +68,8 @@ def _own_managers() -> Iterator[None]:
                 if isinstance(instance, Visualizer):
                     instance.close()
             kind._instance_dict = before.get(kind, OrderedDict())  # a class that was imported meanwhile had none
-        gc.collect()  # runner, hooks and loaders refer to each other
+        if torch.cuda.is_available():
+            gc.collect()  # runner, hooks and loaders refer to each other, and would keep the GPU's memory
 
 
 def _managers(kind: type | None = None) -> list[Any]:

@@ -6,10 +6,13 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 from mmkd import losses
+from torch import nn
 
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import type_name
 from mmkd.utils.configs.finding import config_root, load_config
+from mmkd.utils.configs.options import nested
+from mmkd.utils.given import Given, given
 
 FOLDER = 'quickstart/methods'
 LABELLED_DEFAULT, LABEL_FREE_DEFAULT = 'nkd', 'fd'
@@ -64,17 +67,26 @@ def read_method(method: str | Mapping) -> Method:
         if not method or not all(isinstance(term, Mapping) and 'loss' in term for term in method.values()):
             raise UserError(f'method expects a name or a dict of terms such as dict(kd=dict(loss=…, student=…, '
                             f'teacher=…)), got {method!r}. Write it so.')
-        return Method(', '.join(method), {name: dict(term) for name, term in method.items()}, named=False)
+        terms = {name: {key: _kept(value, name) for key, value in term.items()} for name, term in method.items()}
+        return Method(', '.join(method), terms, named=False)
     if not isinstance(method, str) or method not in method_names():
         raise UserError(f'method expects the name of one or a dict of terms, got {method!r}. '
                         f'{nearest(str(method), method_names())}')
     config = load_config(f'mmkd::{FOLDER}/{method}.py')
     model = ConfigDict(config.model).to_dict()
     hooks = [dict(hook) for hook in config.custom_hooks if type_name(hook) != 'EpochSeedHook']
-    options = model['student'].get('options') or {}
+    head = nested(model['student'].get('options') or {}).get('model', {}).get('head', {})
     return Method(method, model['terms'], model.get('task_weight', 1.0), hooks,
                   config.get('data_preprocessor', {}).get('batch_augments'),
-                  sigmoid=bool(options.get('model.head.loss.use_sigmoid')))
+                  sigmoid=bool(head.get('loss', {}).get('use_sigmoid')))
+
+
+def _kept(value: object, term: str) -> object:
+    """A loss or connector that is a module, in a form in which a config can be copied and written."""
+    if isinstance(value, list):
+        return [_kept(each, term) for each in value]
+    return Given(value, f'a module of the term {term} that mmkd.distill was given') if isinstance(
+        value, nn.Module) else value
 
 
 def methods_between_other_classes(labels: bool) -> list[str]:
@@ -180,6 +192,6 @@ def _taps(value: object) -> list[str]:
 
 def _needs_target(term: Mapping) -> bool:
     loss = term.get('loss')
-    kind = getattr(losses, type_name(loss), None) if isinstance(loss, Mapping) else loss
+    kind = getattr(losses, type_name(loss), None) if isinstance(loss, Mapping) else given(loss)
     return bool(getattr(kind, 'needs_target', False))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import mmkd
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import nn
 
@@ -54,7 +55,6 @@ def pictures(tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def teacher_spec(tmp_path_factory) -> dict:
     """A teacher by config and checkpoint."""
-    import torch
     torch.manual_seed(0)
     file = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
     torch.save(dict(state_dict=teacher().state_dict()), file)

@@ -8,12 +8,13 @@ import pytest
 import torch
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
-from mmengine.registry import DefaultScope
+from mmengine.registry import MODELS, DefaultScope
 from torch.utils.data import Dataset
 
 from mmkd.datasets.pictures.folders import READ
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import load_config
 
 from .conftest import QUICK, STUDENT, Plain, write_pictures
 
@@ -118,9 +119,6 @@ def test_modules_and_data_sets(tmp_path):
 
 
 def test_a_config_with_modules_says_so_when_it_is_trained_by_itself(tmp_path):
-    from mmengine.registry import MODELS
-
-    from mmkd.utils.configs.finding import load_config
     path = mmkd.distill(Plain(), Plain(), (Items(18), Items(9)), 'kd', out=tmp_path / 'out', train_now=False, **QUICK)
     assert path == tmp_path / 'out/config.py' and not (tmp_path / 'out/run').exists()
     with pytest.raises(UserError, match='for a config that mmkd.distill wrote, call it again'):
