@@ -1,5 +1,6 @@
 """The recipe of a call: everything but the folder it is written to."""
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from mmengine.config import ConfigDict
 
 from mmkd.distillers.models import read_spec
 from mmkd.distillers.teacher import named_teachers
+from mmkd.experiments.run_logs import dataset_length
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 
@@ -21,9 +23,6 @@ from .methods import (
 from .models import IMAGENET, Known, look_at
 from .settings import Training, loader, pipelines, runtime, schedule
 from .sources import Source
-
-MANY = 1_000_000  # images: how many there are, a config does not say
-
 
 @dataclass
 class Recipe:
@@ -161,7 +160,9 @@ def _of_config(source: Source, model: dict, method: Method, training: Training, 
     if training.lr is None:
         training.lr = 1e-4
     config = dict(model=model) | kept | dict(val_cfg=dict(type='ValLoop'), test_cfg=dict(type='TestLoop'))
-    steps = schedule(training, MANY, mixed)
+    with suppress(UserError, KeyError):  # of a data set whose length only building it tells
+        source.images = dataset_length(kept['train_dataloader']['dataset'])
+    steps = schedule(training, source.images, mixed)
     steps['train_cfg'] = dict(type='EpochBasedTrainLoop', **{
         key: value for key, value in steps['train_cfg'].items() if key != 'by_epoch'})
     return Recipe(config | steps | runtime(training, scope, None, method.hooks, 50), method, None, notes)
