@@ -22,7 +22,6 @@ def test_is_what_scikit_learn_computes(monkeypatch, images, chunk):
     assert ours.strength * images == pytest.approx(theirs.alpha_)
     expected = theirs.decision_function(scaler.transform(pixels[others]))
     np.testing.assert_allclose(ours.scores(torch.tensor(pixels[others])).numpy(), expected, atol=1e-6)
-    assert 0 < ours.strength and len(STRENGTHS) > 3
 
 
 def test_few_images_and_features_without_spread():

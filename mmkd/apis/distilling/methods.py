@@ -17,6 +17,7 @@ from mmkd.utils.given import Given, given
 FOLDER = 'quickstart/methods'
 LABELLED_DEFAULT, LABEL_FREE_DEFAULT = 'nkd', 'fd'
 STAGES = ('stage1', 'stage2', 'stage3')  # of the quick start's models
+EQUAL_MAPS = ('MGDLoss', 'DiffKDLoss')  # whose maps have to have one size
 CLASSIFIER_READERS = ('SRRLLoss', )  # beside those that read the teacher's logits
 
 
@@ -141,6 +142,8 @@ def _fit(name: str, term: dict, student: Mapping, teacher: Mapping, images: int)
     if isinstance(term.get('connector'), list):
         term['connector'] = [each for each, kept in zip(term['connector'], keep, strict=True) if kept]
     loss = type_name(term['loss'])
+    if loss in EQUAL_MAPS and term['student'].startswith('stage'):
+        term['student'], term['teacher'] = _equal_maps(name, student, teacher)
     if loss == 'CRDLoss':
         term['loss'].update(num_samples=images, negatives=min(term['loss'].get('negatives', 32), max(images - 1, 1)))
     if loss == 'ScaleKDLoss':
@@ -180,6 +183,17 @@ def _moved_or_error(role: str, term: str, tap: str, known: Mapping) -> str:
                         f'{", ".join(known) or "none"}. Give a dict of terms as method, whose taps may be dotted paths '
                         'of modules.')
     return moved
+
+
+def _equal_maps(term: str, student: Mapping, teacher: Mapping) -> tuple[str, str]:
+    """The last stages of both models whose maps have one size."""
+    for ours in reversed([name for name in student if name.startswith('stage')]):
+        for theirs in reversed([name for name in teacher if name.startswith('stage')]):
+            if student[ours][2:] == teacher[theirs][2:]:
+                return ours, theirs
+    raise UserError(f'the method expects a student and a teacher with a stage of maps of one size for its term {term!r}, '
+                    'got none. Set input_size of the teacher, as in dict(timm=…, input_size=…), or take fd or at, which '
+                    'compare maps of any size.')
 
 
 def _heads(channels: int) -> int:

@@ -148,10 +148,10 @@ class FeatureValLoop(FigureLoop):
         differing = [i for i, pair in enumerate(zip_longest(val, bank)) if pair[0] != pair[1]] if val and bank else []
         if differing:
             place = differing[0]
-            theirs = [f'{names[place]!r}' if place < len(names) else 'none' for names in (bank, val)]
+            one, two = (f'{names[place]!r}' if place < len(names) else 'none' for names in (bank, val))
             raise UserError(f'{type(self).__name__} expects the same classes in the bank and in the validation set, '
-                            f'got for label {place} {theirs[0]} in the bank and {theirs[1]} in the validation set. Give '
-                            'both the same classes in the same order.')
+                            f'got for label {place} {one} in the bank and {two} in the validation set. Give both the '
+                            'same classes in the same order.')
         return val or bank
 
 

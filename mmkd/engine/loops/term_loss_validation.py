@@ -1,4 +1,9 @@
-"""Validating by the terms' losses, which need no labels."""
+"""Validating by the terms' losses, which need no labels.
+
+The figures have no "loss" in their names: of those MMEngine's log shows the mean over its last validations.
+"""
+import re
+
 import torch
 from mmengine.dist import all_reduce
 from mmengine.runner import Runner
@@ -20,9 +25,9 @@ TOTAL = 'total'
 class TermLossValLoop(FigureLoop):
     """The mean of the terms' losses over images of any kind, with labels or without.
 
-    Its figures are ``val_loss/<term>`` for each term, with the weights that they have in training at that time,
-    ``val_loss/task`` if there is a ``task_weight``, and their sum ``val_loss/total``, for
-    ``save_best='val_loss/total', rule='less'``. Each batch counts by its images. Student and teachers run once a batch,
+    Its figures are ``terms/<term>`` for each term, with the weights that they have in training at that time,
+    ``terms/task`` if there is a ``task_weight``, and their sum ``terms/total``, for
+    ``save_best='terms/total', rule='less'``. Each batch counts by its images. Student and teachers run once a batch,
     in eval mode and without gradients; a loss that draws random numbers draws the same in each validation. With a
     weight that changes, the losses of two epochs are not those of the same sum.
 
@@ -45,9 +50,12 @@ class TermLossValLoop(FigureLoop):
                 raise UserError(f'{type(self).__name__} expects terms that can be asked for images they do not know, '
                                 f'got {name!r}, whose {type(term.loss).__name__} numbers the training images. Validate '
                                 'by mmkd.FeatureValLoop, or by labels.')
-        if TOTAL in self._distiller.terms:
-            raise UserError(f"{type(self).__name__} expects terms with other names than {TOTAL!r}, which is their sum. "
-                            'Rename the term.')
+        averaged = getattr(runner.log_processor, 'mean_pattern', re.compile('$^'))
+        for name in self._distiller.terms:
+            if name == TOTAL or averaged.search(f'terms/{name}'):
+                raise UserError(f"{type(self).__name__} expects terms with other names than {TOTAL!r}, which is their "
+                                f'sum, and without "loss" or "time", of which the log shows means over several '
+                                f'validations, got {name!r}. Rename the term.')
         self._values: dict[int, list[float]] = {}
 
     def add(self, index: int, inputs: Tensor, samples: object) -> None:
@@ -71,7 +79,7 @@ class TermLossValLoop(FigureLoop):
             table[number] = torch.tensor(values, dtype=torch.float64) * len(self.batches.indices(number))
         all_reduce(table)
         means = table.sum(0) / self.batches.images
-        return {f'val_loss/{name}': value for name, value in zip(names, means.tolist(), strict=True)}
+        return {f'terms/{name}': value for name, value in zip(names, means.tolist(), strict=True)}
 
 
 @LOOPS.register_module()

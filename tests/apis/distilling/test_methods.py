@@ -32,6 +32,15 @@ def test_stages_are_counted_from_the_last():
     assert fitted(read_method('srrl'), FOUR, TWO, 10, 9)['srrl']['teacher'] == ['stage2', 'logits']
 
 
+def test_maps_of_one_size_are_looked_for():
+    small = TWO | dict(stage1=(2, 32, 28, 28), stage2=(2, 64, 14, 14))
+    for name in ('mgd', 'diffkd'):
+        term = next(iter(fitted(read_method(name), FOUR, small, 10, 9).values()))
+        assert (term['student'], term['teacher']) == ('stage3', 'stage2')
+    with pytest.raises(UserError, match='a stage of maps of one size'):
+        fitted(read_method('mgd'), FOUR, TWO, 10, 9)
+
+
 def test_weights_follow_the_maps():
     # AT: 60 for maps of 2×2 at the end; the usual 1000 is for 8×8 (Zagoruyko and Komodakis), and these are 7×7.
     assert fitted(read_method('at'), FOUR, FOUR, 10, 9)['at']['weight'] == pytest.approx(1000 * 49 / 64, rel=0.05)

@@ -63,7 +63,7 @@ def runner_of(work_dir: Path, loop: dict | None, val: Dataset | None = None, mod
         val_dataloader=loader_of(val or Pictures(14, seed=1)), val_cfg=dict(loop), val_evaluator=[])
     config = dict(
         model=model or distiller_config(), work_dir=str(work_dir), default_scope='mmpretrain',
-        train_dataloader=loader_of(Pictures(16, labels=False)) | dict(sampler=dict(type='DefaultSampler', shuffle=True)),
+        train_dataloader=dict(loader_of(Pictures(16, labels=False)), sampler=dict(type='DefaultSampler', shuffle=True)),
         optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)), train_cfg=dict(by_epoch=True, max_epochs=2),
         randomness=dict(seed=0), experiment_name=work_dir.name, log_level='WARNING') | validation | settings
     torch.manual_seed(0)

@@ -4,6 +4,7 @@ import json
 import pytest
 import torch
 
+from mmkd.engine.loops import TermLossValLoop
 from mmkd.engine.models import model_of
 from mmkd.utils import UserError
 
@@ -26,7 +27,7 @@ def by_hand(runner, images: Pictures, batch_size: int = 4) -> dict[str, float]:
         for name in sums:
             sums[name] += losses[f'loss_{name}'].item() * len(items)
     means = {name: value / len(images) for name, value in sums.items()}
-    return {f'val_loss/{name}': value for name, value in (means | dict(total=sum(means.values()))).items()}
+    return {f'terms/{name}': value for name, value in (means | dict(total=sum(means.values()))).items()}
 
 
 def test_means_by_hand_with_a_smaller_last_batch(make_runner):
@@ -35,16 +36,16 @@ def test_means_by_hand_with_a_smaller_last_batch(make_runner):
     found = runner.val()
     expected = by_hand(runner, images)
     assert found == {key: pytest.approx(value, **RELATIVE) for key, value in expected.items()}
-    assert list(found) == ['val_loss/kd', 'val_loss/fd', 'val_loss/total'] and found['val_loss/total'] > 0
+    assert list(found) == ['terms/kd', 'terms/fd', 'terms/total'] and found['terms/total'] > 0
     assert runner.val_loop.run() == found  # which begins from zero
 
 
 def test_the_task_loss_is_a_figure_where_it_has_a_weight(make_runner):
     runner = make_runner(LOOP, model=distiller_config(task_weight=2.))
     found = runner.val()
-    assert list(found) == ['val_loss/kd', 'val_loss/fd', 'val_loss/task', 'val_loss/total']
-    assert found['val_loss/total'] == pytest.approx(sum(found.values()) - found['val_loss/total'], **RELATIVE)
-    assert found['val_loss/task'] > 0
+    assert list(found) == ['terms/kd', 'terms/fd', 'terms/task', 'terms/total']
+    assert found['terms/total'] == pytest.approx(sum(found.values()) - found['terms/total'], **RELATIVE)
+    assert found['terms/task'] > 0
 
 
 def test_random_transforms_and_losses_draw_the_same_each_time(make_runner):
@@ -74,14 +75,17 @@ def test_training_is_the_same_with_and_without(make_runner):
     assert all(torch.equal(plain[name], validated[name]) for name in plain)
 
 
-def test_the_best_checkpoint_and_the_log(make_runner, tmp_path):
-    hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='val_loss/total', rule='less'))
+def test_the_best_checkpoint_and_the_log(make_runner, tmp_path, monkeypatch):
+    hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='terms/total', rule='less'))
+    seen, evaluate = [], TermLossValLoop.figures
+    monkeypatch.setattr(TermLossValLoop, 'figures', lambda loop: seen.append(evaluate(loop)) or seen[-1])
     make_runner(LOOP, default_hooks=hooks, visualizer=dict(
         type='Visualizer', vis_backends=[dict(type='LocalVisBackend')], name='term losses')).train()
-    assert len(list((tmp_path / 'run').glob('best_val_loss_total_epoch_*.pth'))) == 1
-    rows = [json.loads(line) for path in (tmp_path / 'run').glob('*/vis_data/*.json') if path.name != 'config.py'
+    seen = [figures['terms/total'] for figures in seen]
+    assert len(list((tmp_path / 'run').glob('best_terms_total_epoch_*.pth'))) == 1
+    rows = [json.loads(line) for path in (tmp_path / 'run').glob('*/vis_data/scalars.json')
             for line in path.read_text().splitlines()]
-    assert any('val_loss/kd' in row and 'val_loss/total' in row for row in rows)
+    assert [row['terms/total'] for row in rows if 'terms/kd' in row] == pytest.approx(seen, rel=1e-5)
 
 
 def test_what_it_refuses(make_runner):
@@ -90,8 +94,9 @@ def test_what_it_refuses(make_runner):
     with pytest.raises(UserError, match="'crd', whose CRDLoss numbers the training images"):
         make_runner(LOOP, name='crd', model=numbering).val()
     terms = distiller_config()['terms']
-    with pytest.raises(UserError, match="other names than 'total'"):
-        make_runner(LOOP, name='total', model=distiller_config(terms=dict(total=terms['kd']))).val()
+    for name in ('total', 'my_loss'):
+        with pytest.raises(UserError, match=f"other names than 'total'.* got '{name}'"):
+            make_runner(LOOP, name=name, model=distiller_config(terms={name: terms['kd']})).val()
     with pytest.raises(UserError, match='expects a model of type mmkd.Distiller'):
         make_runner(LOOP, name='plain', model=distiller_config()['student']).val()
     with pytest.raises(UserError, match=r'expects val_evaluator=\[\]'):
