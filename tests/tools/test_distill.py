@@ -22,9 +22,8 @@ def place(tmp_path_factory):
 
 
 def test_it_trains_and_says_what_comes_next(place, capsys):
-    import torch
-
     import mmkd
+    import torch
     model = mmkd.get_model(str(place / 'teacher.py'))
     torch.save(dict(state_dict=model.state_dict()), place / 'teacher.pth')
     arguments = ('--student', STUDENT, '--teacher', 'teacher.py', '--teacher-checkpoint', 'teacher.pth', '--data',

@@ -191,9 +191,9 @@ def _equal_maps(term: str, student: Mapping, teacher: Mapping) -> tuple[str, str
         for theirs in reversed([name for name in teacher if name.startswith('stage')]):
             if student[ours][2:] == teacher[theirs][2:]:
                 return ours, theirs
-    raise UserError(f'the method expects a student and a teacher with a stage of maps of one size for its term {term!r}, '
-                    'got none. Set input_size of the teacher, as in dict(timm=…, input_size=…), or take fd or at, which '
-                    'compare maps of any size.')
+    raise UserError(f'the method expects a student and a teacher with a stage of maps of one size for its term '
+                    f'{term!r}, got none. Set input_size of the teacher, as in dict(timm=…, input_size=…), or take fd '
+                    'or at, which compare maps of any size.')
 
 
 def _heads(channels: int) -> int:

@@ -24,6 +24,7 @@ from .models import IMAGENET, Known, look_at
 from .settings import Training, loader, pipelines, runtime, schedule
 from .sources import Source
 
+
 @dataclass
 class Recipe:
     """What is trained.

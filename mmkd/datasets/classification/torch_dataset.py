@@ -71,7 +71,7 @@ def label_of(label: Any, number: int, classes: int | None = None) -> int:
     Raises:
         UserError: It is no whole number, or no class.
     """
-    if hasattr(label, 'item') and np.size(label) == 1:
+    if hasattr(label, 'item') and np.asarray(label).size == 1:
         label = label.item()
     if isinstance(label, bool) or not isinstance(label, int | np.integer) or label < 0 or (
             classes is not None and label >= classes):

@@ -13,8 +13,8 @@ def test_a_detector(home, tmp_path, monkeypatch):
     pytest.importorskip('pycocotools')
     monkeypatch.chdir(home)
     result = mmkd.distill(
-        STUDENT, dict(config='quickstart/mask-rcnn_convnest-wide_digits.py'), 'quickstart/_base_/datasets/digits_coco.py',
-        'fd', 1, out=tmp_path / 'out', size=96, progress=False)
+        STUDENT, dict(config='quickstart/mask-rcnn_convnest-wide_digits.py'),
+        'quickstart/_base_/datasets/digits_coco.py', 'fd', 1, out=tmp_path / 'out', size=96, progress=False)
     assert 'coco/bbox_mAP' in result.metrics and result.metrics['epoch'] == 1
     assert "default_scope = 'mmdet'" in result.paths['config'].read_text()
 
