@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from tqdm import tqdm
 
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
-from mmkd.utils.command_line.tool_paths import tool_path
+from mmkd.utils.command_line.tool_paths import tools_folder
 
 HELP = ('subprocess.run([sys.executable, "-c", "import mmkd_command; mmkd_command.main()", "--help"], '
         'stdout=subprocess.DEVNULL, check=True)')
@@ -60,7 +60,7 @@ def tool_seconds(name: str, arguments: list[str], folder: str) -> tuple[float, f
         return usage.ru_utime + usage.ru_stime
 
     before, start = used(), time.perf_counter()
-    subprocess.run([sys.executable, tool_path(name), *arguments], cwd=folder, check=True, capture_output=True)
+    subprocess.run([sys.executable, str((tools_folder() / name).resolve()), *arguments], cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - start, used() - before
 
 
