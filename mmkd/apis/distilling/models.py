@@ -67,7 +67,7 @@ def student_of(value: Any, classes: int | None, pretrained: bool) -> dict:
     spec = _as_dict(value, 'student', pretrained)
     if classes is None or 'module' in spec:
         return spec
-    if 'timm' in spec or type_name(spec) == 'TimmClassifier':
+    if 'timm' in spec or 'hf' in spec or type_name(spec) in ('TimmClassifier', 'HuggingFaceModel'):
         return spec | dict(num_classes=classes)
     if 'config' not in spec:
         head = spec.get('head')

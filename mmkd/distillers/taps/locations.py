@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import nn
 
+from .huggingface import huggingface_locations, is_huggingface
 from .location import Location
 from .plain import plain_locations
 from .stages import backbone_stages, last_linear, timm_classifier, timm_stages, token_form
@@ -18,7 +19,8 @@ def named_locations(model: nn.Module) -> dict[str, Location]:
     transformers, MLP-Mixers, isotropic ConvNets) is divided instead: its stages are the outputs of the blocks at
     1/4, 2/4, 3/4 and 4/4 of its depth. ``logits`` are (N, C) of classifiers, (N, C, H, W) of segmentors, and such a
     map a level of detectors (for two-stage ones, the objectness of the proposal network); of a plain module, the tensor
-    that it returns, or the one that is meant in a tuple or dict. There ``output`` is all that it returns.
+    that it returns, or the one that is meant in a tuple or dict. There ``output`` is all that it returns. Models of
+    Hugging Face's have ``patches`` beside these: the last map, without class and register tokens.
 
     Args:
         model: The model.
@@ -32,6 +34,8 @@ def named_locations(model: nn.Module) -> dict[str, Location]:
 
 def _of_openmmlab(model: nn.Module) -> dict[str, Location]:
     timm_model, head = getattr(model, 'model', None), getattr(model, 'head', None)
+    if isinstance(model, BaseModel) and is_huggingface(timm_model):
+        return huggingface_locations(timm_model, 'model', 'pooled' if hasattr(model, 'pooled') else None)
     if hasattr(timm_model, 'get_classifier'):
         return (_stages('model', timm_model, timm_stages(timm_model))
                 | _logits('model', timm_classifier(timm_model)))

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
+from .huggingface import huggingface_locations, is_huggingface
 from .location import Location
 from .stages import backbone_stages, by_resolution, last_linear, timm_classifier, timm_stages, token_form
 
@@ -20,6 +21,9 @@ def plain_locations(model: nn.Module) -> dict[str, Location]:
         ``stage1`` … where its kind is known, ``pre_logits`` where it ends with a linear layer, ``logits``, and
         ``output``, which is all that it returns.
     """
+    if is_huggingface(model):
+        own = huggingface_locations(model, '', None)
+        return own | {'logits': Location('', is_logits=True), 'output': Location('')}
     paths, form = _stages(model)
     locations = {f'stage{i}': replace(form, module=path) for i, path in enumerate(paths, start=1)}
     classifier = _classifier(model)

@@ -37,6 +37,14 @@ def student_weights(checkpoint: dict, source: str, which: str | None = None) -> 
     return weights, chosen.said
 
 
+def kept_meta(checkpoint: dict) -> dict:
+    """What a published student says of itself."""
+    meta = checkpoint.get('meta') or {}
+    kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'label_names', 'experiment_name', 'seed')
+            if key in meta}
+    return kept | dict(mmkd_version=__version__)
+
+
 def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
     """Writes the student with metadata, under a name that carries its hash.
 
@@ -48,11 +56,7 @@ def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
     Returns:
         The file written.
     """
-    meta = checkpoint.get('meta') or {}
-    kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'label_names', 'experiment_name', 'seed')
-            if key in meta}
-    kept |= dict(mmkd_version=__version__)
-    content = checkpoint_bytes(dict(meta=kept, state_dict=weights))
+    content = checkpoint_bytes(dict(meta=kept_meta(checkpoint), state_dict=weights))
     final = out.with_name(f'{out.stem}-{hash_of_bytes(content)[:8]}{out.suffix or ".pth"}')
     write_whole(final, content)
     return final
