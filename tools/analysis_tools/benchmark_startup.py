@@ -60,7 +60,8 @@ def tool_seconds(name: str, arguments: list[str], folder: str) -> tuple[float, f
         return usage.ru_utime + usage.ru_stime
 
     before, start = used(), time.perf_counter()
-    subprocess.run([sys.executable, str((tools_folder() / name).resolve()), *arguments], cwd=folder, check=True, capture_output=True)
+    tool = str((tools_folder() / name).resolve())
+    subprocess.run([sys.executable, tool, *arguments], cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - start, used() - before
 
 

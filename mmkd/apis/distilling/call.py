@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmkd.datasets.pictures import write_lists
 from mmkd.engine.borrowed_process import borrowed_process
 from mmkd.utils import UserError
+from mmkd.utils.files.small import write_text
 
 from .models import student_of, teacher_of
 from .progress import only_warnings
@@ -26,7 +27,7 @@ from .running import (
 )
 from .settings import Training
 from .sources import LISTS, Source, of_folder, source_of
-from .writing import NAME, check_folder, config_text, read_back, write_config
+from .writing import NAME, check_config_is, check_folder, config_text, read_back
 
 BANK_LISTS = 'labelled'
 RUN = 'run'  # MMEngine writes its own copy of the config beside the checkpoints
@@ -91,8 +92,10 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         recipe = make_recipe(student_of(student, len(source.classes) or None, pretrained), teacher_of(teacher), source,
                              bank, method, training, augment, _mixed(amp))
         path = folder / NAME
-        write_config(config_text(recipe, path, cfg_options), path, resume)
+        text = config_text(recipe, path, cfg_options)
+        check_config_is(text, path)
         _write_lists(folder, source, bank)
+        write_text(path, text)
         _say(recipe, training, progress)
         if not train_now:
             return path

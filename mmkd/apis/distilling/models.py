@@ -40,7 +40,7 @@ class Known:
         cfg: What a recipe says of it.
         taps: Tap to shape of those with a name of their own, for a batch of two.
         classes: How many it tells apart, if that is known.
-        normalisation: Mean, standard deviation and channel order that it is given, if that is known.
+        normalisation: Mean, standard deviation and channel order that a student is given, if that is known.
         given: Whether it is a module that only this process has.
     """
     cfg: dict
@@ -144,7 +144,8 @@ def look_at(cfg: dict, role: str, size: int, classes: int | None = None) -> Know
     if is_given and classes is not None and count != classes:
         raise UserError(f'the student expects {classes} classes, as the data have, got a {type(model).__name__} with '
                         f'{count or "no classifier that was found"}. Build it with {classes} outputs.')
-    return Known(cfg, taps, count, _normalisation(model, spec.cfg), is_given)
+    normalise = _normalisation(model, spec, role) if role == 'student' else None
+    return Known(cfg, taps, count, normalise, is_given)
 
 
 def _built(spec: ModelSpec, role: str) -> nn.Module:
@@ -169,7 +170,7 @@ def _shapes(model: nn.Module, role: str, size: tuple[int, int]) -> dict[str, tup
     names = [name for name in named_locations(model) if name != 'output']
     if not names:
         return {}
-    taps, was_training, device = Taps(model, names), model.training, device_of(model)
+    taps, modes, device = Taps(model, names), [(each, each.training) for each in model.modules()], device_of(model)
     model.eval()
     with unchanged_generators():
         images = torch.rand(2, image_channels(model), *size, device=device)
@@ -177,15 +178,18 @@ def _shapes(model: nn.Module, role: str, size: tuple[int, int]) -> dict[str, tup
             with images_fit(role, images):
                 _, read = taps.read(forward_of(model), images, fake_samples(model, 2, size), mode=forward_mode(model))
         finally:
-            model.train(was_training)
             taps.close()
+            for each, mode in modes:
+                each.training = mode
     return {name: tuple(read[name].shape) for name in names if isinstance(read.get(name), Tensor)}
 
 
-def _normalisation(model: nn.Module, cfg: dict) -> dict | None:
+def _normalisation(model: nn.Module, spec: ModelSpec, role: str) -> dict | None:
     """As a data preprocessor takes it, in plain numbers."""
-    stated = cfg.get('data_preprocessor') or {}
-    found = stated if stated.get('mean') is not None else teacher_normalisation(model, cfg)
+    stated = spec.cfg.get('data_preprocessor') or {}
+    found = stated if stated.get('mean') is not None else teacher_normalisation(model, spec.cfg)
+    if found is not None and torch.as_tensor(found['std']).is_meta:
+        found = teacher_normalisation(_built(spec, role), spec.cfg)
     if found is None or float(torch.as_tensor(found['std']).max()) <= 1:  # it leaves pixels as they are
         return None
     to_rgb = found.get('to_rgb', found.get('bgr_to_rgb', False))

@@ -100,7 +100,8 @@ def student_from(config: Config, runner: Runner | None, checkpoint: Path) -> nn.
         student = distiller.student
     else:
         spec = read_spec(config.model.student, 'student')
-        student = spec.cfg.get('module') or build_without_weights(ModelSpec(strip_weights(spec.cfg), None), 'student')
+        student = spec.cfg['module'] if 'module' in spec.cfg else build_without_weights(
+            ModelSpec(strip_weights(spec.cfg), None), 'student')
     tensors = choose_weights(read_checkpoint(checkpoint), str(checkpoint)).tensors
     own = {name.removeprefix(STUDENT_PREFIX): value for name, value in tensors.items()
            if name.startswith(STUDENT_PREFIX)}

@@ -1,4 +1,5 @@
 """Writing the config of a call, and putting back what text cannot hold."""
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.options import merge_options
 from mmkd.utils.configs.text import config_text as text_of
-from mmkd.utils.files.small import write_text
 from mmkd.utils.given import Given
 
 from .recipe import Recipe
@@ -56,31 +56,32 @@ def given_in(value: Any, key: str = '') -> Iterator[tuple[str, Given]]:
         yield from given_in(item, f'{key}.{name}' if key else str(name))
 
 
-def write_config(text: str, path: Path, resume: bool) -> None:
-    """Writes the config into a folder that holds no other run.
+def check_config_is(text: str, path: Path) -> None:
+    """Checks that a run that is to go on has this config, and makes the folder of one that begins.
 
     Args:
         text: The config.
-        path: The file.
-        resume: Whether a run that stands there is to go on.
+        path: Its file.
 
     Raises:
-        UserError: The folder holds another run, or the run that is to go on has another config.
+        UserError: The run has another config.
     """
     if path.is_file() and path.read_text(encoding='utf-8') != text:
         raise UserError(f'out={path.parent} with resume=True expects the arguments of the run that stands there, got '
                         f'others: {_difference(path.read_text(encoding="utf-8"), text)}. Give the same ones, or '
                         'another folder.')
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
 
 
 def check_folder(out: Path, resume: bool) -> None:
     """Checks that a run may write to a folder.
 
     Raises:
-        UserError: It holds another run or other files, or is a file.
+        UserError: It holds another run or other files, or is a file; or there are several processes.
     """
+    if int(os.environ.get('WORLD_SIZE') or 1) > 1:
+        raise UserError('mmkd.distill expects one process, got several. Let one write the config (train_now=False, '
+                        '--config-only) and train it with tools/dist_train.sh.')
     if out.is_file():
         raise UserError(f'out expects a folder, got the file {out}. Name another one.')
     if resume or not out.is_dir() or not any(not path.name.startswith('.') for path in out.iterdir()):

@@ -54,12 +54,20 @@ def write_lists(pictures: Pictures, folder: Path) -> dict[str, Path]:
 
     Returns:
         ``'train'``, ``'val'`` and ``'classes'`` to the files that were written.
+
+    Raises:
+        UserError: There are lists of other pictures already, or a path cannot stand in one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = {name: ''.join(_line(entry, bool(pictures.classes)) for entry in entries)
              for name, entries in (('train', pictures.train), ('val', pictures.val)) if entries}
     if pictures.classes:
         texts['classes'] = ''.join(f'{name}\n' for name in pictures.classes)
+    for name, text in texts.items():
+        path = folder / f'{name}.txt'
+        if path.is_file() and path.read_text(encoding='utf-8') != text:
+            raise UserError(f'{path} expects the pictures that the run began with, got others in {pictures.root}. Put '
+                            'back what was there, or start anew in another folder.')
     for name, text in texts.items():
         write_text(folder / f'{name}.txt', text)
     return {name: folder / f'{name}.txt' for name in texts}

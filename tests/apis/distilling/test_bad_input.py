@@ -126,3 +126,18 @@ def test_junk_is_no_class(tmp_path):
     assert (path.parent / 'lists/classes.txt').read_text().split() == ['circle', 'ring', 'square']
     listed = ''.join((path.parent / f'lists/{part}.txt').read_text() for part in ('train', 'val')).splitlines()
     assert len(listed) == 18 and not any('/.' in line or line.startswith('.') for line in listed)
+
+
+def test_pictures_that_came_after_the_run_began(tmp_path):
+    data = write_classes(tmp_path / 'data')
+    call = dict(student=STUDENT, teacher=Plain(), data=data, method='kd', out=tmp_path / 'out', train_now=False) | QUICK
+    mmkd.distill(**call)
+    assert mmkd.distill(**call, resume=True) == tmp_path / 'out/config.py'
+    write_pictures(data / 'ring', 7, 1)
+    with pytest.raises(UserError, match='train.txt expects the pictures that the run began with, got others'):
+        mmkd.distill(**call, resume=True)
+
+
+def test_several_processes(tmp_path, pictures, monkeypatch):
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    refused(tmp_path / 'out', 'expects one process, got several', data=pictures)

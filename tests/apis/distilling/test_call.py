@@ -151,3 +151,14 @@ def test_webp_is_read(tmp_path, teacher_spec):
     assert '.webp' in READ
     result = mmkd.distill(STUDENT, teacher_spec, tmp_path / 'webp', out=tmp_path / 'out', **QUICK | dict(epochs=1))
     assert result.metrics['epoch'] == 1
+
+
+def test_a_teacher_of_hugging_face(tmp_path, pictures):
+    transformers = pytest.importorskip('transformers')
+    if not transformers.utils.is_torch_available():
+        pytest.skip('this transformers needs a newer PyTorch')
+    config = transformers.ViTConfig(hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32,
+                                    image_size=32, patch_size=8)
+    transformers.ViTModel(config).save_pretrained(tmp_path / 'vit')
+    result = mmkd.distill(STUDENT, f'hf:{tmp_path}/vit', pictures, 'fd', out=tmp_path / 'out', **QUICK | dict(epochs=1))
+    assert result.metrics['epoch'] == 1 and "teacher=dict(hf='" in result.paths['config'].read_text()
