@@ -24,7 +24,7 @@ from .utils.multimodal import leave_out_broken_multimodal
 from .utils.optional_imports import hush_onedl
 
 if TYPE_CHECKING:
-    from .apis import get_model, list_models
+    from .apis import DistillResult, distill, get_model, list_models
     from .distillers import Distiller
 
 install_mmcv_fallback()
@@ -34,12 +34,13 @@ register_plain_files()
 hush_onedl()
 leave_out_broken_multimodal()
 
-__all__ = ['Distiller', '__version__', 'get_model', 'list_models']
+APIS = ('DistillResult', 'distill', 'get_model', 'list_models')
+__all__ = ['DistillResult', 'Distiller', '__version__', 'distill', 'get_model', 'list_models']
 
 
 def __getattr__(name: str) -> Any:
     # These import torch: only on first use, so that `import mmkd` and every --help stay quick.
-    room = 'distillers' if name == 'Distiller' else 'apis' if name in ('get_model', 'list_models') else None
+    room = 'distillers' if name == 'Distiller' else 'apis' if name in APIS else None
     if room is not None:
         return getattr(import_module(f'mmkd.{room}'), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -31,6 +31,7 @@ class Command(NamedTuple):
 
 GROUPS = {
     'train and test': {
+        'distill': Command('distill.py', 'a student from a teacher and your own pictures'),
         'train': Command('train.py', 'train any mmpretrain, mmdet, mmseg or mmkd config'),
         'test': Command('test.py', 'test a checkpoint'),
         'compare': Command('compare_methods.py', 'train one student by many methods, and compare the gains'),

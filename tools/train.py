@@ -7,27 +7,15 @@ from pathlib import Path
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import torch
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
-from mmkd.datasets.configured import check_data_exists
-from mmkd.engine.checkpoints.explained_loading import explain_loading
 from mmkd.engine.checkpoints.whole import keep_checkpoints_whole
-from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
-from mmkd.engine.late_schedules import leave_out_late_schedules
-from mmkd.engine.models import model_of
-from mmkd.engine.resume.setup import make_resumable
+from mmkd.engine.training import train_config
 from mmkd.utils import UserError
-from mmkd.utils.batch_size import count_accumulation
-from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.command_line.trackers import TRACKERS, add_trackers
 from mmkd.utils.configs.finding import load_config
-from mmkd.utils.processes.distributed import ignore_stride_warnings, prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
-
-HOOK = 'DistillationHook'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -91,20 +79,6 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
     return config
 
 
-def watch_distillation(config: Config) -> None:
-    """Adds ``mmkd.DistillationHook`` to a distillation recipe that does not list it."""
-    hooks = config.get('custom_hooks') or []
-    listed = [*hooks, *(hook for hook in (config.get('default_hooks') or {}).values() if hook)]
-    if is_distiller(config.get('model')) and HOOK not in map(type_name, listed):
-        config.custom_hooks = [*hooks, dict(type=f'mmkd.{HOOK}')]
-
-
-def load_teachers(runner: Runner) -> None:
-    """Loads the teachers' weights, before the data are looked at."""
-    for teacher in getattr(model_of(runner), 'teachers', {}).values():
-        teacher.load()
-
-
 @one_line_errors
 def main() -> None:
     """Runs the tool."""
@@ -112,20 +86,7 @@ def main() -> None:
     load_safely_everywhere(args.trust_checkpoint)
     keep_checkpoints_whole()
     config = merge_args(load_config(args.config, args.cfg_options), args)
-    check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
-    watch_distillation(config)
-    leave_out_late_schedules(config)
-    prepare_cpu_processes(config)
-    ignore_stride_warnings()
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
-    load_teachers(runner)
-    count_accumulation(runner)
-    for kind in (DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook):
-        if not any(isinstance(hook, kind) for hook in runner.hooks):
-            runner.register_hook(kind())
-    make_resumable(runner, args.restart_schedule)
-    explain_loading(runner)
-    runner.train()
+    train_config(config, validate=not args.no_validate, restart_schedule=args.restart_schedule)
 
 
 if __name__ == '__main__':

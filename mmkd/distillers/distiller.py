@@ -57,7 +57,8 @@ class Distiller(BaseModel):
 
     Args:
         student: The student: a model dict, ``dict(config='…', options={…})``, ``dict(timm='…')`` or
-            ``dict(module=…)``, each with an optional ``checkpoint``; or an ``nn.Module`` with the weights that it has.
+            ``dict(module=…)``, each with an optional ``checkpoint``; an ``nn.Module`` with the weights that it has; or
+            a name such as ``'timm:resnet50'`` (:func:`~mmkd.distillers.models.names.named_model`).
         teacher: The teacher, likewise; further keys: ``dtype`` (``'bf16'``, ``'fp16'``), ``compile``
             (bool or dict), and ``input_size`` (int or (height, width)) to which images are resized for it. Or
             ``dict(ema=dict(momentum=0.0002))``: the running average of the student and its norms' statistics, moved
@@ -75,8 +76,8 @@ class Distiller(BaseModel):
     """
 
     def __init__(self,
-                 student: dict | nn.Module,
-                 teacher: dict | nn.Module,
+                 student: dict | str | nn.Module,
+                 teacher: dict | str | nn.Module,
                  terms: dict[str, dict],
                  task_weight: float = 1.0,
                  input_size: int | tuple[int, int] = 224,
@@ -233,6 +234,12 @@ class Distiller(BaseModel):
         """Takes a student's file as well: its names get the prefix ``student.``; see :func:`take_student_file`."""
         take_student_file(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def close(self) -> None:
+        """Takes the recorders of all taps off student and teachers, which then are models like any other."""
+        self._student_taps.close()
+        for teacher in self._teachers.values():
+            teacher.taps.close()
 
     def train(self, mode: bool = True) -> 'Distiller':
         """Switches the student and the terms; teachers stay in eval mode."""

@@ -68,7 +68,7 @@ def teachers_of(model: nn.Module) -> dict[str, Tensor]:
 @pytest.fixture
 def train(all_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Trains a config for two iterations and checks all that this has changed."""
-    from train import watch_distillation
+    from mmkd.engine.training import watch_distillation
     monkeypatch.chdir(all_data)
     monkeypatch.setattr('mmpretrain.datasets.cifar.CIFAR10._check_integrity', lambda self: True)
 

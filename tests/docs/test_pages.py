@@ -9,6 +9,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmkd.recipes.weightless import without_weights
 from mmkd.utils.command_line.trackers import TRACKERS
 from mmkd.utils.configs.finding import config_root, load_config
+from tests.apis.distilling.conftest import write_classes
 from tests.docs.pages import code_to_run, text_of, write_files
 
 RECIPE = 'quickstart/convnest-mini_slak-mini-features_digits-unlabelled.py'
@@ -52,6 +53,16 @@ def test_python_page(tmp_path, monkeypatch, capsys):
     assert teacher.bn1.num_batches_tracked == 0 < names['student'].bn1.num_batches_tracked
     assert torch.load('student.pth', weights_only=True).keys() == names['student'].state_dict().keys()
     assert 'loss_at' in printed
+
+
+def test_the_call_of_the_distill_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / 'data/shapes')
+    (block,) = code_to_run('distill.md')
+    exec(block, {})
+    *_, figures, predicted, paths = capsys.readouterr().out.splitlines()
+    assert all(0 <= float(word) <= 100 for word in figures.split()) and "('" in predicted
+    assert paths.startswith('work_dirs/shapes/config.py work_dirs/shapes/student-')
 
 
 @pytest.mark.slow

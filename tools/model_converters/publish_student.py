@@ -3,15 +3,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import mmkd
-import torch
-
-from mmkd.utils import UserError
-from mmkd.utils.checkpoints.files import hash_of_bytes, sha256_of
-from mmkd.utils.checkpoints.reading import STUDENT_PREFIX, few_names, not_finite, read_checkpoint
-from mmkd.utils.checkpoints.weights import EMA, EMA_KEYS, RAW, choose_weights, plain
+from mmkd.utils.checkpoints.files import sha256_of
+from mmkd.utils.checkpoints.publishing import kept_meta, publish, student_weights
+from mmkd.utils.checkpoints.reading import STUDENT_PREFIX, read_checkpoint
+from mmkd.utils.checkpoints.weights import EMA, RAW, choose_weights
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
-from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.zoo import load_safely_everywhere
 from mmkd.zoo.hub import check_target, push, repository_files
 from mmkd.zoo.timm_names import timm_backbone_weights
@@ -48,56 +44,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if args.public and not args.push:
         parser.error('--public expects --push beside it. Say where to: --push hf://ORG/NAME')
     return args
-
-
-def student_weights(checkpoint: dict, source: str, which: str | None = None) -> tuple[dict[str, torch.Tensor], str]:
-    """Takes the student's weights out of a training checkpoint.
-
-    Args:
-        checkpoint: A training checkpoint.
-        source: Its path, for error messages.
-        which: ``'raw'`` for the weights of the last step, ``'ema'`` for their average; None for what was validated.
-
-    Returns:
-        Plain mmpretrain names to contiguous tensors of their own memory, and which they are.
-
-    Raises:
-        UserError: Weights are asked for that are not there, there are none, or some are not finite.
-    """
-    if which == RAW and isinstance(checkpoint, dict) and not any(key in checkpoint for key in EMA_KEYS):
-        raise UserError(f'--raw expects a checkpoint with EMA, but {source} has none. Leave the flag out.')
-    chosen = choose_weights(checkpoint, source, which)
-    weights = {name: value.clone().contiguous() for name, value in plain(chosen.tensors).items()}
-    bad = not_finite(weights)
-    if bad:
-        raise UserError(f'{source} expects finite weights, got NaN or infinite ones in {few_names(bad)}. '
-                        'Publish a checkpoint from before the run diverged.')
-    return weights, chosen.said
-
-
-def kept_meta(checkpoint: dict) -> dict:
-    """What a published student says of itself."""
-    meta = checkpoint.get('meta') or {}
-    kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'label_names', 'experiment_name', 'seed')
-            if key in meta}
-    return kept | dict(mmkd_version=mmkd.__version__)
-
-
-def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
-    """Writes the student with metadata, under a name that carries its hash.
-
-    Args:
-        checkpoint: The training checkpoint, for its metadata.
-        weights: What :func:`student_weights` returned.
-        out: Output path without hash.
-
-    Returns:
-        The file written.
-    """
-    content = checkpoint_bytes(dict(meta=kept_meta(checkpoint), state_dict=weights))
-    final = out.with_name(f'{out.stem}-{hash_of_bytes(content)[:8]}{out.suffix or ".pth"}')
-    write_whole(final, content)
-    return final
 
 
 @one_line_errors

@@ -17,9 +17,11 @@ from mmkd.utils.building.signatures import check_type
 from mmkd.utils.checkpoints.reading import load_strictly
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.options import nested
+from mmkd.utils.given import given
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
 
+from .names import named_model
 from .scopes import with_scope
 
 FORMS = {'type': ('type', 'checkpoint'), 'config': ('config', 'options', 'checkpoint'), 'timm': ('timm', 'checkpoint'),
@@ -43,7 +45,7 @@ class ModelSpec:
     pretrained: bool = False
 
 
-def read_spec(spec: dict | nn.Module, role: str, data_preprocessor: dict | None = None) -> ModelSpec:
+def read_spec(spec: dict | str | nn.Module, role: str, data_preprocessor: dict | None = None) -> ModelSpec:
     """Turns ``student=dict(…)`` or ``teacher=dict(…)`` of a recipe into a model config.
 
     Args:
@@ -51,7 +53,7 @@ def read_spec(spec: dict | nn.Module, role: str, data_preprocessor: dict | None 
             override in it); or one with ``timm`` (further keys go to timm's ``create_model``); or one with ``hf``, a
             vision model of Hugging Face's with its weights (further keys: ``num_classes``, ``revision``,
             ``pretrained``); or one with ``module``, an ``nn.Module``, which may also stand for itself. Each dict may
-            have a ``checkpoint``.
+            have a ``checkpoint``. Or the name of a model; see :func:`~mmkd.distillers.models.names.named_model`.
         role: ``'student'`` or ``'teacher'``, for the error message.
         data_preprocessor: The recipe's, which takes precedence over the config's.
 
@@ -63,6 +65,8 @@ def read_spec(spec: dict | nn.Module, role: str, data_preprocessor: dict | None 
     """
     if isinstance(spec, nn.Module):
         spec = dict(module=spec)
+    if isinstance(spec, str):
+        spec = named_model(spec, role)
     if not isinstance(spec, dict) or sum(key in spec for key in FORMS) != 1:
         raise UserError(f"{role} expects a model dict (type=…), dict(config='…'), dict(timm='…'), dict(hf='…') or an "
                         f'nn.Module, got {spec!r}.'
@@ -94,14 +98,15 @@ def read_spec(spec: dict | nn.Module, role: str, data_preprocessor: dict | None 
 
 
 def _module_spec(spec: dict, checkpoint: str | None, role: str) -> ModelSpec:
-    model = spec.pop('module')
+    model = given(spec.pop('module'))
     if spec:
         key = next(iter(spec))
         raise UserError(f'{role} expects module and checkpoint, got also {key!r}. '
                         f'{nearest(key, known_keys("module", role))}')
     if not isinstance(model, nn.Module) or next(model.parameters(), None) is None:
         raise UserError(f'{role} expects module to be an nn.Module with parameters, got a '
-                        f'{type(model).__name__}. Hand the model over.')
+                        f'{type(model).__name__}. Hand the model over; for a config that mmkd.distill wrote, call it '
+                        'again.')
     return ModelSpec(dict(module=model), checkpoint, pretrained=True)
 
 

@@ -11,6 +11,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import build, find_type
 from mmkd.utils.building.signatures import check_values
+from mmkd.utils.given import given
 from mmkd.utils.precision import full_precision
 
 from ..parts import TeacherParts
@@ -249,7 +250,9 @@ def term_config(name: str, cfg: dict) -> dict:
             raise UserError(f'{expected}, got {key!r}. {nearest(str(key), KEYS)}')
     if not isinstance(cfg, dict) or not cfg.keys() >= set(NEEDED_KEYS):
         raise UserError(f'{expected}, got {cfg!r}.')
-    return cfg
+    connector = cfg.get('connector')
+    return {**cfg, 'loss': given(cfg['loss']), **({} if connector is None else dict(
+        connector=[given(each) for each in connector] if isinstance(connector, list) else given(connector)))}
 
 
 def _class_of(config: dict | nn.Module, what: str) -> type:
