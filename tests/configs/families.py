@@ -38,7 +38,7 @@ def ingredients(name: str, config: Config) -> Iterator[tuple[str, str]]:
     model = config.model
     if model['type'].endswith('Distiller'):
         yield 'teacher', kind(of(model.teacher))
-        yield from (('term', structure([term.loss, term.get('connector')])) for term in model.terms.values())
+        yield from (('term', structure([term.loss, term.get('connector'), term.get('teacher_norm')])) for term in model.terms.values())
         yield 'task weight', str(model.get('task_weight', 1.0) > 0)
         named = model.student.get('config')
         yield from (('base', shown(path)) for path in (bases(config_below(named)) if named else ())
