@@ -6,8 +6,8 @@ from mmkd.utils.sizes import resized
 
 from .checks import MAPS_OR_VECTORS, Tensors, pair_tensors, shape_of
 
-ADVICE = ('Add a connector to the term (mmkd.ConvConnector for maps, mmkd.LinearConnector for pooled features), and tap '
-          'maps on both sides or a pooled feature of the teacher.')
+ADVICE = ('Add a connector to the term (mmkd.ConvConnector for maps, mmkd.LinearConnector for pooled features), and '
+          'tap maps on both sides or a pooled feature of the teacher.')
 
 
 def pair_positions(loss: nn.Module, student: Tensors, teacher: Tensors) -> list[tuple[Tensor, Tensor]]:

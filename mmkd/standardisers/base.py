@@ -94,9 +94,9 @@ class Standardisation(nn.Module):
         mean, products = sums / count, products / count
         variance = (products.diagonal() if products.dim() == 2 else products) - mean.square()
         if not (variance.isfinite().all() and variance.mean() > 1e-12 * products.abs().max()):
-            raise UserError(f'{type(self).__name__} expects features that are finite and vary, got {int(count)} vectors '
-                            f'with a mean variance of {float(variance.mean()):.3g}. Check the tap and the weights of '
-                            'the teacher.')
+            raise UserError(f'{type(self).__name__} expects features that are finite and vary, got {int(count)} '
+                            f'vectors with a mean variance of {float(variance.mean()):.3g}. Check the tap and the '
+                            'weights of the teacher.')
         self.mean.copy_(mean)
         self.map.copy_(self._estimate(mean, products))
         broadcast(self.mean)  # another machine's linear algebra may round otherwise
@@ -118,8 +118,8 @@ class Standardisation(nn.Module):
         square = float(result.square().mean())
         if not PLAUSIBLE[0] <= square <= PLAUSIBLE[1]:
             raise UserError(f'{type(self).__name__} expects features like those of which its checkpoint has the '
-                            f'estimate, got some with a mean square of {square:.3g} in place of 1. The checkpoint is of '
-                            'another teacher, tap or normalisation: start without it.')
+                            f'estimate, got some with a mean square of {square:.3g} in place of 1. The checkpoint is '
+                            'of another teacher, tap or normalisation: start without it.')
         self._is_trusted = True
 
     def _load_from_state_dict(self, *args: object) -> None:

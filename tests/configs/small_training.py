@@ -56,7 +56,7 @@ def few(dataset: dict) -> None:
 
 
 def with_few_samples(model: dict) -> dict:
-    """Gives losses that keep something of each image the memory for those that are left, and estimates as many steps."""
+    """Gives losses that keep something of each image, and estimates, no more than what is left of the training."""
     for term in model.get('terms', {}).values():
         if 'teacher_norm' in term:
             term['teacher_norm'].update(steps=ITERATIONS)  # so that the last one counts

@@ -12,7 +12,7 @@ from tests.docs.pages import code_to_run, text_of, write_files
 
 
 @pytest.mark.parametrize(('page', 'files'), [
-    ('teachers.md', 3), ('detectors_and_segmentors.md', 2), ('monitoring.md', 1)])
+    ('teachers.md', 3), ('detectors_and_segmentors.md', 2), ('monitoring.md', 1), ('foundation.md', 2)])
 def test_configs_build(page, files, tmp_path):
     written = write_files(page, tmp_path)
     assert len(written) == files

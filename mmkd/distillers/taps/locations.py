@@ -17,9 +17,9 @@ def named_locations(model: nn.Module) -> dict[str, Location]:
     maps (N, C, H, W): tokens are laid out, without class tokens. A network that keeps one resolution (plain vision
     transformers, MLP-Mixers, isotropic ConvNets) is divided instead: its stages are the outputs of the blocks at
     1/4, 2/4, 3/4 and 4/4 of its depth. ``patches`` are the tokens of a plain vision transformer after its last norm,
-    as a map, without class and register tokens. ``logits`` are (N, C) of classifiers, (N, C, H, W) of segmentors, and such a
-    map a level of detectors (for two-stage ones, the objectness of the proposal network); of a plain module, the tensor
-    that it returns, or the one that is meant in a tuple or dict. There ``output`` is all that it returns.
+    as a map, without class and register tokens. ``logits`` are (N, C) of classifiers, (N, C, H, W) of segmentors, and
+    such a map a level of detectors (for two-stage ones, the objectness of the proposal network); of a plain module, the
+    tensor that it returns, or the one that is meant in a tuple or dict. There ``output`` is all that it returns.
 
     Args:
         model: The model.

@@ -17,8 +17,8 @@ def plain_locations(model: nn.Module) -> dict[str, Location]:
         model: The module.
 
     Returns:
-        ``stage1`` … where its kind is known, ``patches`` of vision transformers, ``pre_logits`` where it ends with a linear layer, ``logits``, and
-        ``output``, which is all that it returns.
+        ``stage1`` … where its kind is known, ``patches`` of vision transformers, ``pre_logits`` where it ends with a
+        linear layer, ``logits``, and ``output``, which is all that it returns.
     """
     paths, form = _stages(model)
     locations = {f'stage{i}': replace(form, module=path) for i, path in enumerate(paths, start=1)}

@@ -28,8 +28,8 @@ def check_norm(config: dict, teacher: Value, tap: str, what: str) -> None:
         raise UserError(f"{what} expects teacher_norm to be a standardisation such as dict(type='mmkd.PHIS'), got "
                         f'{kind.__name__}. Use one of mmkd.standardisers.')
     if not isinstance(teacher, Tensor):
-        raise UserError(f'{what} expects teacher taps that read one tensor, for its teacher_norm, got several of {tap}. '
-                        'Leave @all out.')
+        raise UserError(f'{what} expects teacher taps that read one tensor, for its teacher_norm, got several of '
+                        f'{tap}. Leave @all out.')
 
 
 def is_estimating(norms: Iterable[Standardisation] | None) -> bool:

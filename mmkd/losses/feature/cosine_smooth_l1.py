@@ -14,7 +14,8 @@ from ..positions import pair_positions
 class CosineSmoothL1Loss(nn.Module):
     r"""Matches direction and size of the teacher's features: a cosine distance and a smooth L1 at each position.
 
-    .. math:: \alpha\, \operatorname{mean}_p \big(1 - \cos(S_p, T_p)\big) + \beta\, \operatorname{mean}\, \ell(S - T), \quad
+    .. math::
+        \alpha\, \operatorname{mean}_p \big(1 - \cos(S_p, T_p)\big) + \beta\, \operatorname{mean}\, \ell(S - T), \quad
         \ell(d) = \begin{cases} d^2 / 2 & |d| \le 1 \\ |d| - 1/2 & |d| > 1 \end{cases}
 
     The cosine is over channels, at each position p of a map, or of a pooled feature. A student map of another size is

@@ -1,5 +1,5 @@
-# The images of ImageNet-1K without labels to train on; the validation set is as ever. Only crops, flips and colours: the
-# teacher sees what the student sees
+# The images of ImageNet-1K without labels to train on; the validation set is as ever. Augmented by crops,
+# flips and colours; the teacher sees what the student sees
 _base_ = '../../../_base_/datasets/imagenet_bs64_swin_224.py'
 
 train_pipeline = [

@@ -1,5 +1,5 @@
-# No labels. AM-RADIO's losses (arXiv 2312.06709): a cosine for the teacher's pooled feature, a cosine and a smooth L1 for
-# its patches, to whose grid the student's map is resized. A k-NN classifier and a linear probe validate the features
+# No labels. AM-RADIO's losses (arXiv 2312.06709): a cosine for the teacher's pooled feature, a cosine and a smooth L1
+# for its patches, to whose grid the student's map is resized. A k-NN classifier and a linear probe validate
 _base_ = ['../datasets/in1k_unlabelled_224.py', '../schedules/adamw_bs1024_100e.py']
 
 model = dict(
