@@ -11,8 +11,8 @@ from mmkd.utils.building.build import find_type
 from .inferred import Value
 
 
-def check_norm(config: dict, teacher: Value, tap: str, what: str) -> None:
-    """Checks that a config is that of a standardisation, and that the tap reads what one can be made for.
+def checked_norm(config: dict, teacher: Value, tap: str, what: str) -> dict:
+    """A config, if it is that of a standardisation and the tap reads what one can be made for.
 
     Args:
         config: A term's ``teacher_norm``.
@@ -30,6 +30,7 @@ def check_norm(config: dict, teacher: Value, tap: str, what: str) -> None:
     if not isinstance(teacher, Tensor):
         raise UserError(f'{what} expects teacher taps that read one tensor, for its teacher_norm, got several of '
                         f'{tap}. Leave @all out.')
+    return config
 
 
 def is_estimating(norms: Iterable[Standardisation] | None) -> bool:

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from mmkd.losses.checks import at_least_fp32, shape_of
 from mmkd.registry import MODELS
-from mmkd.standardisers import Standardisation
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import build, find_type
 from mmkd.utils.building.signatures import check_values
@@ -19,7 +18,7 @@ from ..schedule import Progress, WeightSchedule
 from ..taps import Tapped
 from ..taps.readings import Versions
 from .inferred import INFERRED, Value, each, first, size
-from .teacher_norm import check_norm, is_estimating
+from .teacher_norm import checked_norm, is_estimating
 
 NEEDED_KEYS = 'loss', 'student', 'teacher'
 KEYS = *NEEDED_KEYS, 'connector', 'teacher_norm', 'weight'
@@ -131,8 +130,9 @@ class Term(BaseModule):
         loss, connector = self._configs
         students, teachers = self._values(student, teacher)
         if self._norm_config is not None:
-            self.teacher_norms = nn.ModuleList(self._build_norm(self._norm_config, tap, value)
-                                               for tap, value in zip(self.teacher_taps, teachers, strict=True))
+            self.teacher_norms = nn.ModuleList(
+                self._build(checked_norm(self._norm_config, value, tap, f'term {self.name!r}'), value, value)
+                for tap, value in zip(self.teacher_taps, teachers, strict=True))
         partners = teachers * len(students) if len(teachers) == 1 else teachers
         if (connector is not None and not isinstance(connector, list)
                 and getattr(_class_of(connector, self.name), 'joint', False)):
@@ -152,10 +152,6 @@ class Term(BaseModule):
         self._extras = _extras_of(self.loss)
         self.needs_target = _needs_target(self.loss, self._extras)
         parts.bind(self.loss, self.teacher_taps)
-
-    def _build_norm(self, config: dict, tap: str, teacher: Value) -> Standardisation:
-        check_norm(config, teacher, tap, f'term {self.name!r}')
-        return self._build(config, teacher, teacher)
 
     def _build(self, config: dict | nn.Module, student: Value, teacher: Value) -> nn.Module:
         what, device = f'term {self.name!r}', first(student).device
