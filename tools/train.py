@@ -22,6 +22,7 @@ from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
+from mmkd.utils.command_line.trackers import TRACKERS, add_trackers
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.processes.distributed import ignore_stride_warnings, prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
@@ -44,6 +45,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate with the actual batch size (GPUs and accumulation counted) over '
                         'auto_scale_lr.base_batch_size')
+    parser.add_argument('--tracker', nargs='+', metavar='NAME',
+                        choices=['tensorboard', 'wandb', 'mlflow', 'clearml', 'aim', 'dvclive', 'neptune'],
+                        help=f'write what is logged to these as well: {", ".join(TRACKERS)}')
     parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='override config entries: optim_wrapper.optimizer.lr=1e-3 model.task_weight=0.5')
@@ -83,6 +87,7 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
     if args.resume:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else args.resume
+    add_trackers(config, args.tracker, bool(args.resume))
     return config
 
 

@@ -127,10 +127,10 @@ class Teacher:
         return tensors
 
     @torch.no_grad()
-    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
-        """The teacher's own predictions for the student's batch, as data samples."""
+    def predict(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'predict') -> list | Tensor:
+        """The teacher's own predictions for the student's batch, as data samples; or what another mode returns."""
         self.load()
-        return self._run(self.adapt(inputs), data_samples, 'predict')
+        return self._run(self.adapt(inputs), data_samples, mode)
 
     def adapt(self, inputs: Tensor) -> Tensor:
         """Brings the student's batch into the teacher's form, and the teacher to the batch's device."""
