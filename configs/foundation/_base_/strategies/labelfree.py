@@ -18,6 +18,7 @@ val_cfg = dict(
     type='mmkd.FeatureValLoop',
     neighbours=20,
     temperature=0.07,
+    tap='backbone',
     bank_dataloader=dict(
         batch_size=64,
         num_workers=5,
