@@ -12,6 +12,7 @@ from mmkd.datasets.verification import Finding
 from mmkd.distillers import Distiller
 from mmkd.distillers.models import ModelSpec
 from mmkd.registry import MODELS
+from mmkd.standardisers import Standardisation
 from mmkd.utils import UserError
 from mmkd.utils.building.build import unknown_type
 
@@ -54,6 +55,9 @@ class Recipe:
         cfg, self.specs = without_weights(self.config)
         model = MODELS.build(ConfigDict(cfg))
         model.init_weights()
+        for part in model.modules():
+            if isinstance(part, Standardisation):
+                part.steps = 1  # its term counts from the first batch: there are not as many as a training has
         self._model = model.to(self.device)
         return model
 

@@ -114,6 +114,13 @@ def test_two_iterations_of_each_folder(folder, train):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('name', sorted(shown(path) for path in (ROOT / 'foundation').glob('*.py')))
+def test_two_iterations_of_each_foundation_teacher(name, train):
+    """Their families differ in how tokens are laid out and pooled, and in the size and type of the images."""
+    train(name)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('part', range(PARTS))
 def test_two_iterations(part, train):
     """Of all other families; which they are is found out here, and not when tests are collected."""

@@ -139,7 +139,7 @@ class Teacher:
         return self.adapter(inputs)
 
     def _run(self, inputs: Tensor, data_samples: list | None, mode: str) -> list | Tensor:
-        if self.dtype is None:
+        if self.dtype is None or inputs.is_meta:  # autocast does not know of the meta device
             return forward_of(self._model)(inputs, data_samples, mode=mode)
         with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return forward_of(self._model)(inputs, data_samples, mode=mode)
