@@ -1,0 +1,185 @@
+"""Writing a network in one of the formats, and running what was written. All of it in memory, until it is checked."""
+import importlib.util
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmkd.utils import UserError
+
+SUFFIXES = {'onnx': '.onnx', 'torchscript': '.ts.pt', 'pt2': '.pt2'}
+BATCH, SIZE = 'batch', 'size'
+NAMES = {0: 'batch', 2: 'height', 3: 'width'}
+ATTACHED = 'mmkd.json'  # the facts beside the weights in PyTorch's formats
+DEFAULT_OPSET = 18
+Outputs = list[np.ndarray]
+Run = Callable[[np.ndarray], Outputs]
+
+
+def needs_onnxscript() -> bool:
+    """Whether this PyTorch exports to ONNX by ``torch.export``; those before 2.6 do by tracing."""
+    return hasattr(torch.export.Dim, 'AUTO')
+
+
+def frees_sizes_by_reasoning(kind: str) -> bool:
+    """Whether a format is written by ``torch.export``, which reasons about sizes as symbols."""
+    return kind == 'pt2' or kind == 'onnx' and needs_onnxscript()
+
+
+def opset_range() -> tuple[int, int]:
+    """The lowest and the highest opset that can be written: LayerNormalization came with 17."""
+    import onnx
+    if needs_onnxscript():
+        return 18, min(23, onnx.defs.onnx_opset_version())
+    return 17, 20
+
+
+def check_packages(kind: str, opset: int) -> None:
+    """Checks that what a format needs is installed, and that the opset can be written.
+
+    Raises:
+        UserError: It is not.
+    """
+    if kind != 'onnx':
+        return
+    packages = ['onnx', 'onnxruntime', *(['onnxscript'] if needs_onnxscript() else [])]
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f'--format onnx expects the packages {", ".join(packages)}, and {", ".join(missing)} '
+                        f'{"is" if len(missing) == 1 else "are"} not installed. Install them with: '
+                        "pip install 'mmkd[export]', or choose --format torchscript or pt2.")
+    lowest, highest = opset_range()
+    if not lowest <= opset <= highest:
+        raise UserError(f'--opset expects {lowest} to {highest} with PyTorch {torch.__version__.split("+")[0]}, got '
+                        f'{opset}. The smallest that works is {lowest}.')
+
+
+def write(kind: str, network: nn.Module, images: Tensor, free: Sequence[str], names: Sequence[str],
+          facts: Mapping[str, str], opset: int = DEFAULT_OPSET) -> bytes:
+    """Writes a network.
+
+    Args:
+        kind: ``'onnx'``, ``'torchscript'`` or ``'pt2'``.
+        network: In eval mode.
+        images: An example, (2, C, H, W).
+        free: What may change from call to call: ``'batch'`` and ``'size'``.
+        names: Of the outputs.
+        facts: Name to text, kept in the file.
+        opset: ONNX's version of the operators.
+
+    Returns:
+        The file's content.
+    """
+    axes = {axis: name for axis, name in NAMES.items() if (BATCH if axis == 0 else SIZE) in free}
+    with torch.no_grad(), _quiet():
+        if kind == 'onnx':
+            return _onnx(network, images, axes, names, facts, opset)
+        with io.BytesIO() as buffer:
+            attached = {ATTACHED: json.dumps(dict(facts))}
+            if kind == 'torchscript':
+                traced = torch.jit.trace(network, images, check_trace=False)
+                torch.jit.save(traced, buffer, _extra_files=attached)
+            else:
+                torch.export.save(_program(network, images, axes), buffer, extra_files=attached)
+            return buffer.getvalue()
+
+
+def _program(network: nn.Module, images: Tensor, axes: Mapping[int, str]) -> torch.export.ExportedProgram:
+    def free(name: str) -> object:
+        return torch.export.Dim.AUTO if needs_onnxscript() else torch.export.Dim(name)
+
+    return torch.export.export(network, (images,), dynamic_shapes=({axis: free(name) for axis, name in axes.items()},))
+
+
+def _onnx(network: nn.Module, images: Tensor, axes: Mapping[int, str], names: Sequence[str], facts: Mapping[str, str],
+          opset: int) -> bytes:
+    import onnx
+    if needs_onnxscript():
+        program = torch.onnx.export(
+            network, (images,), dynamo=True, input_names=['images'], output_names=list(names), opset_version=opset,
+            dynamic_shapes=({axis: torch.export.Dim.AUTO for axis in axes},), verbose=False, external_data=False)
+        model = program.model_proto
+    else:
+        batches = {name: {axis: NAMES[axis] for axis in axes if axis == 0} for name in names}
+        with io.BytesIO() as buffer:
+            torch.onnx.export(network, (images,), buffer, input_names=['images'], output_names=list(names),
+                              opset_version=opset, dynamic_axes=dict(images=dict(axes), **batches))
+            model = onnx.load_from_string(buffer.getvalue())
+    _name_axes(model, axes)
+    onnx.helper.set_model_props(model, dict(facts) | dict(opset=str(opset_of(model))))
+    onnx.checker.check_model(model)
+    if opset_of(model) != opset:
+        raise UserError(f'--opset expects one that the model can be written in, got {opset}: PyTorch wrote '
+                        f'{opset_of(model)}. Give --opset {opset_of(model)}.')
+    return model.SerializeToString()
+
+
+def opset_of(model: object) -> int:
+    """The version of ONNX's own operators in a model."""
+    return next(each.version for each in model.opset_import if each.domain in ('', 'ai.onnx'))
+
+
+def _name_axes(model: object, axes: Mapping[int, str]) -> None:
+    """Gives the free axes of the images a name that says what they are, in the outputs too.
+
+    Raises:
+        ValueError: The exporter has made a number of one of them.
+    """
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    new = {}
+    for axis, name in axes.items():
+        if not dims[axis].dim_param:
+            raise ValueError(f'{name} cannot be free: it became {dims[axis].dim_value}')
+        new[dims[axis].dim_param] = name
+    for value in [*model.graph.input, *model.graph.output]:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in new:
+                dim.dim_param = new[dim.dim_param]
+
+
+def read(kind: str, content: bytes) -> Run:
+    """Loads what :func:`write` returned: a function of images (N, C, H, W), float32, that returns the outputs."""
+    if kind == 'onnx':
+        return onnx_session(content)
+    if kind == 'torchscript':
+        module = torch.jit.load(io.BytesIO(content))
+    else:
+        module = torch.export.load(io.BytesIO(content)).module()
+    return lambda images: run_torch(module, torch.from_numpy(images))
+
+
+def onnx_session(content: bytes) -> Run:
+    """Loads an ONNX model in onnxruntime, on the CPU, with as many threads as PyTorch has."""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # what goes wrong is raised as well
+    session = onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images})
+
+
+@torch.no_grad()
+def run_torch(network: nn.Module, images: Tensor) -> Outputs:
+    """Runs a network, and returns its outputs as arrays."""
+    outputs = network(images)
+    return [each.numpy() for each in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leaves out what exporters say of their own code; whether the result is right is measured afterwards."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)
