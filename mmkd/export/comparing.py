@@ -44,10 +44,7 @@ def compare_outputs(got: Sequence[np.ndarray], expected: Sequence[np.ndarray], l
     if [each.shape for each in got] != [each.shape for each in expected]:
         raise UserError(f'the exported model expects outputs {[each.shape for each in expected]}, as the model has, '
                         f'got {[each.shape for each in got]}.')
-    for whose, outputs in (('the model', expected), ('the exported model', got)):
-        if not all(np.isfinite(each).all() for each in outputs):
-            raise UserError(f'{whose} expects finite outputs, got NaN or infinite ones. Take a checkpoint from before '
-                            'its run diverged.')
+    check_finite('the exported model', got)
     absolutes = [float(np.abs(a - b).max()) for a, b in zip(got, expected, strict=True)]
     scales = [float(np.abs(b).max()) for b in expected]
     relatives = [one / scale if scale else float(one > 0) for one, scale in zip(absolutes, scales, strict=True)]
@@ -62,3 +59,10 @@ def worst(found: Sequence[Difference]) -> Difference:
     agreement = None if None in agreements else sum(
         each.agreement * each.pictures for each in found) / pictures
     return Difference(max(each.absolute for each in found), max(each.relative for each in found), agreement, pictures)
+
+
+def check_finite(whose: str, outputs: Sequence[np.ndarray]) -> None:
+    """Raises a UserError if there are NaN or infinite values among the outputs."""
+    if not all(np.isfinite(each).all() for each in outputs):
+        raise UserError(f'{whose} expects finite outputs, got NaN or infinite ones. Take a checkpoint from before '
+                        'its run diverged.')

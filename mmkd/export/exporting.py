@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from mmkd.utils import UserError
 from mmkd.utils.sizes import resized
 
-from .comparing import LIMIT, Difference, compare_outputs, worst
-from .formats import BATCH, SIZE, Run, frees_sizes_by_reasoning, read, run_torch, write
+from .comparing import LIMIT, Difference, check_finite, compare_outputs, worst
+from .formats import BATCH, REASONED, SIZE, Run, check_packages, read, run_torch, ways, write
 from .network import ExportedNetwork, attends, merged
 
 FREEDOMS = ((BATCH, SIZE), (BATCH, ), ())
@@ -49,32 +49,28 @@ def export(network: ExportedNetwork, kind: str, pictures: Tensor, facts: Mapping
     Raises:
         UserError: In none of the forms it can be written, or it computes something else.
     """
+    check_packages(kind, opset)
     names = network.output_names(pictures[:1])
-    reasons: list[str] = []
+    check_finite('the model', run_torch(network, pictures))
     other = None if fixed_size else _other_size(network, pictures)
-    if other is None:
-        reasons.append('the model takes one size')
-    elif frees_sizes_by_reasoning(kind) and attends(network):  # it would take minutes, or not end
-        reasons.append('PyTorch cannot free the sizes of a model with attention in this format')
-        other = None
+    reasons = [] if other is not None else ['the model takes one size']
     written, example = merged(network), pictures[torch.arange(2) % len(pictures)]
     for free in FREEDOMS if other is not None else FREEDOMS[1:]:
-        try:
-            content = write(kind, written, example, free, names, dict(facts) | _freedom(free), opset)
-        except UserError:
-            raise
-        except Exception as error:  # whatever an exporter makes of a model that it cannot take so freely
-            reasons.append(_short(error))
-            continue
-        batches = _batches(pictures, other, free)
-        try:
-            difference = _compare(read(kind, content), network, batches, names)
-        except Exception as error:
-            reasons.append(_short(error))
-            continue
-        if difference.relative <= limit:
-            return Exported(content, free, difference, tuple(tuple(each.shape) for each in batches), tuple(reasons))
-        reasons.append(f'it differs from the model: {difference}')
+        for way in ways(kind, opset):
+            if way == REASONED and SIZE in free and attends(network):  # it would take minutes, or not end
+                reasons.append(f'{way} cannot free the sizes of a model with attention')
+                continue
+            try:
+                content = write(kind, way, written, example, free, names, dict(facts) | _freedom(free), opset)
+                batches = _batches(pictures, other, free)
+                difference = _compare(read(kind, content), network, batches, names)
+            except Exception as error:  # whatever an exporter or a runtime makes of what it cannot take so freely
+                reasons.append(_short(error))
+                continue
+            if difference.relative <= limit:
+                checked = tuple(tuple(each.shape) for each in batches)
+                return Exported(content, free, difference, checked, tuple(dict.fromkeys(reasons)))
+            reasons.append(f'it differs from the model: {difference}')
     raise UserError(f'the model cannot be exported to {kind}: {reasons[-1].rstrip(".")}. Nothing was written. '
                     'Try another --format or --opset.')
 

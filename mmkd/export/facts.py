@@ -16,8 +16,8 @@ def facts_of(source: Source, size: tuple[int, int], inside: bool) -> dict[str, s
         inside: Whether the exported model normalises its images.
 
     Returns:
-        ``input`` in words; ``channel_order``, ``mean`` and ``std`` of the images to hand over; ``size``, ``classes`` (names
-        as JSON), ``model`` and ``mmkd_version``.
+        ``input`` in words; ``channel_order``, ``mean`` and ``std``; ``size``, ``classes`` (names as JSON),
+        ``model`` and ``mmkd_version``.
     """
     form = source.form
     order = RGB if inside and form.channels == 3 else form.order

@@ -17,27 +17,33 @@ SUFFIXES = {'onnx': '.onnx', 'torchscript': '.ts.pt', 'pt2': '.pt2'}
 BATCH, SIZE = 'batch', 'size'
 NAMES = {0: 'batch', 2: 'height', 3: 'width'}
 ATTACHED = 'mmkd.json'  # the facts beside the weights in PyTorch's formats
+TRACED, REASONED = 'traced', 'torch.export'
+TRACED_OPSETS = (17, 20)  # LayerNormalization came with 17; PyTorch's tracing exporter ends at 20
+REASONED_OPSETS = (18, 23)
 DEFAULT_OPSET = 18
 Outputs = list[np.ndarray]
 Run = Callable[[np.ndarray], Outputs]
 
 
-def needs_onnxscript() -> bool:
-    """Whether this PyTorch exports to ONNX by ``torch.export``; those before 2.6 do by tracing."""
-    return hasattr(torch.export.Dim, 'AUTO')
+def can_reason() -> bool:
+    """Whether ``torch.export`` writes ONNX here: from PyTorch 2.6 on, with onnxscript."""
+    return hasattr(torch.export.Dim, 'AUTO') and importlib.util.find_spec('onnxscript') is not None
 
 
-def frees_sizes_by_reasoning(kind: str) -> bool:
-    """Whether a format is written by ``torch.export``, which reasons about sizes as symbols."""
-    return kind == 'pt2' or kind == 'onnx' and needs_onnxscript()
+def ways(kind: str, opset: int = DEFAULT_OPSET) -> list[str]:
+    """How a format can be written, what is tried first coming first.
 
+    Tracing takes seconds and frees the sizes of most models, but takes sizes for constants that a model computes with;
+    what it gives is compared at other sizes anyhow. ``torch.export`` takes much longer, and more opsets.
 
-def opset_range() -> tuple[int, int]:
-    """The lowest and the highest opset that can be written: LayerNormalization came with 17."""
-    import onnx
-    if needs_onnxscript():
-        return 18, min(23, onnx.defs.onnx_opset_version())
-    return 17, 20
+    Args:
+        kind: ``'onnx'``, ``'torchscript'`` or ``'pt2'``.
+        opset: ONNX's version of the operators.
+    """
+    if kind != 'onnx':
+        return [TRACED] if kind == 'torchscript' else [REASONED]
+    return [*([TRACED] if opset <= TRACED_OPSETS[1] else []),
+            *([REASONED] if can_reason() and opset >= REASONED_OPSETS[0] else [])]
 
 
 def check_packages(kind: str, opset: int) -> None:
@@ -48,24 +54,24 @@ def check_packages(kind: str, opset: int) -> None:
     """
     if kind != 'onnx':
         return
-    packages = ['onnx', 'onnxruntime', *(['onnxscript'] if needs_onnxscript() else [])]
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    missing = [name for name in ('onnx', 'onnxruntime') if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f'--format onnx expects the packages {", ".join(packages)}, and {", ".join(missing)} '
+        raise UserError(f'--format onnx expects the packages onnx and onnxruntime, and {" and ".join(missing)} '
                         f'{"is" if len(missing) == 1 else "are"} not installed. Install them with: '
-                        "pip install 'mmkd[export]', or choose --format torchscript or pt2.")
-    lowest, highest = opset_range()
+                        'pip install onnx onnxruntime, or choose --format torchscript or pt2.')
+    lowest, highest = TRACED_OPSETS[0], (REASONED_OPSETS if can_reason() else TRACED_OPSETS)[1]
     if not lowest <= opset <= highest:
         raise UserError(f'--opset expects {lowest} to {highest} with PyTorch {torch.__version__.split("+")[0]}, got '
                         f'{opset}. The smallest that works is {lowest}.')
 
 
-def write(kind: str, network: nn.Module, images: Tensor, free: Sequence[str], names: Sequence[str],
+def write(kind: str, way: str, network: nn.Module, images: Tensor, free: Sequence[str], names: Sequence[str],
           facts: Mapping[str, str], opset: int = DEFAULT_OPSET) -> bytes:
     """Writes a network.
 
     Args:
         kind: ``'onnx'``, ``'torchscript'`` or ``'pt2'``.
+        way: One of :func:`ways`.
         network: In eval mode.
         images: An example, (2, C, H, W).
         free: What may change from call to call: ``'batch'`` and ``'size'``.
@@ -79,7 +85,8 @@ def write(kind: str, network: nn.Module, images: Tensor, free: Sequence[str], na
     axes = {axis: name for axis, name in NAMES.items() if (BATCH if axis == 0 else SIZE) in free}
     with torch.no_grad(), _quiet():
         if kind == 'onnx':
-            return _onnx(network, images, axes, names, facts, opset)
+            make = _traced_onnx if way == TRACED else _reasoned_onnx
+            return _finished_onnx(make(network, images, axes, names, opset), axes, facts, opset)
         with io.BytesIO() as buffer:
             attached = {ATTACHED: json.dumps(dict(facts))}
             if kind == 'torchscript':
@@ -92,31 +99,42 @@ def write(kind: str, network: nn.Module, images: Tensor, free: Sequence[str], na
 
 def _program(network: nn.Module, images: Tensor, axes: Mapping[int, str]) -> torch.export.ExportedProgram:
     def free(name: str) -> object:
-        return torch.export.Dim.AUTO if needs_onnxscript() else torch.export.Dim(name)
+        return torch.export.Dim.AUTO if hasattr(torch.export.Dim, 'AUTO') else torch.export.Dim(name)
 
     return torch.export.export(network, (images,), dynamic_shapes=({axis: free(name) for axis, name in axes.items()},))
 
 
-def _onnx(network: nn.Module, images: Tensor, axes: Mapping[int, str], names: Sequence[str], facts: Mapping[str, str],
-          opset: int) -> bytes:
+def _traced_onnx(network: nn.Module, images: Tensor, axes: Mapping[int, str], names: Sequence[str],
+                 opset: int) -> object:
     import onnx
-    if needs_onnxscript():
-        program = torch.onnx.export(
-            network, (images,), dynamo=True, input_names=['images'], output_names=list(names), opset_version=opset,
-            dynamic_shapes=({axis: torch.export.Dim.AUTO for axis in axes},), verbose=False, external_data=False)
-        model = program.model_proto
-    else:
-        batches = {name: {axis: NAMES[axis] for axis in axes if axis == 0} for name in names}
-        with io.BytesIO() as buffer:
-            torch.onnx.export(network, (images,), buffer, input_names=['images'], output_names=list(names),
-                              opset_version=opset, dynamic_axes=dict(images=dict(axes), **batches))
-            model = onnx.load_from_string(buffer.getvalue())
+    batches = {name: {axis: axes[axis] for axis in axes if axis == 0} for name in names}
+    with io.BytesIO() as buffer:
+        torch.onnx.export(network, (images,), buffer, input_names=['images'], output_names=list(names),
+                          opset_version=opset, dynamic_axes=dict(images=dict(axes), **batches), dynamo=False)
+        return onnx.load_from_string(buffer.getvalue())
+
+
+def _reasoned_onnx(network: nn.Module, images: Tensor, axes: Mapping[int, str], names: Sequence[str],
+                   opset: int) -> object:
+    program = torch.onnx.export(
+        network, (images,), dynamo=True, input_names=['images'], output_names=list(names), opset_version=opset,
+        dynamic_shapes=(dict.fromkeys(axes, torch.export.Dim.AUTO),), verbose=False, external_data=False)
+    return program.model_proto
+
+
+def _finished_onnx(model: object, axes: Mapping[int, str], facts: Mapping[str, str], opset: int) -> bytes:
+    """Names the free axes, writes the facts into the model, and checks it.
+
+    Raises:
+        UserError: It has another opset than it should have.
+    """
+    import onnx
     _name_axes(model, axes)
-    onnx.helper.set_model_props(model, dict(facts) | dict(opset=str(opset_of(model))))
-    onnx.checker.check_model(model)
     if opset_of(model) != opset:
         raise UserError(f'--opset expects one that the model can be written in, got {opset}: PyTorch wrote '
                         f'{opset_of(model)}. Give --opset {opset_of(model)}.')
+    onnx.helper.set_model_props(model, dict(facts) | dict(opset=str(opset)))
+    onnx.checker.check_model(model)
     return model.SerializeToString()
 
 

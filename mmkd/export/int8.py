@@ -79,8 +79,8 @@ def _report_accuracy(source: Source, exported: Exported, eight: bytes, inside: b
         return
     report(f'top-1 accuracy on {count} validation pictures: float {before:.2f} %, int8 {after:.2f} %')
     if before - after > WARN:
-        report(f'warning: int8 loses {before - after:.2f} points. Give more or other calibration pictures, as the model '
-               'will see them, or use the float model.')
+        report(f'warning: int8 loses {before - after:.2f} points. Give more or other calibration pictures, as the '
+               'model will see them, or use the float model.')
 
 
 def _report_speed(exported: Exported, eight: bytes, inputs: Tensor, report: Callable[[str], None]) -> None:

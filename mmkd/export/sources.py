@@ -69,7 +69,8 @@ def open_source(checkpoint: str, config_name: str | None = None) -> Source:
         recipe = load_config(config_name)
         spec = read_spec(dict(config=config_name), 'the model')
     spec.checkpoint = None if alone else checkpoint
-    model = build_model(spec, 'student').eval()
+    model = build_model(spec, 'student')
+    model.eval()  # which returns nothing for some backbones of mmpretrain's
     config = None if recipe is None else student_config(recipe)
     stated = recipe.model.get('input_size') if recipe is not None and is_distiller(recipe.model) else None
     return Source(
@@ -98,17 +99,17 @@ def known_config(checkpoint: str) -> tuple[str, str]:
     stem = Path(checkpoint).name
     for name, entry in index.items():
         if checkpoint == name or entry.get('Weights') and Path(entry['Weights']).name == stem:
-            return str(config_root().parent / entry['Config']), 'by the model index'
+            return entry['Config'].removeprefix('configs/'), 'by the model index'
     meta = read_checkpoint(find_checkpoint(checkpoint))
     meta = meta.get('meta') if isinstance(meta, Mapping) else None
     run = str(meta.get('experiment_name', '')) if isinstance(meta, Mapping) else ''
     run = re.sub(r'_\d{8}_\d{6}$', '', run)
     found = [path for path in config_root().rglob('*.py') if run and path.stem == run]
     if len(found) == 1:
-        return str(found[0]), 'by the name of its run, --config names another'
+        return str(found[0].relative_to(config_root())), 'by the name of its run, --config names another'
     beside = _written_config(Path(checkpoint), run)
-    raise UserError(f'an export of {checkpoint} expects its config, and neither the model index nor the name of its run '
-                    f'({run or "none"}) says it. Give --config CONFIG{beside}.')
+    raise UserError(f'an export of {checkpoint} expects its config, and neither the model index nor the name of its '
+                    f'run ({run or "none"}) says it. Give --config CONFIG{beside}.')
 
 
 def _written_config(checkpoint: Path, run: str) -> str:

@@ -20,7 +20,7 @@ from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\
 A classifier is exported with its head (output logits), a detector or segmentor as its backbone alone (outputs stage1,
-stage2 ...). Images are float32 (N, 3, H, W), RGB, pixels in 0...255; the mean and standard deviation are part of the file.
+stage2 ...). Images are float32 (N, 3, H, W), RGB, pixels in 0...255; mean and standard deviation are in the file.
 
 Nothing is written unless the file computes what the model does: max|a - b| / max|b| at most 1e-4, on real pictures, in
 two batch sizes and two image sizes where these are free.
@@ -38,8 +38,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='published student, training checkpoint (of which the student is taken; '
                         'FILE#raw and FILE#ema choose its weights), URL, name of the index, or timm:NAME')
     parser.add_argument('--format', required=True, choices=['onnx', 'torchscript', 'pt2'], help='what to write')
-    parser.add_argument('--config', help='config of the model or recipe, or timm:NAME (default: that of the name in the '
-                        'model index, or of the run)')
+    parser.add_argument('--config', help='config of the model or recipe, or timm:NAME (default: that of the name in '
+                        'the model index, or of the run)')
     parser.add_argument('--out', help='the file (default: the name of the checkpoint, beside it if it is a file)')
     parser.add_argument('--size', type=int, nargs='+', metavar='SIZE',
                         help='height and width, or one number for both (default: what the config says, else 224)')
