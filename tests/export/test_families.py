@@ -11,8 +11,8 @@ ISOTROPIC = [f'convnest/convnest-iso-{arch}_{schedule}_in1k.py' for arch, schedu
     ('atto', '32xb128'), ('femto', '32xb128'), ('pico', '32xb128'), ('nano', '32xb128'), ('tiny', '32xb128'),
     ('small', '64xb64'), ('base', '128xb32'))]
 CONVNETS = [
-    'mobilenet-v2', 'convnest-atto', 'convnest-femto', 'convnest-pico', 'convnest-nano', 'convnest-tiny', 'convnest-small',
-    'convnest-base', *ISOTROPIC, 'slak-tiny', 'slak-small', 'slak-base', 'slak-large', 'convnext-atto', 'convnext-tiny',
+    'mobilenet-v2', *(f'convnest-{arch}' for arch in ('atto', 'femto', 'pico', 'nano', 'tiny', 'small', 'base')),
+    *ISOTROPIC, 'slak-tiny', 'slak-small', 'slak-base', 'slak-large', 'convnext-atto', 'convnext-tiny',
     'convnext-v2-tiny', 'convnext-iso-atto', 'resnet18', 'resnet50', 'resnet8x4_cifar', 'mobilenet-v1',
     'mobilenet-v3-large', 'repvit-m2-3']
 # They have positions for one size, or compute with the sizes themselves.
