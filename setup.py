@@ -24,6 +24,7 @@ OPENMMLAB = [
     'mmengine>=0.10.7,<1', 'mmcv-lite>=2.1,<2.2', 'mmdet>=3.3,<4', 'mmsegmentation>=1.2.2,<2',
     'mmpretrain>=1.2,<2', 'timm>=1.0', 'ftfy', 'regex', 'scikit-learn', 'tensorboard'
 ]
+EXPORT = ['onnx', 'onnxscript', 'onnxruntime']
 DOCS = ['sphinx>=8', 'furo', 'myst-parser>=4', 'sphinx-copybutton']
 DEV = ['pytest', 'pytest-timeout', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit']
 
@@ -133,7 +134,7 @@ setup(
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],
-    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'docs': DOCS, 'dev': DEV},
+    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'export': EXPORT, 'docs': DOCS, 'dev': DEV},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
 )
