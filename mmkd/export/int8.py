@@ -16,6 +16,7 @@ from .sources import Source
 
 WARN = 1.  # points of accuracy
 FEW = 32
+AGREEMENT = .9
 
 
 def export_int8(source: Source, exported: Exported, inputs: Tensor, inside: bool, folder: str, calibration_images: int,
@@ -51,7 +52,11 @@ def export_int8(source: Source, exported: Exported, inputs: Tensor, inside: bool
     eight = quantise(exported.content, as_network_takes(pictures, source.form, inside), 2 if fixed else 8)
     batch = inputs[:2] if fixed else inputs
     outputs = [onnx_session(content)(batch.numpy()) for content in (eight, exported.content)]
-    report(f'int8 beside float: {compare_outputs(*outputs, logits=is_classifier(source.model))}')
+    difference = compare_outputs(*outputs, logits=is_classifier(source.model))
+    report(f'int8 beside float: {difference}')
+    if difference.agreement is not None and difference.agreement < AGREEMENT:
+        report('warning: int8 often gives another class than the float model. Give more or other calibration pictures, '
+               'as the model will see them.')
     _report_accuracy(source, exported, eight, inside, size, validation_images, files, report)
     _report_speed(exported, eight, inputs, report)
     return eight

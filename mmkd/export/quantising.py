@@ -14,8 +14,9 @@ from mmkd.utils import UserError
 
 from .formats import Run, onnx_session
 
-# All others stay in float: a LayerNorm or GELU in 8 bits costs accuracy and saves no time.
-OPERATORS = ('Conv', 'Gemm', 'MatMul')
+# All others stay in float: a LayerNorm or GELU in 8 bits costs accuracy and saves no time. ReLUs are among them because
+# a convolution's range is then that after its ReLU; before it, most of 256 steps would go to what the ReLU cuts off.
+OPERATORS = ('Conv', 'Gemm', 'MatMul', 'Relu', 'Clip')
 
 
 class _Reader:

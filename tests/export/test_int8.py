@@ -52,3 +52,23 @@ def test_speeds_are_medians_in_turns():
     import time
     slow, quick = images_a_second([lambda x: time.sleep(.02), lambda x: time.sleep(.002)], np.zeros((4, 1)), .1)
     assert 100 < slow <= 200 and quick > 2 * slow
+
+
+def test_the_range_of_a_convolution_is_that_after_its_relu():
+    """Most of what comes out is far below 0; 256 steps over all of it would leave few for what goes on."""
+    class Cut(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.second = torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 4, 3)
+            with torch.no_grad():
+                self.first.weight.mul_(20)
+
+        def forward(self, x):
+            return self.second(self.first(x).clamp(0, 1)).mean((2, 3))
+
+    pictures = smooth_pictures(16, (32, 32))
+    exported = export(ExportedNetwork(Cut(), FORM).eval(), 'onnx', pictures, {}, 18)
+    [got], [expected] = (onnx_session(each)(pictures.numpy())
+                         for each in (quantise(exported.content, pictures), exported.content))
+    assert np.abs(got - expected).max() < .02 * np.abs(expected).max()
