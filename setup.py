@@ -25,6 +25,7 @@ OPENMMLAB = [
     'mmpretrain>=1.2,<2', 'timm>=1.0', 'ftfy', 'regex', 'scikit-learn', 'tensorboard'
 ]
 HF = ['transformers', 'huggingface_hub']  # models and students on the Hugging Face hub
+EXPORT = ['onnx', 'onnxscript', 'onnxruntime']
 DOCS = ['sphinx>=8', 'furo', 'myst-parser>=4', 'sphinx-copybutton']
 DEV = ['pytest', 'pytest-timeout', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit']
 
@@ -134,7 +135,7 @@ setup(
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],
-    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'hf': HF, 'docs': DOCS, 'dev': DEV},
+    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'hf': HF, 'export': EXPORT, 'docs': DOCS, 'dev': DEV},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
 )

@@ -45,6 +45,7 @@ GROUPS = {
     'after a training': {
         'plot': Command('analysis_tools/plot_distillation.py', 'losses and accuracies of a run, as a picture'),
         'publish': Command('model_converters/publish_student.py', 'a training checkpoint to a student-only file'),
+        'export': Command('model_converters/export.py', 'a trained model to ONNX, TorchScript or .pt2, and to int8'),
         'convert': Command('model_converters/convert_checkpoint.py', "others' weights to the names of mmkd"),
         'release': Command('model_converters/make_release.py', 'published files of several models, and a list of them'),
     },
