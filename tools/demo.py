@@ -5,7 +5,6 @@ twice from the same initial weights, on the same 50 images: alone, and distilled
 500 other digits are printed as they come out, and drawn.
 """
 import argparse
-import logging
 import sys
 from pathlib import Path
 
@@ -88,26 +87,26 @@ def run(args: argparse.Namespace) -> None:
     print('Loading PyTorch and the two models ...', flush=True)
     import torch
     from mmengine.logging import MMLogger
-    MMLogger.get_instance('demo', log_level='ERROR')  # initial weights are listed otherwise
-    logging.getLogger('mmengine').setLevel(logging.ERROR)
-    from mmkd.experiments.demo import training
-    from mmkd.experiments.demo.weights import STUDENT as STUDENT_FILE
-    from mmkd.experiments.demo.weights import TEACHER as TEACHER_FILE
-    from mmkd.experiments.demo.weights import load_shipped, shipped
+    from tqdm import tqdm
+
+    from mmkd.experiments.demo import training, weights
+    MMLogger.get_instance('demo', log_level='ERROR')  # initial weights would be listed
     torch.set_num_threads(1)  # with models this small, several threads mostly wait for each other
     check_device(args.device)
     few, held_out = draw_digits(args.seed, args.device)
-    distiller = training.build_distiller(shipped(TEACHER_FILE), args.seed, args.device)
+    distiller = training.build_distiller(weights.shipped(weights.TEACHER), args.seed, args.device)
     initial = {name: tensor.clone() for name, tensor in distiller.state_dict().items()}
     scores = {TEACHER: training.predict(distiller.teachers['teacher'].model, held_out.pixels)}
-    load_shipped(distiller.student, STUDENT_FILE)
+    weights.load_shipped(distiller.student, weights.STUDENT)
     scores[STUDENT] = training.predict(distiller.student, held_out.pixels)
     distiller.load_state_dict(initial)
     show(args, held_out, scores, 0)
     steps = training.affordable_steps(distiller, few, args.seconds)
     print(f'Training a new student twice, alone and distilled: the same initial weights, the same {len(few.labels)} '
           f'images, {steps} steps each ...', flush=True)
-    from tqdm import tqdm
+    if steps < training.MOST:
+        print(f'In {args.seconds:g} s this machine makes no more of them. With a larger --seconds it makes up to '
+              f'{training.MOST}; after few steps both know little.', flush=True)
     with tqdm(total=2 * steps, disable=None, leave=False, unit='step',
               bar_format='{percentage:3.0f}% |{bar:20}| {desc} {elapsed}, about {remaining} left') as bar:
         new = training.compare(distiller, few, held_out, steps, args.seed, bar.update)
@@ -129,7 +128,7 @@ def show(args: argparse.Namespace, held_out: object, scores: dict, steps: int) -
     from mmkd.experiments.demo.training import top1
     found = {name: round(top1(score, held_out.labels), 1) for name, score in scores.items()}
     rows = [(name, f'{value:.1f}') for name, value in found.items()]
-    title, note = 'Two models that come along', f'The student has five labelled images a class.'
+    title, note = 'Two models that come along', 'The students have five labelled images a class, the teacher 130.'
     if steps:
         gain = found[NEW['distilled']] - found[NEW['alone']]
         rows.append(('gain by distillation', f'{gain:+.1f}'))
@@ -146,10 +145,11 @@ def next_steps(out: Path) -> str:
     from mmkd.cli import COMMANDS
     lines = [('mmkd quickstart', 'the whole way, with a detector and a segmentor')]
     if 'distill' in COMMANDS:
-        lines.append(('mmkd distill --student convnest-atto --teacher timm:convnext_small --data YOUR_FOLDER --method nkd',
+        lines.append(('mmkd distill --student convnest-atto --teacher timm:convnext_small --data FOLDER --out work_dirs/mine',
                       'your own images'))
     width = max(len(command) for command, _ in lines)
-    return '\n'.join([f'Picture: {out / PICTURE}. Next:', *(f'  {command:<{width}}  {what}' for command, what in lines)])
+    rows = [f'  {command:<{width}}  {what}' for command, what in lines]
+    return '\n'.join([f'Picture: {out / PICTURE}. Next:', *rows])
 
 
 @one_line_errors

@@ -52,7 +52,8 @@ def _names(axes: Axes, names: Sequence[str]) -> None:
 
 def _verdicts(axes: Axes, label: int, scores: Sequence[Tensor]) -> None:
     places = _lines(len(scores) + 1)
-    axes.text(0.5, places[0], str(label), transform=axes.transAxes, ha='center', va='center', fontsize=11, weight='bold')
+    axes.text(0.5, places[0], str(label), transform=axes.transAxes, ha='center', va='center', fontsize=11,
+              weight='bold')
     for y, score in zip(places[1:], scores):
         said = int(score.argmax())
         text = f'{said}, {100 * score[said]:.0f} %'
@@ -64,7 +65,9 @@ def _bars(axes: Axes, accuracies: Mapping[str, float], title: str, note: str) ->
     names, values = list(accuracies), list(accuracies.values())
     axes.barh(names, values, color=BARS[:len(names)], height=0.65)
     for place, value in enumerate(values):
-        axes.text(value - 1, place, f'{value:.1f} %', va='center', ha='right', fontsize=9, color='white', weight='bold')
+        inside = value > 15  # a short bar has no room for its figure
+        axes.text(value - 1 if inside else value + 1, place, f'{value:.1f} %', va='center', fontsize=9, weight='bold',
+                  ha='right' if inside else 'left', color='white' if inside else 'black')
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel(f'top-1 on the digits held out (%). {note}', fontsize=9)

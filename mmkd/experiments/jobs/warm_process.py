@@ -111,13 +111,14 @@ def _fork(channel: socket.socket) -> int:
 def _become(command: list[str], output: str, folder: str) -> None:
     """Goes on as a Python that was started with a script."""
     import numpy as np
+    import torch
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for number in (1, 2):
         os.dup2(file, number)
     os.close(file)
     os.chdir(folder)
-    random.seed()  # a Python that starts does so too; PyTorch always begins with the same seed
-    np.random.seed()
+    for seed in (random.seed, np.random.seed, torch.default_generator.seed):  # else all forks would draw the same
+        seed()
     script = command[1]
     if not getattr(sys.flags, 'safe_path', False):
         sys.path.insert(0, str(Path(script).resolve().parent))
