@@ -145,7 +145,7 @@ def next_steps(out: Path) -> str:
     from mmkd.cli import COMMANDS
     lines = [('mmkd quickstart', 'the whole way, with a detector and a segmentor')]
     if 'distill' in COMMANDS:
-        lines.append(('mmkd distill --student convnest-atto --teacher timm:convnext_small --data FOLDER --out work_dirs/mine',
+        lines.append(('mmkd distill --student convnest-atto --teacher timm:convnext_small --data FOLDER --out RUN',
                       'your own images'))
     width = max(len(command) for command, _ in lines)
     rows = [f'  {command:<{width}}  {what}' for command, what in lines]

@@ -23,7 +23,7 @@ from mmkd.utils.files.small import read_json
 from .scheduler import Job
 
 DATA_STAMP = 'digits.json'  # in a data folder that a converter made: with which settings
-RUN_SECONDS = 9.  # expected for a run's start and validation
+RUN_SECONDS = 3.  # expected for a run's start, without imports, and validation
 
 
 @dataclass

@@ -19,7 +19,7 @@ LIBRARIES = ('mmpretrain', 'mmdet', 'mmseg')
 PARTS = ('models', 'datasets', 'evaluation', 'engine', 'visualization')
 OURS = ('mmkd.datasets.configured', 'mmkd.distillers', 'mmkd.engine.hooks', 'mmkd.engine.resume.setup', 'mmkd.losses',
         'mmkd.backbones', 'mmkd.connectors', 'mmkd.zoo')
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 
 
 def main(descriptor: int) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -87,10 +88,10 @@ class _Server:
     def settle(self, seconds: float) -> None:
         """Sees to it that the process id of each fork is known, and that no other begins."""
         self._waiting.clear()
-        self._channel.settimeout(seconds)
-        while self._asked and self.fit:
+        deadline = time.monotonic() + seconds
+        while self._asked and self.fit and time.monotonic() < deadline:
             self.advance()
-        self._channel.setblocking(False)
+            time.sleep(0.01)
 
     def close(self) -> None:
         """Ends the process; what it forked goes on."""
@@ -114,7 +115,7 @@ class _Server:
             return []
         try:
             part = self._channel.recv(1 << 16)
-        except (BlockingIOError, TimeoutError):
+        except BlockingIOError:
             return []
         except ConnectionResetError:
             part = b''
@@ -148,8 +149,8 @@ class _Server:
 class WarmStart:
     """Starts tools as forks of warm processes, one for each number of threads.
 
-    Where a fork would not be the same as a process of its own (there is a GPU, or an import started threads), and
-    where there are no forks, a tool gets such a process.
+    Where a fork would not be the same as a process of its own (there is a GPU, an import started threads, or it is not
+    Linux), and where ``MMKD_FORKS`` is 0, a tool gets such a process.
 
     Args:
         env: Environment variables of the tools, but for the number of threads.
@@ -171,7 +172,7 @@ class WarmStart:
         """
         # NumPy's and SciPy's pools, begun when they are imported, would compete with PyTorch's.
         env = self.env | dict.fromkeys(THREADS, str(threads)) | dict(OPENBLAS_NUM_THREADS='1')
-        if not warm or not hasattr(os, 'fork'):
+        if not warm or sys.platform != 'linux' or env.get('MMKD_FORKS') == '0':
             return spawn(command, output, env, self.pass_fds)
         output.touch()
         if threads not in self._servers:
