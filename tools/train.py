@@ -23,6 +23,7 @@ from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.formatting import remember_formatting
 from mmkd.utils.processes.distributed import ignore_stride_warnings, prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
 
@@ -106,6 +107,7 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
     keep_checkpoints_whole()
+    remember_formatting()
     config = merge_args(load_config(args.config, args.cfg_options), args)
     check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
     watch_distillation(config)

@@ -18,7 +18,7 @@ from select import select
 LIBRARIES = ('mmpretrain', 'mmdet', 'mmseg')
 PARTS = ('models', 'datasets', 'evaluation', 'engine', 'visualization')
 OURS = ('mmkd.datasets.configured', 'mmkd.distillers', 'mmkd.engine.hooks', 'mmkd.engine.resume.setup', 'mmkd.losses',
-        'mmkd.backbones', 'mmkd.connectors', 'mmkd.zoo')
+        'mmkd.backbones', 'mmkd.connectors', 'mmkd.zoo', 'yapf.yapflib.yapf_api')
 POLL_SECONDS = 0.05
 
 
