@@ -41,7 +41,7 @@ def test_it_is_set_up_once_and_keeps_few(calls):
     remember_formatting()
     assert yapf_api.FormatCode is first
     for number in range(3 * KEPT):
-        Config(dict(a=number)).pretty_text
+        assert str(number) in Config(dict(a=number)).pretty_text
     assert len(first.answers) == KEPT
 
 
