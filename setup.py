@@ -131,7 +131,7 @@ setup(
     # An editable install then puts this folder on the path. Otherwise it would be a finder that comes after the path,
     # where a Python started beside a clone named mmkd finds that folder instead of the package.
     package_dir={'': '.'},
-    package_data={'mmkd': ['py.typed']},
+    package_data={'mmkd': ['py.typed', 'experiments/demo/weights/*']},
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],

@@ -15,6 +15,7 @@ from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.command_line.trackers import TRACKERS, add_trackers
 from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.formatting import remember_formatting
 from mmkd.zoo import load_safely_everywhere
 
 
@@ -85,6 +86,7 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
     keep_checkpoints_whole()
+    remember_formatting()
     config = merge_args(load_config(args.config, args.cfg_options), args)
     train_config(config, validate=not args.no_validate, restart_schedule=args.restart_schedule)
 
