@@ -107,9 +107,11 @@ class ValidationImages(ImageSource):
             raise UserError(f'{name} expects a val_dataloader, has none. Give a folder of images by --images.')
         check_data_exists(config, (split, ))
         cfg = ConfigDict(config[f'{split}_dataloader'].dataset).to_dict()
+        while 'dataset' in cfg:  # in a wrapper
+            cfg = cfg['dataset']
         cfg['_scope_'] = config.get('default_scope') or 'mmpretrain'
-        steps = [dict(step, _scope_=cfg['_scope_']) for step in cfg.get('pipeline', []) if type_name(step).startswith('LoadImage')]
-        self._load = [TRANSFORMS.build(ConfigDict(step)) for step in steps[:1]]
+        steps = [step for step in cfg.get('pipeline', []) if type_name(step).startswith('LoadImage')]
+        self._load = [TRANSFORMS.build(ConfigDict(step, _scope_=cfg['_scope_'])) for step in steps[:1]]
         self._rgb = gives_rgb(config)
         self._set: Any = DATASETS.build(ConfigDict(cfg | dict(pipeline=[])))
         if not len(self._set):
