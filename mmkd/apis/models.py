@@ -4,18 +4,12 @@ from pathlib import Path
 
 from mmengine.model import BaseModel
 
-from mmkd.distillers.models import ModelSpec, build_model, read_spec
-from mmkd.utils import UserError, nearest
+from mmkd.distillers.models import ModelSpec, build_model, named_model, plain_models, read_spec
+from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
-from mmkd.utils.configs.finding import config_root
 from mmkd.zoo import model_index
 
 from .features import FeatureExtractor
-
-
-def _fragments() -> dict[str, Path]:
-    """Name to file of the plain models, which no recipe is tied to."""
-    return {path.stem: path for path in (config_root() / '_base_' / 'models').glob('*.py')}
 
 
 def list_models(pattern: str | None = None) -> list[str]:
@@ -27,7 +21,7 @@ def list_models(pattern: str | None = None) -> list[str]:
     Returns:
         The names, sorted.
     """
-    names = {*model_index(), *_fragments()}
+    names = {*model_index(), *plain_models()}
     return sorted(name for name in names if pattern is None or fnmatch(name, pattern))
 
 
@@ -36,14 +30,15 @@ def get_model(name: str, pretrained: bool = False, num_classes: int | None = Non
     """Builds a model by name, or of a config file; of a distillation recipe, the student.
 
     Args:
-        name: A name that :func:`list_models` gives, or a config (path, ``mmkd::…``).
+        name: A name that :func:`list_models` gives, ``timm:NAME``, ``hf:NAME``, or a config (path, ``mmkd::…``).
         pretrained: Whether to load the published weights.
         num_classes: Number of classes, if another one than the config's; pretrained weights and those of a checkpoint
             then leave the classifier as it was initialised.
         features_only: Whether to get the stages' feature maps instead of logits: a :class:`FeatureExtractor`.
         checkpoint: File with the weights: a path, a URL or a name of the index. Of a recipe's training checkpoint the
             student is taken; see :mod:`mmkd.utils.checkpoints.weights` for which of raw and averaged weights.
-        **kwargs: Dotted keys of the config to override, such as ``**{'model.backbone.drop_path_rate': 0.2}``.
+        **kwargs: Dotted keys of the config to override, such as ``**{'model.backbone.drop_path_rate': 0.2}``;
+            of timm's models, arguments of its ``create_model``.
 
     Returns:
         The model, on the CPU, in training mode.
@@ -52,15 +47,19 @@ def get_model(name: str, pretrained: bool = False, num_classes: int | None = Non
         UserError: The name is unknown, there are no published weights, those of the checkpoint belong to another
             model, or there are no classes or stages to speak of.
     """
-    index = model_index()
-    config = _find(name, index)
-    if pretrained and name not in index:
-        raise UserError(f'get_model expects the name of an indexed model with pretrained=True, got {name!r}. '
-                        'Give the file of the weights as checkpoint=FILE.')
     if pretrained and checkpoint is not None:
         raise UserError('get_model expects pretrained=True or a checkpoint, got both. Leave one out.')
-    spec = read_spec(dict(config=str(config), options=kwargs or None), 'model')
-    spec.checkpoint = name if pretrained else None if checkpoint is None else str(checkpoint)
+    named = named_model(name, 'get_model', pretrained)
+    if pretrained and 'config' in named and name not in model_index():
+        raise UserError(f'get_model expects the name of an indexed model with pretrained=True, got {name!r}. '
+                        'Give the file of the weights as checkpoint=FILE.')
+    if 'config' in named:
+        spec = read_spec(dict(config=named['config'], options=kwargs or None), 'model')
+        spec.checkpoint = name if pretrained else None
+    else:
+        spec = read_spec(named | kwargs, 'model')
+    if checkpoint is not None:
+        spec.checkpoint = str(checkpoint)
     model = build_model(spec, 'student')
     if num_classes is not None:
         other = build_model(ModelSpec(_with_classes(spec.cfg, name, num_classes), None), 'student')
@@ -70,18 +69,6 @@ def get_model(name: str, pretrained: bool = False, num_classes: int | None = Non
             other.load_state_dict(own | same)
         model = other
     return FeatureExtractor(model) if features_only else model
-
-
-def _find(name: str, index: dict[str, dict]) -> str | Path:
-    fragments = _fragments()
-    if name in index:
-        return config_root().parent / index[name]['Config']
-    if name in fragments:
-        return fragments[name]
-    if '::' in name or name.endswith('.py'):
-        return name
-    raise UserError(f'get_model expects a model of the index or a config, got {name!r}. '
-                    f'{nearest(name, [*index, *fragments])}')
 
 
 def _with_classes(cfg: dict, name: str, num_classes: int) -> dict:

@@ -57,7 +57,8 @@ class Distiller(BaseModel):
 
     Args:
         student: The student: a model dict, ``dict(config='…', options={…})``, ``dict(timm='…')`` or
-            ``dict(module=…)``, each with an optional ``checkpoint``; or an ``nn.Module`` with the weights that it has.
+            ``dict(module=…)``, each with an optional ``checkpoint``; an ``nn.Module`` with the weights that it has; or
+            a name such as ``'timm:resnet50'`` (:func:`~mmkd.distillers.models.names.named_model`).
         teacher: The teacher, likewise; further keys: ``dtype`` (``'bf16'``, ``'fp16'``), ``compile``
             (bool or dict), and ``input_size`` (int or (height, width)) to which images are resized for it. Or
             ``dict(ema=dict(momentum=0.0002))``: the running average of the student and its norms' statistics, moved
@@ -75,8 +76,8 @@ class Distiller(BaseModel):
     """
 
     def __init__(self,
-                 student: dict | nn.Module,
-                 teacher: dict | nn.Module,
+                 student: dict | str | nn.Module,
+                 teacher: dict | str | nn.Module,
                  terms: dict[str, dict],
                  task_weight: float = 1.0,
                  input_size: int | tuple[int, int] = 224,

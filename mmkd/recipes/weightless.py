@@ -42,7 +42,12 @@ def without_weights(config: Config) -> tuple[dict, dict[str, ModelSpec]]:
         specs[teacher_role(name)] = spec
         teachers[name] = strip_weights(spec.cfg) | options
     return model | dict(student=strip_weights(specs['student'].cfg),
-                        teacher=teachers if SINGLE in model['teacher'] else teachers.get(SINGLE, teachers)), specs
+                        teacher=teachers if _is_named_so(model['teacher']) else teachers.get(SINGLE, teachers)), specs
+
+
+def _is_named_so(teacher: object) -> bool:
+    """Whether a recipe names several teachers, one of them as one without a name is called."""
+    return isinstance(teacher, dict) and SINGLE in teacher
 
 
 def is_recipe(config: Config) -> bool:

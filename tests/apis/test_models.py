@@ -54,7 +54,7 @@ def test_pretrained_weights_with_other_classes(tmp_path, monkeypatch):
     source = get_model('convnest-atto')
     torch.save(dict(state_dict=source.state_dict()), tmp_path / 'atto.pth')
     config = 'configs/_base_/models/convnest-atto.py'
-    for module in ('mmkd.apis.models', 'mmkd.zoo.index'):
+    for module in ('mmkd.apis.models', 'mmkd.distillers.models.names', 'mmkd.zoo.index'):
         monkeypatch.setattr(f'{module}.model_index', lambda: {'mine': dict(
             Config=config, Weights=(tmp_path / 'atto.pth').as_uri())})
     monkeypatch.setenv('MMKD_HOME', str(tmp_path / 'cache'))

@@ -11,13 +11,12 @@ from tqdm import tqdm
 
 from mmkd.analysis import Complexity, count_complexity, paper_shape, published_complexity
 from mmkd.distillers.inputs import as_size, image_channels
-from mmkd.distillers.models import student_config
+from mmkd.distillers.models import load_model_config, student_config
 from mmkd.recipes.weightless import strip_weights
 from mmkd.sparsity import erk, snip, uniform
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
-from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\
@@ -65,7 +64,8 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of a classifier, detector or segmentor: a path, mmkd::…, mmpretrain::…, '
-                        'mmdet::… or mmseg::…; of a distillation recipe, the student is counted')
+                        'mmdet::… or mmseg::…, or the name of a model (timm:resnet50, convnest-tiny); of a '
+                        'distillation recipe, the student is counted')
     parser.add_argument('--shape', type=int, nargs='+', metavar='SIZE',
                         help='size of the image: height and width, one number for both, or channels, height and width '
                         "(default: the recipe's input_size, or the papers', see below)")
@@ -153,7 +153,7 @@ def main() -> None:
         raise UserError(f'--draws expects 1 or more, got {args.draws}.')
     shape = image_shape(args.shape) if args.shape else None
     logging.disable(logging.INFO)  # MMEngine logs how it initialises each parameter
-    recipe = load_config(args.config)
+    recipe = load_model_config(args.config)
     config = student_config(recipe)
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     torch.manual_seed(args.seed)

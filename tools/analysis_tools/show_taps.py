@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 
 from mmkd.distillers import Distiller
 from mmkd.distillers.inputs import as_size
+from mmkd.distillers.models import load_model_config
 from mmkd.recipes.tapped_shapes import HEADER, matching_modules, tap_shapes, term_rows
 from mmkd.recipes.weightless import is_recipe, teacher_role, without_weights
 from mmkd.registry import MODELS
@@ -17,7 +18,6 @@ from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.command_line.tables import text_table
-from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
 EXAMPLES = """\
@@ -36,7 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = ToolParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a distillation recipe, or the config of a classifier, detector or segmentor: '
-                        'a path, mmkd::… or mmpretrain::…')
+                        'a path, mmkd::… or mmpretrain::…, or the name of a model (timm:resnet50, convnest-tiny)')
     parser.add_argument('--all', action='store_true', help='list every tap with a name of its own, of student and '
                         'teachers (always done for a config without a distiller)')
     parser.add_argument('--modules', metavar='PATTERN', help="list the modules whose dotted path matches, such as "
@@ -90,7 +90,7 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere()
     logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
-    config = load_config(args.config, args.cfg_options)
+    config = load_model_config(args.config, args.cfg_options)
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     size = input_size(args, config)
     cfg, _ = without_weights(config)

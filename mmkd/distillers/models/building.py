@@ -20,6 +20,7 @@ from mmkd.utils.configs.options import nested
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
 
+from .names import named_model
 from .scopes import with_scope
 
 FORMS = {'type': ('type', 'checkpoint'), 'config': ('config', 'options', 'checkpoint'), 'timm': ('timm', 'checkpoint'),
@@ -43,13 +44,14 @@ class ModelSpec:
     pretrained: bool = False
 
 
-def read_spec(spec: dict | nn.Module, role: str, data_preprocessor: dict | None = None) -> ModelSpec:
+def read_spec(spec: dict | str | nn.Module, role: str, data_preprocessor: dict | None = None) -> ModelSpec:
     """Turns ``student=dict(…)`` or ``teacher=dict(…)`` of a recipe into a model config.
 
     Args:
         spec: A model dict; or a dict with ``config`` (and optionally ``options``, dotted keys to
             override in it); or one with ``timm`` (further keys go to timm's ``create_model``); or one with
-            ``module``, an ``nn.Module``, which may also stand for itself. Each dict may have a ``checkpoint``.
+            ``module``, an ``nn.Module``, which may also stand for itself. Each dict may have a ``checkpoint``. Or the
+            name of a model; see :func:`~mmkd.distillers.models.names.named_model`.
         role: ``'student'`` or ``'teacher'``, for the error message.
         data_preprocessor: The recipe's, which takes precedence over the config's.
 
@@ -61,6 +63,8 @@ def read_spec(spec: dict | nn.Module, role: str, data_preprocessor: dict | None 
     """
     if isinstance(spec, nn.Module):
         spec = dict(module=spec)
+    if isinstance(spec, str):
+        spec = named_model(spec, role)
     if not isinstance(spec, dict) or sum(key in spec for key in FORMS) != 1:
         raise UserError(f"{role} expects a model dict (type=…), dict(config='…'), dict(timm='…') or an nn.Module, "
                         f'got {spec!r}.'

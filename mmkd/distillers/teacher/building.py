@@ -10,7 +10,16 @@ from mmkd.utils import UserError, nearest
 from mmkd.utils.building.signatures import check_type
 
 from ..inputs import InputAdapter, as_size, fixed_input_size, normalisation, teacher_normalisation
-from ..models import FORMS, TEACHER_OPTIONS, build_without_weights, load_weights_of, read_spec, reads_file
+from ..models import (
+    FORMS,
+    TEACHER_OPTIONS,
+    build_without_weights,
+    is_model_name,
+    load_weights_of,
+    named_model,
+    read_spec,
+    reads_file,
+)
 from .teacher import Teacher, Teachers
 
 SINGLE = 'teacher'  # the name of a teacher that the recipe gives none
@@ -21,21 +30,30 @@ def teacher_role(name: str) -> str:
     return SINGLE if name == SINGLE else f'teacher {name!r}'
 
 
-def named_teachers(cfg: dict | nn.Module) -> dict[str, dict]:
+def named_teachers(cfg: dict | str | nn.Module) -> dict[str, dict]:
     """Reads a recipe's ``teacher``: name to config of each; a single one has the name ``'teacher'``.
 
     Raises:
-        UserError: It is no dict and no module.
+        UserError: It is no dict, no module and no name of a model.
     """
     if isinstance(cfg, nn.Module):
         return {SINGLE: dict(module=cfg)}
+    if isinstance(cfg, str):
+        return {SINGLE: named_model(cfg, SINGLE)}
     if not isinstance(cfg, dict):
         raise UserError(f'teacher expects a dict, got {cfg!r}.')
     forms = {*FORMS, 'ema'}
-    named = {name: dict(module=value) if isinstance(value, nn.Module) else value for name, value in cfg.items()}
+    named = cfg if forms & set(cfg) else {name: _as_dict(name, value, len(cfg)) for name, value in cfg.items()}
     several = (cfg and not forms & set(cfg) and all(isinstance(value, dict) for value in named.values())
                and any(forms & set(value) for value in named.values()))
     return named if several else {SINGLE: cfg}
+
+
+def _as_dict(name: str, value: object, count: int) -> object:
+    """One of so many teachers, of a module or a name; a single name is rather the value of a misspelt key."""
+    if isinstance(value, nn.Module):
+        return dict(module=value)
+    return named_model(value, teacher_role(name)) if count > 1 and is_model_name(value) else value
 
 
 def split_tap(tap: str, teachers: Iterable[str]) -> tuple[str, str]:
@@ -58,7 +76,7 @@ def split_tap(tap: str, teachers: Iterable[str]) -> tuple[str, str]:
                     f'{nearest(name, names)}')
 
 
-def build_teachers(cfg: dict | nn.Module, taps: Iterable[str], student: nn.Module,
+def build_teachers(cfg: dict | str | nn.Module, taps: Iterable[str], student: nn.Module,
                    preprocessor: nn.Module | None) -> tuple[Teachers, nn.ModuleDict]:
     """Builds all teachers that a recipe names.
 

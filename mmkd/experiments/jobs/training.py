@@ -143,7 +143,7 @@ class TrainingJobs:
     def _contents(self, config: Config) -> list[dict]:
         """A config and the configs that its student and teachers name."""
         teacher = config.model.get('teacher') or {}
-        models = (config.model.get('student'), teacher, *teacher.values())
+        models = (config.model.get('student'), teacher, *(teacher.values() if isinstance(teacher, Mapping) else ()))
         names = [model['config'] for model in models if isinstance(model, Mapping) and 'config' in model]
         return [config.to_dict(), *(part for name in names for part in self._contents(self._load(name)))]
 
