@@ -1,5 +1,6 @@
 """Draws the effective receptive fields of models side by side, with their area ratios."""
 import argparse
+from math import isnan
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 
@@ -39,12 +40,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_arguments(parser)
     parser.add_argument('--tap', help="the map whose middle is looked at (default: each model's last stage)")
-    add_image_arguments(parser, number=50, size="the papers' 1024, which takes a GPU or patience")
+    add_image_arguments(parser, number=50, size="the papers' 1024; 4 × that of small images")
     parser.add_argument('--batch-size', type=int, default=1, help='images a pass (default: 1)')
     parser.add_argument('--thresholds', type=float, nargs='+', default=list(THRESHOLDS), metavar='SHARE',
                         help='of the area ratios (default: 0.2 0.3 0.5 0.99)')
     parser.add_argument('--linear', action='store_true',
-                        help="draw and measure the scores themselves, not log10(score + 1), which is the papers' choice")
+                        help="draw and measure the scores themselves, not the papers' log10(score + 1)")
     add_output_arguments(parser, 'work_dirs/analysis')
     return parser.parse_args(argv)
 
@@ -74,8 +75,8 @@ def tables(fields: dict[str, ReceptiveField], thresholds: list[float], log: bool
                                            for kind, values in ratios.items()},
                               images=field.images, skipped=field.skipped, largest=field.scores.max())
         shown = ratios['log' if log else 'linear']
-        rows.append([label, *(f'{100 * ratio:.2f} %' for ratio in shown.values()), str(field.images),
-                     str(field.skipped or '')])
+        cells = ['–' if isnan(ratio) else f'{100 * ratio:.2f} %' for ratio in shown.values()]
+        rows.append([label, *cells, str(field.images), str(field.skipped or '')])
     header = ['area that holds more than', *(f'{100 * t:g} %' for t in thresholds), 'images', 'skipped (not a number)']
     return text_table(header, rows), numbers
 
@@ -88,7 +89,9 @@ def main() -> None:
         raise UserError(f'--thresholds expects shares between 0 and 1, got {args.thresholds}. Write 0.5 for 50 %.')
     report = Report(args.out, 'receptive_field', args.force)
     models = analysed_models(args)
-    images = analysed_images(args, models, args.batch_size, size=1024)
+    images = analysed_images(args, models, args.batch_size)
+    if args.size is None:
+        images.size = 1024 if images.size >= 224 else 4 * images.size
     fields = {model.label: measure(args, model, images) for model in models}
     from mmkd.analysis.figures.erf import erf_figure  # matplotlib is there, as the report knows
     table, numbers = tables(fields, args.thresholds, not args.linear)

@@ -10,11 +10,10 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from mmkd.distillers.inputs import image_channels, teacher_normalisation
-from mmkd.distillers.models import build_with_report, read_spec
-from mmkd.utils import UserError, nearest
-from mmkd.utils.configs.finding import config_root, load_config
+from mmkd.distillers.models import build_with_report, named_model, read_spec
+from mmkd.utils import UserError
+from mmkd.utils.configs.finding import load_config
 from mmkd.utils.randomness import unchanged_generators
-from mmkd.zoo import model_index
 
 from .images import gives_rgb
 
@@ -135,20 +134,3 @@ def _built(text: str, label: str, device: str) -> AnalysedModel:
         normalisation['to_rgb'] = True
     model.eval()  # not chained: mmpretrain's backbones return None
     return AnalysedModel(label, text, model.to(device), weights, normalisation, image_channels(model), config)
-
-
-def named_model(name: str, role: str, pretrained: bool) -> dict:
-    """Writes a name out as the dict that it stands for in a recipe."""
-    if name.startswith('timm:'):
-        return dict(timm=name.removeprefix('timm:'), pretrained=pretrained)
-    index = model_index()
-    plain = {path.stem: path for path in (config_root() / '_base_' / 'models').glob('*.py')}
-    if name in index:
-        config = f'mmkd::{index[name]["Config"].removeprefix("configs/")}'
-        return dict(config=config, checkpoint=name) if pretrained else dict(config=config)
-    if name in plain:
-        return dict(config=str(plain[name]))
-    if '::' in name or name.endswith('.py'):
-        return dict(config=name)
-    raise UserError(f"{role} expects a config, a name of the index or 'timm:NAME', got {name!r}. "
-                    f'{nearest(name, [*index, *plain])}')

@@ -24,8 +24,8 @@ def erf_figure(fields: Mapping[str, ReceptiveField], thresholds: Sequence[float]
     for panel, (label, field) in zip(flat, fields.items()):
         image = draw_map(panel, contribution_matrix(field.scores, log), label, (0., 1.))
         ratios = area_ratios(field.scores, thresholds, log)
-        panel.set_xlabel('area ratio  ' + ',  '.join(f'{100 * t:g} %: {_ratio(r)}' for t, r in ratios.items()),
-                         fontsize=7)
+        panel.set_xlabel('area with ' + ', '.join(f'{100 * t:g}' for t in ratios) + ' % of the sum:\n'
+                         + ', '.join(map(percent, ratios.values())))
         height, width = field.scores.shape
         panel.set_xticks([0, width // 2, width - 1])
         panel.set_yticks([0, height // 2, height - 1])
@@ -36,5 +36,6 @@ def erf_figure(fields: Mapping[str, ReceptiveField], thresholds: Sequence[float]
     return figure
 
 
-def _ratio(value: float) -> str:
-    return '–' if np.isnan(value) else f'{value:.3f}'
+def percent(ratio: float) -> str:
+    """An area ratio in percent; a dash where no square holds enough."""
+    return '–' if np.isnan(ratio) else f'{100 * ratio:.1f} %'

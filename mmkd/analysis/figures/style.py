@@ -35,7 +35,6 @@ def panels(rows: int, columns: int, title: str = '', size: tuple[float, float] =
         axes = figure.subplots(rows, columns, squeeze=False, **kwargs)
         for panel in axes.flat:  # ticks take their size when they are made
             panel.tick_params(labelsize=FONT['xtick.labelsize'])
-            panel.title.set_fontsize(FONT['axes.titlesize'])
     if title:
         figure.suptitle(title, fontsize=FONT['figure.titlesize'])
     return figure, [list(row) for row in axes]
@@ -55,7 +54,7 @@ def draw_map(panel: Axes, values: Any, title: str, limits: tuple[float, float], 
     """
     image = panel.imshow(values, cmap=colours, **(dict(vmin=limits[0], vmax=limits[1]) if 'norm' not in kwargs else {}),
                          **dict(interpolation='nearest') | kwargs)
-    panel.set_title(title)
+    panel.set_title(title, fontsize=FONT['axes.titlesize'])
     return image
 
 
