@@ -1,4 +1,5 @@
 """Images of one size in batches: which are taken, and how they are brought to that size."""
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from .images import ImageSource
 
 SIZE = 224  # where the images have no size in common
 PEEKED = 8  # images, to see whether they have
+NAMED = 5  # unreadable images, in the terminal
 
 
 class ImageBatches:
@@ -94,8 +96,16 @@ class ImageBatches:
             return self.source.read(index)
         except OSError as error:
             self._broken.add(index)
-            self.unreadable[self.source.describe(index)] = str(error)
+            self._leave_out(self.source.describe(index), str(error))
             return None
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self.unreadable[name] = reason
+        count = len(self.unreadable)
+        if count <= NAMED:
+            print(f'left out, cannot be read: {name} ({reason})', file=sys.stderr)
+        elif count == NAMED + 1:
+            print('left out: more images; the results name all of them', file=sys.stderr)
 
     def _common_size(self) -> int:
         shapes = {image.shape[:2] for index in self._order[:PEEKED] if (image := self._read(index)) is not None}

@@ -68,6 +68,14 @@ def test_fewer_images_than_asked_for():
     assert batches.settings()['unreadable'] == {'number 1': 'cut off', 'number 2': 'cut off'}
 
 
+def test_the_first_unreadable_images_are_named_once(capsys):
+    batches = ImageBatches(Numbered(list(range(12)), broken=range(9)), first=True)
+    assert numbers(batches) == numbers(batches) == [9, 10, 11] and len(batches.unreadable) == 9
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == 'left out, cannot be read: number 0 (cut off)'
+    assert len(said) == 6 and said[5] == 'left out: more images; the results name all of them'
+
+
 def test_none_can_be_read():
     with pytest.raises(UserError, match='numbers expects images that can be read, got none; number 0: cut off'):
         list(ImageBatches(Numbered([0, 1], broken=(0, 1)), first=True))
