@@ -50,6 +50,11 @@ GROUPS = {
         'convert': Command('model_converters/convert_checkpoint.py', "others' weights to the names of mmkd"),
         'release': Command('model_converters/make_release.py', 'published files of several models, and a list of them'),
     },
+    'looking inside a model (mmkd analyse ...)': {
+        'analyse erf': Command('analysis_tools/receptive_field.py', 'effective receptive fields and their areas'),
+        'analyse cka': Command('analysis_tools/cka.py', 'how alike the layers of models are'),
+        'analyse frequency': Command('analysis_tools/frequency.py', 'frequencies of maps, distances to the teacher'),
+    },
     'models and data': {
         'zoo': Command('mmkd.zoo', 'list models, tell of one, download weights', ('list', 'info', 'download')),
         'digits': Command('dataset_converters/digits.py', 'make the digits: classes, boxes, masks'),

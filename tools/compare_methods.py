@@ -20,12 +20,12 @@ from pathlib import Path
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs
-from mmkd.experiments.versions import usable_cores
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.durations import clock
 from mmkd.utils.command_line.tool_paths import tool_path, working_root
 from mmkd.utils.files.small import read_json, write_json, write_text
+from mmkd.utils.versions import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = ('randomness.seed={seed}', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed{seed}.txt')

@@ -17,12 +17,12 @@ from mmkd.experiments.jobs.progress import shell_command
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import remove_job_folder
 from mmkd.experiments.run_logs import last_checkpoint, read_scalars
-from mmkd.experiments.versions import usable_cores
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.durations import clock
 from mmkd.utils.command_line.tables import text_table
 from mmkd.utils.command_line.tool_paths import tool_path, working_root
 from mmkd.utils.files.small import read_json, write_json, write_text
+from mmkd.utils.versions import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK_DIR = 'work_dirs/quickstart'

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from mmkd.experiments.versions import usable_cores
 from mmkd.ops.mmcv_fallback import EXTENSION, install_mmcv_fallback
+from mmkd.utils.versions import usable_cores
 
 from .finding import ERROR, OK, WARNING, Finding
 

@@ -22,13 +22,13 @@ from mmkd.benchmarks.large_kernel_speed import (
     time_runs,
 )
 from mmkd.benchmarks.timing import peak_bytes
-from mmkd.experiments.versions import usable_cores
 from mmkd.layers import LargeKernel
 from mmkd.layers import kernel_branches as large_kernel
 from mmkd.ops import large_kernel_depthwise_branches
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import markdown_table
+from mmkd.utils.versions import usable_cores
 
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 KERNEL_SIZES = (3, 7, 13, 21, 31, 51, 71, 91, 127)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mmkd.experiments.versions import usable_cores
+from mmkd.utils.versions import usable_cores
 
 from .settings import Settings
 

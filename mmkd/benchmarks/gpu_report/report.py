@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import torch
 
-from mmkd.experiments.versions import installed_versions, usable_cores
 from mmkd.utils.command_line.tables import markdown_table
+from mmkd.utils.versions import installed_versions, usable_cores
 
 from .settings import Settings
 

@@ -14,11 +14,11 @@ from typing import ClassVar
 from mmengine.config import Config
 
 from mmkd.experiments.run_logs import count_iterations, last_checkpoint, last_iteration, read_scalars
-from mmkd.experiments.versions import installed_versions
 from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.configs.finding import find_config
 from mmkd.utils.errors import UserError
 from mmkd.utils.files.small import read_json
+from mmkd.utils.versions import installed_versions
 
 from .scheduler import Job
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .cli import ToolParser
 from .tool_paths import PACKAGE, tools_folder
 
-CONFIGS = {'CONFIG', 'RECIPE', 'config'}
+CONFIGS = {'CONFIG', 'RECIPE', 'config', 'MODEL[=CHECKPOINT]'}
 ALWAYS = ('--help', '--traceback')
 SCRIPT = """\
 _mmkd() {{
@@ -78,12 +78,14 @@ def read_options(path: Path) -> Options:
     """Reads the options of a tool from its code.
 
     Args:
-        path: The tool, which adds them by ``add_argument`` with the names written out.
+        path: The tool, which adds them by ``add_argument`` with the names written out, or by functions of mmkd's
+            that it imports from their module and whose names begin with ``add_``.
     """
     names: list[str] = []
     choices: dict[str, list[str]] = {}
     configs = False
-    for call in _calls(ast.parse(path.read_text(encoding='utf-8'))):
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    for call in (call for part in (tree, *_shared_options(tree)) for call in _calls(part)):
         words = [str(word.value) for word in call.args if isinstance(word, ast.Constant)]
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         if ast.unparse(given.get('help', call.func)) == 'argparse.SUPPRESS':
@@ -97,7 +99,19 @@ def read_options(path: Path) -> Options:
     return Options([*names, *ALWAYS], choices, configs)
 
 
-def _calls(tree: ast.Module) -> Iterator[ast.Call]:
+def _shared_options(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    """The functions of mmkd's by which a tool adds options that it shares with others."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or '').startswith('mmkd.'):
+            continue
+        names = {alias.name for alias in node.names if alias.name.startswith('add_')}
+        path = PACKAGE.parent.joinpath(*(node.module or '').split('.')).with_suffix('.py')
+        for function in ast.walk(ast.parse(path.read_text(encoding='utf-8'))) if names and path.is_file() else ():
+            if isinstance(function, ast.FunctionDef) and function.name in names:
+                yield function
+
+
+def _calls(tree: ast.AST) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == 'add_argument':
             yield node

@@ -1,7 +1,7 @@
 import mmkd
 import torch
 
-from mmkd.experiments.versions import installed_versions, usable_cores
+from mmkd.utils.versions import installed_versions, usable_cores
 
 
 def test_versions():

@@ -1,0 +1,1 @@
+"""The pictures of the analyses: arrays in, a figure out. ``style`` has what they have in common."""
