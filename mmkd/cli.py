@@ -49,6 +49,8 @@ GROUPS = {
     },
     'looking inside a model (mmkd analyse ...)': {
         'analyse erf': Command('analysis_tools/receptive_field.py', 'effective receptive fields and their areas'),
+        'analyse cka': Command('analysis_tools/cka.py', 'how alike the layers of models are'),
+        'analyse frequency': Command('analysis_tools/frequency.py', 'frequencies of maps, distances to the teacher'),
     },
     'models and data': {
         'zoo': Command('mmkd.zoo', 'list models, tell of one, download weights', ('list', 'info', 'download')),

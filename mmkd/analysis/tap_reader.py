@@ -1,6 +1,7 @@
 """Reading taps of any model for a batch of images, with gradients or without."""
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import partial
 
 from torch import Tensor, nn
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from mmkd.distillers.models import fake_samples, forward_mode, forward_of
 from mmkd.distillers.taps import Taps, named_locations
 from mmkd.utils import UserError
+
+_LISTS = (nn.Sequential, nn.ModuleList)
 
 
 class TapReader:
@@ -76,6 +79,69 @@ def stage_taps(model: nn.Module) -> list[str]:
         raise UserError(f'a {type(model).__name__} expects stages that are known, has none. Name its taps by --taps, '
                         'such as backbone.layer4; mmkd taps MODEL --modules "*" lists them.')
     return names
+
+
+def block_taps(model: nn.Module) -> list[str]:
+    """The blocks of a model by their dotted paths, in their order, and ``pre_logits`` and ``logits`` of a classifier.
+
+    Blocks are what a stage is made of: its children, or, of a network that keeps one resolution, its neighbours.
+
+    Raises:
+        UserError: Its stages are not known.
+    """
+    locations = named_locations(model)
+    paths: list[str] = []
+    for stage in stage_taps(model):
+        path = locations[stage].module
+        module = model.get_submodule(path)
+        inner = module if isinstance(module, _LISTS) else getattr(module, 'blocks', None)
+        parent = path.rpartition('.')[0]
+        if isinstance(inner, _LISTS):
+            prefix = path if inner is module else f'{path}.blocks'
+            paths += [f'{prefix}.{name}' for name, _ in inner.named_children()]
+        elif isinstance(model.get_submodule(parent), _LISTS):
+            paths += [f'{parent}.{name}' for name, _ in model.get_submodule(parent).named_children()]
+        else:
+            paths.append(path)
+    ends = [name for name in ('pre_logits', 'logits') if name in locations] if 'pre_logits' in locations else []
+    return [*dict.fromkeys(paths), *ends]
+
+
+def wide_taps(model: nn.Module) -> list[str]:
+    """The last depthwise convolution of each stage, whose output is ConvNeSt's wide feature.
+
+    Raises:
+        UserError: A stage has none.
+    """
+    locations, found = named_locations(model), []
+    for stage in stage_taps(model):
+        path = locations[stage].module
+        inside = [name for name, module in model.get_submodule(path).named_modules()
+                  if isinstance(module, nn.Conv2d) and 1 < module.groups == module.out_channels]
+        if not inside:
+            raise UserError(f'groups of channels expect a depthwise convolution in {path}, it has none. Name the taps '
+                            'by --taps.')
+        found.append(f'{path}.{inside[-1]}'.rstrip('.'))
+    return found
+
+
+def matching_taps(model: nn.Module, patterns: Sequence[str]) -> list[str]:
+    """The taps that a command line names: names and paths as they are, and all modules that match a shell pattern.
+
+    Raises:
+        UserError: Nothing matches a pattern.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        if not set('*?[') & set(pattern):
+            found.append(pattern)
+            continue
+        matches = [path for path, _ in model.named_modules() if path and fnmatchcase(path, pattern)]
+        if not matches:
+            raise UserError(f'--taps expects names or patterns of modules, got {pattern!r}, which none matches. mmkd '
+                            'taps MODEL --modules "*" lists them.')
+        found += matches
+    return list(dict.fromkeys(found))
 
 
 def expect_map(name: str, value: Tensor) -> Tensor:
