@@ -130,7 +130,7 @@ def count_values(values: Tensor, edges: np.ndarray) -> np.ndarray:
     return np.histogram(values.detach().flatten().double().cpu().numpy(), edges)[0]
 
 
-def common_edges(moments: Sequence[Moments], bins: int = 120) -> np.ndarray:
+def common_edges(moments: Sequence[Moments], bins: int = 80) -> np.ndarray:
     """Bins of one width for all that is compared.
 
     They reach from the lowest to the highest value, but no further than five standard deviations from the mean of any

@@ -23,11 +23,13 @@ class Landscape:
         steps: Coordinates along each direction, the same for both.
         losses: (P,) of a line, or (P, P) of a plane: ``losses[i, j]`` is at ``steps[i]`` along the first direction and
             ``steps[j]`` along the second.
-        seconds: What all points of this process took.
+        seconds: What all points of this process took, moving the weights included.
+        evaluating: What the evaluations themselves took of that.
     """
     steps: np.ndarray
     losses: np.ndarray
     seconds: float
+    evaluating: float
 
     @property
     def centre(self) -> float:
@@ -167,15 +169,17 @@ def loss_landscape(model: nn.Module, evaluate: Callable[[], float], directions: 
     shape = (len(steps), ) * len(directions)
     losses = np.zeros(shape)
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    start = _now(model)
+    start, evaluating = _now(model), 0.
     with weights_restored(model) as weights:
         for point in watch(list(np.ndindex(shape))[rank::world]):
             move_to(model, weights, directions, [steps[i] for i in point])
             if prepare is not None:
                 prepare()
+            begun = _now(model)
             losses[point] = evaluate()
+            evaluating += _now(model) - begun
     seconds = _now(model) - start
-    return Landscape(steps, _summed(losses, model) if world > 1 else losses, seconds)
+    return Landscape(steps, _summed(losses, model) if world > 1 else losses, seconds, evaluating)
 
 
 def cross_entropy(forward: Callable[[Tensor], Tensor], batches: Sequence[tuple[Tensor, Tensor]]) -> float:
