@@ -11,8 +11,10 @@ from mmkd.losses import ScaleKDLoss
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import is_distiller
-from mmkd.utils.checkpoints.reading import load_strictly
-from mmkd.zoo import load_weights
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.checkpoints.weights import split_choice
+from mmkd.zoo import find_checkpoint
+from mmkd.zoo.loading import fit_weights
 
 from .tap_reader import TapReader
 
@@ -32,11 +34,13 @@ def trained_distiller(config: Config, checkpoint: str, name: str) -> Distiller:
         raise UserError(f'{name} expects a distillation recipe, got the config of a single model. Name the recipe '
                         'whose connector is to be looked through.')
     distiller = MODELS.build(config.model)
-    weights = load_weights(checkpoint, distiller.state_dict())
-    if weights and not any(key.startswith('student.') for key in weights):
-        raise UserError(f'{checkpoint} expects a training checkpoint, got a published student, which has no '
-                        'connectors. Give the epoch_*.pth of the run.')
-    load_strictly(distiller, weights, f'{name} from {checkpoint}')
+    path, which = split_choice(checkpoint)
+    source = find_checkpoint(path)
+    weights, matched, problem = fit_weights(read_checkpoint(source), distiller.state_dict(), source, which)
+    if problem:
+        raise UserError(f'{name} expects a training checkpoint of this recipe, got {checkpoint}: {matched}; {problem}. '
+                        'Give the epoch_*.pth of its run, which has the connectors, too.')
+    distiller.load_state_dict(weights)
     for teacher in distiller.teachers.values():
         teacher.load()
     return distiller.eval()

@@ -10,9 +10,10 @@
     rows:
       - {table: Table 1, config: large_kernel_kd/resnet50_slak-tiny-nkd_32xb128-120e_in1k.py, teacher: SLaK-T,
          student: ResNet-50, figure: 78.57 top1, settings: [adamw120], facts: {term.nkd.temperature: 1.0}}
-      - {table: Table 7, rows: all, why: 'effective receptive fields, no training'}
+      - {table: Figure 1, rows: all, command: mmkd analyse erf MODEL=CHECKPOINT …}
+      - {table: Table 8, rows: all, why: 'parameters and FLOPs, no training'}
 
-A row without ``config`` says ``why`` there is none.
+A row without ``config`` has the ``command`` that makes the figures from trained models, or says ``why`` there is none.
 """
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ from mmengine.fileio import load
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import config_root
 
-KEYS = {'table', 'config', 'teacher', 'student', 'figure', 'settings', 'facts', 'why', 'rows', 'status', 'note'}
+KEYS = {'table', 'config', 'teacher', 'student', 'figure', 'settings', 'facts', 'why', 'rows', 'status', 'note',
+        'command'}
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Row:
         figure: The paper's figure, with its metric.
         facts: What the paper states of the training, under the names of :mod:`tests.configs.recipe_facts`.
         why: Why there is no recipe.
+        command: What makes the figures, where they are looked up in models that are there.
         rows: Which rows of the table are meant, where that is several.
         status: ``not run here`` or what was measured.
         note: What differs from the paper, if anything.
@@ -52,6 +55,7 @@ class Row:
     figure: str = ''
     facts: dict[str, Any] = field(default_factory=dict)
     why: str = ''
+    command: str = ''
     rows: str = ''
     status: str = 'not run here'
     note: str = ''
@@ -61,16 +65,16 @@ def read_rows(path: Path) -> list[Row]:
     """Reads a paper's rows.
 
     Raises:
-        UserError: A row has an unknown key or setting, or neither a config nor a reason.
+        UserError: A row has an unknown key or setting, or not one of a config, a command and a reason.
     """
     content = load(str(path))
     rows = []
     for entry in content['rows']:
         entry = dict(entry)
         unknown = set(entry) - KEYS
-        if unknown or ('config' in entry) == ('why' in entry):
-            raise UserError(f'{path} expects rows with keys of {", ".join(sorted(KEYS))}, and either config or why, '
-                            f'got {entry}.')
+        if unknown or len({'config', 'command', 'why'} & entry.keys()) != 1:
+            raise UserError(f'{path} expects rows with keys of {", ".join(sorted(KEYS))}, and one of config, command '
+                            f'and why, got {entry}.')
         facts: dict[str, Any] = {}
         for name in entry.pop('settings', []):
             if name not in content['settings']:
@@ -90,8 +94,8 @@ def all_rows() -> Iterator[Row]:
 def recipes_page() -> str:
     """The text of ``docs/recipes.md``: every row, with its recipe."""
     rows = list(all_rows())
-    lines = ['# Recipes', '', 'Every result row of the papers, and the config that repeats it. The figures are the '
-             'papers\'. '
+    lines = ['# Recipes', '', 'Every result row of the papers, and the config or the command that repeats it. The '
+             'figures are the papers\'. '
              'Made by `python tools/misc/make_recipes_page.py` from `configs/*/rows.yml`; a test compares every '
              'hyper-parameter that a paper states with the resolved config.', '']
     for paper in dict.fromkeys(row.paper for row in rows):
@@ -103,7 +107,8 @@ def recipes_page() -> str:
 
 def _line(row: Row) -> str:
     if row.config is None:
-        return f'| {row.table} | {row.teacher} | {row.student or row.rows} | | {row.figure} | none: {row.why} | |'
+        made = f'`{row.command}`' if row.command else f'none: {row.why}'
+        return f'| {row.table} | {row.teacher} | {row.student or row.rows} | | {row.figure} | {made} | |'
     path = Path(row.config)
     config = f'[{path.stem}](../configs/{path.as_posix()})' + (f' ({row.note})' if row.note else '')
     schedule = (f'{row.facts["epochs"]} epochs' if 'epochs' in row.facts

@@ -1,5 +1,6 @@
 """Every recipe has the hyper-parameters that its paper states; every row of the papers has a recipe or a reason."""
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import torch.nn.functional as F
 from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 
+from mmkd.cli import COMMANDS
 from mmkd.recipes.paper_rows import Row, all_rows, recipes_page
+from mmkd.utils.command_line.completion import read_options, tool_file
 from mmkd.utils.configs.finding import config_root, load_config
 from tests.configs.recipe_facts import recipe_facts
 
@@ -41,6 +44,16 @@ def same(stated: object, found: object) -> bool:
     if isinstance(stated, list) and isinstance(found, list):
         return len(stated) == len(found) and all(map(same, stated, found))
     return stated == found
+
+
+@pytest.mark.parametrize('command', sorted({row.command for row in all_rows() if row.command}))
+def test_commands_of_rows_are_there(command):
+    """Their words, options and configs."""
+    words = shlex.split(command)
+    assert words[0] == 'mmkd' and ' '.join(words[1:3]) in COMMANDS
+    options = {word for word in words if word.startswith('--')}
+    assert options <= set(read_options(tool_file(COMMANDS[' '.join(words[1:3])].tool)).names)
+    assert all((REPOSITORY / word).exists() for word in words if word.endswith('.py'))
 
 
 @pytest.mark.parametrize('paper', PAPERS)

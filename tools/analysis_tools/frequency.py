@@ -17,7 +17,7 @@ from mmkd.analysis.command.arguments import (
     settings_of,
 )
 from mmkd.analysis.command.batches import ImageBatches
-from mmkd.analysis.command.models import AnalysedModel, split_model
+from mmkd.analysis.command.models import RANDOM, AnalysedModel, split_model
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
 from mmkd.analysis.connected import ConnectedMaps, trained_distiller
@@ -67,7 +67,7 @@ def measure_spectrum(args: argparse.Namespace, model: AnalysedModel, images: Ima
 def connected(args: argparse.Namespace, model: AnalysedModel) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """The maps of a recipe's student, behind its connector, and of its teacher."""
     _, checkpoint = split_model(model.name)
-    if checkpoint is None or model.config is None:
+    if checkpoint in (None, RANDOM) or model.config is None:
         raise UserError(f'--distances expects RECIPE=CHECKPOINT, got {model.name}. Name the training checkpoint that '
                         'has the connector.')
     distiller = trained_distiller(model.config, checkpoint, model.label).to(args.device)

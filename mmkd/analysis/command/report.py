@@ -64,7 +64,7 @@ class Report:
         content = dict(numbers=numbers, settings=settings, seconds=round(time.monotonic() - self._start, 1),
                        machine=_machine(), versions=installed_versions())
         with io.BytesIO() as picture:
-            figure.savefig(picture, format='png', dpi=DPI)
+            figure.savefig(picture, format='png', dpi=DPI, bbox_inches='tight', pad_inches=0.1)
             write_whole(self.path('png'), picture.getvalue())
         write_json(self.path('json'), _plain(content))
         if arrays:

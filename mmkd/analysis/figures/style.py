@@ -69,4 +69,4 @@ def colour_bar(figure: Figure, image: ScalarMappable, axes: Sequence[Axes], labe
     """
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85, pad=0.02)
     bar.set_label(label, fontsize=FONT['axes.labelsize'])
-    bar.ax.tick_params(labelsize=FONT['xtick.labelsize'])
+    bar.ax.tick_params(which='both', labelsize=FONT['xtick.labelsize'])
