@@ -62,7 +62,8 @@ def _planes(landscapes: Mapping[str, Landscape], loss: str, title: str) -> Figur
         surface.plot_surface(x, y, np.log10(shown), cmap=SEQUENTIAL, rcount=60, ccount=60,
                              vmin=np.log10(norm.vmin), vmax=np.log10(norm.vmax))
         surface.set_zlim(np.log10(norm.vmin), np.log10(norm.vmax))
-        surface.tick_params(labelsize=6)
+        surface.tick_params(labelsize=FONT['xtick.labelsize'] - 1)
+        surface.locator_params(nbins=3)
         surface.set_zlabel(f'log10 of the {loss}', fontsize=FONT['legend.fontsize'])
     colour_bar(figure, ScalarMappable(norm, SEQUENTIAL), axes[0], loss)
     return figure
