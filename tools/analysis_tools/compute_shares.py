@@ -20,10 +20,10 @@ from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
 
 EXPLANATION = MODELS + """
-Token mixing are convolutions larger than 1x1, all of attention (its products of two activations, too) and the layers that
-MLP-Mixers apply along the positions. What changes the resolution and the head stand apart. "of the blocks" is the paper's R
-(ConvNeSt, Sec. 3.1): token mixing over token and channel mixing. Its curve is R(r) for --kernel and --cost. Weights do not
-matter: random ones are the quickest.
+Token mixing are convolutions larger than 1x1, all of attention (its products of two activations, too) and the layers
+that MLP-Mixers apply along the positions. What changes the resolution and the head stand apart. "of the blocks" is
+the paper's R (ConvNeSt, Sec. 3.1): token mixing over token and channel mixing. Its curve is R(r) for --kernel and
+--cost. Weights do not matter: random ones are the quickest.
 
 examples:
   mmkd analyse shares mmkd::convnest/convnest-tiny_32xb128_in1k.py=random timm:deit_small_patch16_224=random

@@ -24,12 +24,12 @@ from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
 
 EXPLANATION = MODELS + """
-Each map is divided by its own largest value: compare where maps are bright, not how bright. It is computed by captum (pip
-install captum) at the last stage; of a transformer with a class token at the input of its last block, after which only the
-class token is read.
+Each map is divided by its own largest value: compare where maps are bright, not how bright. It is computed by captum
+(pip install captum) at the last stage; of a transformer with a class token at the input of its last block, after
+which only the class token is read.
 
 examples:
-  mmkd analyse cam timm:resnet50 timm:deit_small_patch16_224 convnext-small convnest-small=mine.pth --images imagenet/val
+  mmkd analyse cam timm:resnet50 timm:deit_small_patch16_224 convnest-small=mine.pth --images imagenet/val
   mmkd analyse cam student.py=alone.pth student.py=distilled.pth --labels alone distilled --target label
 """
 
@@ -70,7 +70,8 @@ def measure(args: argparse.Namespace, model: AnalysedModel, images: Tensor, clas
     found = []
     for number in progress(range(len(images)), len(images), model.label):
         wanted = None if classes is None else classes[number:number + 1].to(args.device)
-        found.append(grad_cam(model.model, model.normalise(images[number:number + 1].to(args.device)), args.tap, wanted))
+        image = model.normalise(images[number:number + 1].to(args.device))
+        found.append(grad_cam(model.model, image, args.tap, wanted))
     return found
 
 

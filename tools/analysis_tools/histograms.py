@@ -33,10 +33,10 @@ from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
 
 EXPLANATION = MODELS + """
-The layers are the last depthwise convolution of each stage, whose input and weight ConvNeSt draws (Figs. 3, 7 and 8); of a
-stage without one, its last convolution larger than 1x1, or its last layer. Skewness is 0 where the two sides are alike,
-excess kurtosis 0 for a normal distribution. Axes reach to 5 standard deviations at most; the moments are those of all
-values.
+The layers are the last depthwise convolution of each stage, whose input and weight ConvNeSt draws (Figs. 3, 7 and 8);
+of a stage without one, its last convolution larger than 1x1, or its last layer. Skewness is 0 where the two sides are
+alike, excess kurtosis 0 for a normal distribution. Axes reach to 5 standard deviations at most; the moments are those
+of all values.
 
 examples:
   mmkd analyse histograms convnext-tiny=convnext.pth convnest-tiny=convnest.pth --images imagenet/val

@@ -40,10 +40,10 @@ from mmkd.utils.command_line.tables import text_table
 from mmkd.utils.processes.distributed import prepare_cpu_processes
 
 EXPLANATION = MODELS + """
-The directions are Gaussian, and each filter of them has the norm of the weights' filter; biases and norms stay (Li et al.,
-2018; ConvNeSt, Fig. 5). The loss is the cross-entropy with the labels, without augmentation, label smoothing or dropout; with
---loss distillation it is what a recipe trains: the student's own loss and all terms. All images are kept in memory.
-A plane of 51 x 51 points takes 2,601 evaluations. Several processes share the points:
+The directions are Gaussian, and each filter of them has the norm of the weights' filter; biases and norms stay (Li et
+al., 2018; ConvNeSt, Fig. 5). The loss is the cross-entropy with the labels, without augmentation, label smoothing or
+dropout; with --loss distillation it is what a recipe trains: the student's own loss and all terms. All images are
+kept in memory. A plane of 51 x 51 points takes 2,601 evaluations. Several processes share the points:
 
   torchrun --nproc_per_node 2 tools/analysis_tools/loss_landscape.py MODEL --launcher pytorch
 
@@ -104,8 +104,8 @@ def _distillation(args: argparse.Namespace, model: AnalysedModel, batches: list[
                   ) -> tuple[nn.Module, Callable[[], float], Callable[[], object]]:
     checkpoint = split_model(model.name)[1]
     if checkpoint is None or model.config is None:
-        raise UserError(f'--loss distillation expects RECIPE=CHECKPOINT, got {model.name}. Name a recipe and one of its '
-                        'training checkpoints.')
+        raise UserError(f'--loss distillation expects RECIPE=CHECKPOINT, got {model.name}. Name a recipe and one of '
+                        'its training checkpoints.')
     distiller = trained_distiller(model.config, checkpoint, model.label).to(args.device)
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:

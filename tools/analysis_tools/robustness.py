@@ -35,12 +35,13 @@ from mmkd.utils.command_line.tables import text_table
 from mmkd.utils.processes.distributed import prepare_cpu_processes
 
 EXPLANATION = MODELS + """
-Without --corrupt: clean accuracy, and ImageNet-C (mCE with AlexNet's errors), Sketch, R, A, V2 and ReaL, as in Tables 7 and
-9 of "Are Large Kernels Better Teachers". What is not on the disk is named and left out. Images go through the test pipeline
-of a model's config; without a config they are resized to 256 and cropped to 224.
+Without --corrupt: clean accuracy, and ImageNet-C (mCE with AlexNet's errors), Sketch, R, A, V2 and ReaL, as in Tables
+7 and 9 of "Are Large Kernels Better Teachers". What is not on the disk is named and left out. Images go through the
+test pipeline of a model's config; without a config they are resized to 256 and cropped to 224.
 
-With --corrupt: 15 corruptions of 5 severities of any images with classes, made on the fly, the same bits for all models. mCE
-is the mean over the corruptions of a model's error over that of the baseline. Images are cropped to --size first.
+With --corrupt: 15 corruptions of 5 severities of any images with classes, made on the fly, the same bits for all
+models. mCE is the mean over the corruptions of a model's error over that of the baseline. Images are cropped to
+--size first.
 
 examples:
   mmkd analyse robustness convnext-tiny slak-tiny_in1k recipe.py=student.pth
@@ -54,8 +55,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = ToolParser(
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_arguments(parser)
-    parser.add_argument('--sets', nargs='+', default=list(METRICS), metavar='SET', help=f'which of {", ".join(METRICS)} '
-                        '(default: all)')
+    parser.add_argument('--sets', nargs='+', default=list(METRICS), metavar='SET',
+                        help=f'which of {", ".join(METRICS)} (default: all)')
     parser.add_argument('--roots', nargs='+', default=[], metavar='SET=FOLDER',
                         help='where test sets are, if not in data/SET; archive://… too')
     parser.add_argument('--corrupt', action='store_true', help='corrupt images instead')

@@ -75,9 +75,9 @@ def need_imagecorruptions() -> Callable[..., np.ndarray]:
 @contextmanager
 def numpy_seed(seed: int) -> Iterator[None]:
     """Seeds NumPy's global generator for a while."""
-    state = np.random.get_state()  # noqa: NPY002  (the package draws from it)
-    np.random.seed(seed)  # noqa: NPY002
+    state = np.random.get_state()
+    np.random.seed(seed)
     try:
         yield
     finally:
-        np.random.set_state(state)  # noqa: NPY002
+        np.random.set_state(state)

@@ -68,9 +68,9 @@ def set_config(config: Config | None, name: str, root: str | None = None) -> Con
     return own
 
 
-def measure_robustness(classify: Callable[[Tensor], Tensor], config: Config | None, sets: Iterable[str] = tuple(METRICS),
-                    roots: Mapping[str, str] | None = None, watch: Callable[[Iterable, int, str], Iterable] | None = None
-                    ) -> Robustness:
+def measure_robustness(classify: Callable[[Tensor], Tensor], config: Config | None,
+                       sets: Iterable[str] = tuple(METRICS), roots: Mapping[str, str] | None = None,
+                       watch: Callable[[Iterable, int, str], Iterable] | None = None) -> Robustness:
     """Tests a model on the test sets whose data are there.
 
     Args:

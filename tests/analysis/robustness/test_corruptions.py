@@ -28,11 +28,11 @@ def test_the_same_bits_again(name):
 
 def test_each_image_draws_its_own_numbers_and_nobody_elses():
     corrupt = Corruptions()
-    np.random.seed(3)  # noqa: NPY002
-    expected = np.random.random(3)  # noqa: NPY002
-    np.random.seed(3)  # noqa: NPY002
+    np.random.seed(3)
+    expected = np.random.random(3)
+    np.random.seed(3)
     one, two = (corrupt(image(), index, 'gaussian_noise', 1) for index in (0, 1))
-    assert not np.array_equal(one, two) and np.array_equal(np.random.random(3), expected)  # noqa: NPY002
+    assert not np.array_equal(one, two) and np.array_equal(np.random.random(3), expected)
 
 
 def test_harder_is_farther():
