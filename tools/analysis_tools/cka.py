@@ -129,9 +129,9 @@ def nearest_table(maps: dict[tuple[str, str], Alignment]) -> str:
     """For each layer of the first model, the layer of the others that is most like it."""
     (_, first), *_ = maps
     columns = [next(iter(maps.values())).rows]
-    for alignment in maps.values():
+    for (other, _), alignment in maps.items():
         values = np.nan_to_num(alignment.values, nan=-1)
-        if alignment.columns == alignment.rows:
+        if other == first:
             np.fill_diagonal(values, -1)  # of itself, not the same layer
         columns.append([f'{alignment.columns[place]} {row[place]:.3f}'
                         for row, place in zip(values, values.argmax(1), strict=True)])

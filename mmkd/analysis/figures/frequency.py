@@ -6,7 +6,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from ..frequency import Spectrum
-from .style import COLOURS, colour_bar, draw_map, panels
+from .style import COLOURS, FONT, colour_bar, draw_map, panels
 
 BINS = 40
 
@@ -54,8 +54,8 @@ def distances_figure(distances: Mapping[str, np.ndarray], normalised: bool) -> F
     for (label, values), colour in zip(distances.items(), COLOURS * len(distances)):
         panel.hist(values, edges, label=f'{label}, mean {values.mean():.3f}', color=colour, alpha=0.5)
         panel.axvline(values.mean(), color=colour, linewidth=1.5)
-    panel.set_title('Student and teacher beside their direct components', fontsize=10)
+    panel.set_title('Student and teacher beside their direct components', fontsize=FONT['axes.titlesize'])
     panel.set_xlabel('distance of the directions (0 the same, 1.41 unrelated)' if normalised else 'distance')
     panel.set_ylabel('images')
-    panel.legend()
+    panel.legend(fontsize=FONT['legend.fontsize'])
     return figure

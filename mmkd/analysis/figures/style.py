@@ -37,6 +37,7 @@ def panels(rows: int, columns: int, title: str = '', size: tuple[float, float] =
             panel.tick_params(labelsize=FONT['xtick.labelsize'])
     if title:
         figure.suptitle(title, fontsize=FONT['figure.titlesize'])
+    figure.get_layout_engine().set(h_pad=0.1)  # inches: the title does not touch those of the panels
     return figure, [list(row) for row in axes]
 
 

@@ -22,8 +22,11 @@ def numbers(path) -> dict:
 def test_two_models(pictures, tmp_path, capsys):
     options = ['--labels', 'teacher', 'student', '--images', pictures, '--batch-size', '5', '--out', 'out']
     assert call(TOOL, SLAK, STUDENT, *options, cwd=tmp_path) == 0
-    assert 'most like it in student' in capsys.readouterr().out
+    header, *lines = capsys.readouterr().out.splitlines()[:6]
+    assert 'most like it in student' in header
     found, = numbers(tmp_path / 'out/cka.json').values()
+    for line, row in zip(lines, found['values'], strict=True):
+        assert line.split()[1:] == [found['columns'][np.argmax(row)], f'{max(row):.3f}']
     assert found['batches'] == 2  # of 12 images, two are left over
     assert found['rows'] == found['columns'] == [*(f'backbone.stages.{stage}.0' for stage in range(3)), 'pre_logits',
                                                  'logits']
