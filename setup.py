@@ -25,6 +25,7 @@ OPENMMLAB = [
     'mmpretrain>=1.2,<2', 'timm>=1.0', 'ftfy', 'regex', 'scikit-learn', 'tensorboard'
 ]
 DOCS = ['sphinx>=8', 'furo', 'myst-parser>=4', 'sphinx-copybutton']
+ANALYSIS = ['matplotlib', 'scipy', 'captum', 'imagecorruptions-imaug']  # of `mmkd analyse`
 DEV = ['pytest', 'pytest-timeout', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit']
 
 
@@ -133,7 +134,7 @@ setup(
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],
-    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'docs': DOCS, 'dev': DEV},
+    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'docs': DOCS, 'analysis': ANALYSIS, 'dev': DEV},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
 )
