@@ -27,6 +27,7 @@ OPENMMLAB = [
 HF = ['transformers', 'huggingface_hub']  # models and students on the Hugging Face hub
 EXPORT = ['onnx', 'onnxscript', 'onnxruntime']
 DOCS = ['sphinx>=8', 'furo', 'myst-parser>=4', 'sphinx-copybutton']
+ANALYSIS = ['matplotlib', 'scipy', 'captum', 'imagecorruptions-imaug']  # of `mmkd analyse`
 DEV = ['pytest', 'pytest-timeout', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit']
 
 
@@ -135,7 +136,8 @@ setup(
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],
-    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'hf': HF, 'export': EXPORT, 'docs': DOCS, 'dev': DEV},
+    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'hf': HF, 'export': EXPORT, 'analysis': ANALYSIS, 'docs': DOCS,
+                    'dev': DEV},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
 )

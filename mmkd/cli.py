@@ -54,6 +54,11 @@ GROUPS = {
         'analyse erf': Command('analysis_tools/receptive_field.py', 'effective receptive fields and their areas'),
         'analyse cka': Command('analysis_tools/cka.py', 'how alike the layers of models are'),
         'analyse frequency': Command('analysis_tools/frequency.py', 'frequencies of maps, distances to the teacher'),
+        'analyse landscape': Command('analysis_tools/loss_landscape.py', 'the loss around the weights'),
+        'analyse cam': Command('analysis_tools/grad_cam.py', 'Grad-CAM: which places speak for a class'),
+        'analyse histograms': Command('analysis_tools/histograms.py', 'distributions of features and weights'),
+        'analyse shares': Command('analysis_tools/compute_shares.py', 'what mixes positions, and what channels'),
+        'analyse robustness': Command('analysis_tools/robustness.py', 'other test sets, and corrupted images'),
     },
     'models and data': {
         'zoo': Command('mmkd.zoo', 'list models, tell of one, download weights', ('list', 'info', 'download')),
