@@ -1,4 +1,4 @@
-# The teacher of `mmkd demo`: slak-mini_digits.py with 24 to 96 channels, so that its weights are small enough to come along.
+# The teacher of `mmkd demo`: slak-mini_digits.py with 24 to 96 channels, so that its weights are small enough to ship.
 # Command: python tools/train.py configs/quickstart/slak-micro_digits.py
 # status: reproduced (two CPU cores: top-1 98.6)
 _base_ = './slak-mini_digits.py'

@@ -1,6 +1,4 @@
 """One entry of a recipe: taps, optional connectors, a loss and a weight."""
-import inspect
-from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 from mmengine.model import BaseModule
@@ -18,13 +16,12 @@ from ..parts import TeacherParts
 from ..schedule import Progress, WeightSchedule
 from ..taps import Tapped
 from ..taps.readings import Versions
+from .extras import arguments_of, extras_of, needs_target
 from .inferred import INFERRED, Value, each, first, size
 from .teacher_norm import checked_norm, is_estimating
 
 NEEDED_KEYS = 'loss', 'student', 'teacher'
 KEYS = *NEEDED_KEYS, 'connector', 'teacher_norm', 'weight'
-# What the forward of a loss gets beside the tapped tensors, if it has an argument of that name.
-EXTRAS = ('target', 'indices', 'data_samples')
 
 
 class Term(BaseModule):
@@ -145,20 +142,20 @@ class Term(BaseModule):
                 nn.Identity() if config is None else self._build(config, *pair)
                 for config, *pair in zip(configs, students, partners, strict=False))
         if self.connectors is not None:
-            self._follows = [isinstance(config, dict | nn.Module) and 'size' in _arguments_of(module.forward)
+            self._follows = [isinstance(config, dict | nn.Module) and 'size' in arguments_of(module.forward)
                              and (isinstance(config, nn.Module) or 'teacher_size' not in config)
                              for config, module in zip(configs, self.connectors, strict=True)]
         students = self.eval()._connect(students, teachers)  # batch norms shall not count the fake batch
         self.loss = self._build(loss, *self._arguments(students, teachers))
-        self._extras = _extras_of(self.loss)
-        self.needs_target = _needs_target(self.loss, self._extras)
+        self._extras = extras_of(self.loss)
+        self.needs_target = needs_target(self.loss, self._extras)
         parts.bind(self.loss, self.teacher_taps)
 
     def _build(self, config: dict | nn.Module, student: Value, teacher: Value) -> nn.Module:
         what, device = f'term {self.name!r}', first(student).device
         if isinstance(config, nn.Module):
             return config.to(device)
-        wanted = _arguments_of(find_type(MODELS, config, what).__init__)
+        wanted = arguments_of(find_type(MODELS, config, what).__init__)
         inferred = {name: infer(student, teacher) for name, infer in INFERRED.items()
                     if name in wanted and name not in config}
         return build(MODELS, inferred | config, what).to(device)
@@ -273,30 +270,3 @@ def term_config(name: str, cfg: dict) -> dict:
 
 def _class_of(config: dict | nn.Module, what: str) -> type:
     return type(config) if isinstance(config, nn.Module) else find_type(MODELS, config, what)
-
-
-def _extras_of(loss: nn.Module) -> tuple[str, ...]:
-    """Which of :data:`EXTRAS` a loss takes beside the two tapped values."""
-    parameters = list(_arguments_of(loss.forward).values())
-    unnamed = next((str(p) for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)), None)
-    if unnamed:
-        raise UserError(f'{type(loss).__name__} expects forward to name its arguments, got {unnamed}. Write student, '
-                        f'teacher and those it wants of {", ".join(EXTRAS)}.')
-    parameters = parameters[2:]
-    for parameter in parameters:
-        if parameter.name not in EXTRAS:
-            raise UserError(f'{type(loss).__name__} expects forward to have student, teacher and any of '
-                            f'{", ".join(EXTRAS)}, got {parameter.name!r}. {nearest(parameter.name, EXTRAS)}')
-    return tuple(parameter.name for parameter in parameters if parameter.name in EXTRAS)
-
-
-def _needs_target(loss: nn.Module, extras: tuple[str, ...]) -> bool:
-    """Whether a loss says that it needs labels, or says nothing and has no default for them."""
-    if hasattr(loss, 'needs_target') or 'target' not in extras:
-        return bool(getattr(loss, 'needs_target', False))
-    target = _arguments_of(loss.forward)['target']
-    return target.default is target.empty
-
-
-def _arguments_of(function: Callable) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(function).parameters
