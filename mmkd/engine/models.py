@@ -4,6 +4,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmkd.distillers import Distiller
+from mmkd.distillers.models import HuggingFaceModel
+from mmkd.distillers.taps import named_locations
 from mmkd.utils import UserError
 
 HEADS = ('head', 'decode_head', 'bbox_head', 'roi_head.bbox_head', 'model')  # ``model``: timm's and Hugging Face's
@@ -43,3 +45,15 @@ def class_count(model: nn.Module) -> int | None:
         if isinstance(count, int) and count > 0:
             return count
     return None
+
+
+def has_no_classifier(model: nn.Module) -> bool:
+    """Whether a model is known to end with features, so that what it returns are no classes.
+
+    It is so of mmpretrain's classifiers without a head, of timm's models with ``num_classes=0``, and of models of
+    Hugging Face that have none.
+    """
+    if isinstance(model, HuggingFaceModel):
+        return 'logits' not in named_locations(model)
+    owners = (model, getattr(model, 'model', None))
+    return getattr(model, 'head', model) is None or any(getattr(owner, 'num_classes', None) == 0 for owner in owners)

@@ -11,6 +11,7 @@ from mmkd.utils.command_line.trackers import TRACKERS
 from mmkd.utils.configs.finding import config_root, load_config
 from tests.apis.distilling.conftest import write_classes
 from tests.docs.pages import code_to_run, text_of, write_files
+from tests.tools.conftest import one_thread
 
 RECIPE = 'quickstart/convnest-mini_slak-mini-features_digits-unlabelled.py'
 
@@ -59,7 +60,8 @@ def test_the_call_of_the_distill_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_classes(tmp_path / 'data/shapes')
     (block,) = code_to_run('distill.md')
-    exec(block, {})
+    with one_thread():
+        exec(block, {})
     *_, figures, predicted, paths = capsys.readouterr().out.splitlines()
     assert all(0 <= float(word) <= 100 for word in figures.split()) and "('" in predicted
     assert paths.startswith('work_dirs/shapes/config.py work_dirs/shapes/student-')

@@ -21,7 +21,7 @@ from mmkd.distillers.models import (
 )
 from mmkd.distillers.models.dry_run import images_fit
 from mmkd.distillers.taps import named_locations
-from mmkd.engine.models import class_count
+from mmkd.engine.models import class_count, has_no_classifier
 from mmkd.recipes.weightless import strip_weights
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
@@ -139,7 +139,7 @@ def look_at(cfg: dict, role: str, size: int, classes: int | None = None) -> Know
             raise
         taps = _shapes(_built(spec, role), role, shape)  # what has no implementation without memory has one on the CPU
     count = class_count(model)
-    if count is None and 'pre_logits' in taps and len(taps.get('logits', ())) == 2:
+    if count is None and not has_no_classifier(model) and 'pre_logits' in taps and len(taps.get('logits', ())) == 2:
         count = taps['logits'][1]
     if is_given and classes is not None and count != classes:
         raise UserError(f'the student expects {classes} classes, as the data have, got a {type(model).__name__} with '

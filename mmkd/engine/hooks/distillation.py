@@ -9,7 +9,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmkd.distillers import Teacher
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import SINGLE
-from mmkd.engine.models import class_count, distiller_of
+from mmkd.engine.models import class_count, distiller_of, has_no_classifier
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
@@ -131,6 +131,8 @@ class DistillationHook(Hook):
     def _obstacle(self, runner: Runner, teacher: Teacher) -> str:
         if getattr(runner.val_loop, 'evaluator', None) is None:
             return 'the run has no validation'
+        if has_no_classifier(teacher.model):
+            return 'it has no classifier'
         counts = class_count(teacher.model), class_count(self._distiller.student)
         if None not in counts and counts[0] != counts[1]:
             return f'it has {counts[0]} classes, and the student {counts[1]}'

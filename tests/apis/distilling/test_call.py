@@ -153,6 +153,15 @@ def test_webp_is_read(tmp_path, teacher_spec):
     assert result.metrics['epoch'] == 1
 
 
+def test_a_teacher_without_a_classifier(tmp_path, pictures, teacher_spec):
+    """Its features are no classes, whatever their number is."""
+    features = dict(timm='resnet10t', pretrained=False, num_classes=0)
+    result = mmkd.distill(STUDENT, features, pictures, 'fd', out=tmp_path / 'out', **QUICK | dict(epochs=1))
+    assert 'teacher/accuracy/top1' not in result.metrics and 'accuracy/top1' in result.metrics
+    with pytest.raises(UserError, match='the 3 of the student, got one with none'):
+        mmkd.distill(STUDENT, features, pictures, 'kd', out=tmp_path / 'other', **QUICK)
+
+
 def test_a_teacher_of_hugging_face(tmp_path, pictures):
     transformers = pytest.importorskip('transformers')
     if not transformers.utils.is_torch_available():
