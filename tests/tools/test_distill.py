@@ -47,7 +47,7 @@ def test_it_trains_and_says_what_comes_next(place, capsys):
     (('--epochs', '0'), 'epochs expects a whole number from 1, got 0.'),
     (('--method', 'nk'), "method expects the name of one or a dict of terms, got 'nk'. Did you mean"),
     (('--teacher', 'timm:resnet1'), "teacher expects the name of a timm model, got 'resnet1'."),
-    (('--teacher', 'timm:resnet18', '--teacher-checkpoint', 'a.pth'), '--teacher-checkpoint expects a teacher that is'),
+    (('--teacher', 'timm:resnet18', '--teacher-checkpoint', 'a.pth'), 'a.pth'),
     (('--amp', ), '--amp'),
 ])
 def test_mistakes_are_one_line(place, tmp_path, capsys, arguments, message):
@@ -66,3 +66,14 @@ def test_the_config_alone(place, tmp_path, capsys):
     text = (tmp_path / 'out/config.py').read_text()
     assert 'task_weight=0.5' in text and "teacher=dict(timm='resnet10t', pretrained=True)" in text
     assert 'is written. Train it: mmkd train' in capsys.readouterr().out
+
+
+def test_a_file_takes_the_place_of_published_weights(place, tmp_path):
+    import timm
+    import torch
+    torch.save(timm.create_model('resnet10t').state_dict(), tmp_path / 'weights.pth')
+    assert call('distill.py', '--student', STUDENT, '--teacher', 'timm:resnet10t', '--teacher-checkpoint',
+                tmp_path / 'weights.pth', '--data', 'shapes', '--out', tmp_path / 'out', '--config-only', '--method', 'fd',
+                *QUICK, cwd=place) == 0
+    text = (tmp_path / 'out/config.py').read_text()
+    assert f"checkpoint='{tmp_path}/weights.pth'" in text and 'pretrained=True' not in text

@@ -25,9 +25,10 @@ from mmkd.engine.models import class_count, has_no_classifier
 from mmkd.recipes.weightless import strip_weights
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
+from mmkd.utils.checkpoints.reading import check_fit
 from mmkd.utils.given import Given
 from mmkd.utils.randomness import unchanged_generators
-from mmkd.zoo import model_index
+from mmkd.zoo import load_weights, model_index
 
 IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 
@@ -121,12 +122,16 @@ def look_at(cfg: dict, role: str, size: int, classes: int | None = None) -> Know
         classes: How many the student has to have.
 
     Raises:
-        UserError: It cannot be built, cannot take such images, or is a module with another number of classes.
+        UserError: It cannot be built, its weights cannot be read or are another model's, it cannot take such images, or
+            is a module with another number of classes.
     """
     own = {key: value for key, value in cfg.items() if key not in (*TEACHER_OPTIONS, 'checkpoint')}
     spec = read_spec(own, role)
     is_given = 'module' in spec.cfg
     model = spec.cfg['module'] if is_given else _without_memory(spec, role)
+    if cfg.get('checkpoint') is not None and not is_given:
+        weights = load_weights(str(cfg['checkpoint']), model.state_dict())
+        check_fit(model, weights, f'{role} {type(model).__name__} from {cfg["checkpoint"]}')
     fixed = fixed_input_size(model, spec.cfg)
     if role == 'student' and fixed is not None and fixed != as_size(size):
         raise UserError(f'the student takes images of {fixed[0]}×{fixed[1]} only, got {size}. Set size={fixed[0]} '

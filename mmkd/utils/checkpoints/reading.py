@@ -167,6 +167,13 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], what: str) ->
     Raises:
         UserError: Tensors are missing, unexpected, of another shape, integers or not finite; nothing was loaded then.
     """
+    report = check_fit(model, weights, what)
+    model.load_state_dict(dict(weights))
+    return report
+
+
+def check_fit(model: nn.Module, weights: Mapping[str, Tensor], what: str) -> str:
+    """Checks that weights would load strictly; a model without memory will do. See :func:`load_strictly`."""
     own = model.state_dict()
     matched, problem = compare(own, weights)
     if problem:
@@ -175,7 +182,6 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], what: str) ->
         raise UserError(f'{what}: {matched}; {problem}. ' + (f'{settings}. ' if settings else '') + (
             'Take a checkpoint from before its run diverged, or of full precision.' if broken else
             'This is a checkpoint of another model: check the config and the file.'))
-    model.load_state_dict(dict(weights))
     return f'{what}: {matched}'
 
 
