@@ -1,7 +1,8 @@
 # The quick start's student learns from the teacher's features alone: the digits without a single label.
 # Its features are validated by a k-NN classifier and a linear probe, which read the labelled digits as their bank.
 # Command: python tools/train.py configs/quickstart/convnest-mini_slak-mini-features_digits-unlabelled.py
-# status: reproduced
+# status: reproduced (two CPU cores, seed 0: k-NN 95.8, linear probe 96.4; before training 72.0 and 67.0; the teacher's
+# 97.8 and 97.6)
 _base_ = ['_base_/datasets/digits_cls.py', '_base_/schedule_cls.py', '_base_/runtime.py']
 model = dict(
     type='mmkd.Distiller',

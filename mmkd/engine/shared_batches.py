@@ -1,5 +1,6 @@
 """A validation set shared out by whole batches: each process reads some of those that one process would read."""
 from collections.abc import Iterator, Sequence, Sized
+from contextlib import suppress
 
 import torch
 from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
@@ -58,7 +59,8 @@ def shared_loader(loader: DataLoader, what: str) -> DataLoader:
         raise UserError(f'{what} expects a data set with a length above 0, got a {type(dataset).__name__} without. '
                         'Take one whose images are listed.')
     size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', None) or 1
-    dataset.__getitems__ = SeededFetch(dataset)  # which leaves batches without numbers alone
+    with suppress(AttributeError):  # a list draws nothing
+        dataset.__getitems__ = SeededFetch(dataset)  # which leaves batches without numbers alone
     return DataLoader(
         dataset, batch_sampler=SharedBatches(len(dataset), size, get_rank(), get_world_size()),
         num_workers=loader.num_workers, collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,

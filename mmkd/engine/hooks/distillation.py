@@ -151,8 +151,12 @@ class DistillationHook(Hook):
 
     def _ask_loop(self, runner: Runner, name: str, teacher: Teacher) -> None:
         """A loop that validates features can do so with a teacher's; predictions are not compared."""
-        if self.teacher_accuracy and hasattr(runner.val_loop, 'teacher_figures'):
+        if not self.teacher_accuracy or not hasattr(runner.val_loop, 'teacher_figures'):
+            return
+        try:
             _log(runner, name, runner.val_loop.teacher_figures(teacher))
+        except UserError as error:  # a teacher of another kind need not have such features
+            runner.logger.warning(f'{_title(name)} is not evaluated: {error}')
 
 
 def _log(runner: Runner, name: str, metrics: dict[str, float]) -> None:

@@ -69,7 +69,9 @@ def _wandb(run: Run) -> dict:
 
 
 def _mlflow(run: Run) -> dict:
-    """Without a server, a file store in the work dir."""
+    """Without a server, a file store in the work dir, which MLflow from 3 on has to be allowed."""
+    if not os.environ.get('MLFLOW_TRACKING_URI'):
+        os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')
     return dict(save_dir=str(run.work_dir / 'mlflow'), run_name=run.name,
                 exp_name=os.environ.get('MLFLOW_EXPERIMENT_NAME') or PROJECT,
                 tracking_uri=os.environ.get('MLFLOW_TRACKING_URI') or None)

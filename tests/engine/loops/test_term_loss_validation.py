@@ -83,7 +83,7 @@ def test_the_best_checkpoint_and_the_log(make_runner, tmp_path, monkeypatch):
         type='Visualizer', vis_backends=[dict(type='LocalVisBackend')], name='term losses')).train()
     seen = [figures['terms/total'] for figures in seen]
     assert len(list((tmp_path / 'run').glob('best_terms_total_epoch_*.pth'))) == 1
-    rows = [json.loads(line) for path in (tmp_path / 'run').glob('*/vis_data/*.json')
+    rows = [json.loads(line) for path in (tmp_path / 'run').glob('*/vis_data/scalars.json')
             for line in path.read_text().splitlines()]
     assert [row['terms/total'] for row in rows if 'terms/kd' in row] == pytest.approx(seen, rel=1e-5)
 

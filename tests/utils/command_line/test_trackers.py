@@ -19,6 +19,7 @@ VARIABLES = ('WANDB_PROJECT', 'WANDB_NAME', 'WANDB_RUN_ID', 'MLFLOW_TRACKING_URI
 def no_variables(monkeypatch):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'false')
     monkeypatch.setattr(module, 'find_spec', lambda package: package)
 
 
