@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from .conftest import call, spawn
+from ..processes import run_ranks, run_tool
+from .conftest import TOOLS, call, spawn
 from .test_train_unlabelled import LABELLED, prepare, write
 
 KEYS = {'loss', 'loss_term', 'grad_share/term', 'teacher/knn/top1', 'teacher/probe/top1', 'knn/top1', 'probe/top1'}
@@ -78,3 +79,14 @@ def test_a_package_that_is_missing(place, capsys):
     text = ''.join(capsys.readouterr())
     assert '--tracker neptune expects the package neptune, which is not installed' in text
     assert not (place / 'none').exists()
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_only_the_first_of_several_processes_writes(place, tmp_path):
+    run_ranks(run_tool, tmp_path, TOOLS / 'train.py', place, 'recipe.py', '--work-dir', 'two', '--tracker',
+              'tensorboard', '--cfg-options', *OPTIONS, 'env_cfg.dist_cfg.backend=gloo')
+    assert len(list((place / 'two/tensorboard').iterdir())) == 1
+    events = read_events(place / 'two/tensorboard')
+    assert set(events.Tags()['scalars']) >= KEYS
+    assert [event.step for event in events.Scalars('knn/top1')] == [1, 2]

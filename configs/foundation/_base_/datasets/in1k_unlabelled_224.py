@@ -12,9 +12,4 @@ train_pipeline = [
 train_dataloader = dict(
     batch_size=128,
     dataset=dict(
-        _delete_=True,
-        type='CustomDataset',
-        data_root='data/imagenet',
-        data_prefix='train',
-        with_label=False,
-        pipeline=train_pipeline))
+        _delete_=True, type='mmkd.UnlabelledImages', data_root='data/imagenet/train', pipeline=train_pipeline))
