@@ -3,6 +3,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from mmkd.distillers.inputs import Labels
 from mmkd.distillers.models import forward_mode, forward_of
 from mmkd.distillers.taps import Taps, locate, named_locations
 from mmkd.utils import UserError
@@ -51,7 +52,7 @@ class PooledFeatures:
         self._taps: Taps | None = None
         locate(model, self.tap)
 
-    def read(self, inputs: Tensor, samples: list | None = None,
+    def read(self, inputs: Tensor, samples: Labels = None,
              forward: Callable[..., object] | None = None) -> Tensor:
         """The features (N, C) of a batch, in fp32 on the CPU.
 

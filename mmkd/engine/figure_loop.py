@@ -9,6 +9,7 @@ from mmengine.runner.base_loop import BaseLoop
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mmkd.distillers.inputs import Labels
 from mmkd.utils import UserError
 from mmkd.utils.randomness import unchanged_generators
 
@@ -74,14 +75,14 @@ class FigureLoop(BaseLoop):
             self.add(idx, *self.preprocessed(data_batch))
         self.runner.call_hook(f'after_{self.stage}_iter', batch_idx=idx, data_batch=data_batch, outputs=[])
 
-    def preprocessed(self, batch: dict | Sequence) -> tuple[Tensor, object]:
+    def preprocessed(self, batch: dict | Sequence) -> tuple[Tensor, Labels]:
         """Images and annotations, as the model takes them."""
         data = model_of(self.runner).data_preprocessor(batch, False)
         if isinstance(data, dict):
             return data['inputs'], data.get('data_samples')
         return (data[0], data[1] if len(data) > 1 else None) if isinstance(data, list | tuple) else (data, None)
 
-    def add(self, index: int, inputs: Tensor, samples: object) -> None:
+    def add(self, index: int, inputs: Tensor, samples: Labels) -> None:
         """Takes one batch in."""
         raise NotImplementedError(f'{type(self).__name__} has to take batches in')
 

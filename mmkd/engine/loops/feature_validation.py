@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmkd.distillers import Distiller, Teacher
-from mmkd.distillers.inputs import target_of
+from mmkd.distillers.inputs import Labels, target_of
 from mmkd.distillers.models import device_of
 from mmkd.engine.features import PooledFeatures
 from mmkd.engine.figure_loop import FigureLoop
@@ -77,7 +77,7 @@ class FeatureValLoop(FigureLoop):
         runner.logger.info(f'{type(self).__name__} reads {self.features.tap} of the student, pooled, of '
                            f'{len(self.dataloader.dataset)} images and of {size} of the bank.')
 
-    def add(self, index: int, inputs: Tensor, samples: object) -> None:
+    def add(self, index: int, inputs: Tensor, samples: Labels) -> None:
         """Reads the features of a batch."""
         self._rows.append(self._read(self.features, inputs, samples))
 
@@ -103,7 +103,7 @@ class FeatureValLoop(FigureLoop):
         with autocast(enabled=self.fp16):
             return [self._read(features, *self.preprocessed(batch), forward) for batch in loader]
 
-    def _read(self, features: PooledFeatures, inputs: Tensor, samples: object,
+    def _read(self, features: PooledFeatures, inputs: Tensor, samples: Labels,
               forward: Callable[..., object] | None = None) -> Tensor:
         """One row an image: features, and the label at the end (exact in fp32 below 16 million classes)."""
         labels = target_of(samples)

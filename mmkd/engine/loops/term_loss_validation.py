@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mmkd.distillers.inputs import Labels
 from mmkd.engine.figure_loop import FigureLoop
 from mmkd.engine.models import distiller_of
 from mmkd.engine.resume.replay import MODEL, seed_all
@@ -58,7 +59,7 @@ class TermLossValLoop(FigureLoop):
                                 f'validations, got {name!r}. Rename the term.')
         self._values: dict[int, list[float]] = {}
 
-    def add(self, index: int, inputs: Tensor, samples: object) -> None:
+    def add(self, index: int, inputs: Tensor, samples: Labels) -> None:
         """Keeps the losses of a batch, by its number among those of all processes."""
         number = self.batches.numbers[index]
         seed_all(SEED, number, MODEL)
