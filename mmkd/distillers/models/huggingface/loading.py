@@ -53,7 +53,7 @@ def build(name: str, revision: str | None, pretrained: bool, num_classes: int | 
 
 
 def _set_fp32(config: Any) -> None:
-    """Has a model built in fp32, though its file may be in bf16, in which positions would be computed roughly."""
+    """Has a model built in fp32, though its file may be in bf16: what it computes itself is then not rounded."""
     name = 'dtype' if digit_version(transformers().__version__) >= digit_version('4.56') else 'torch_dtype'
     setattr(config, name, torch.float32)
 
