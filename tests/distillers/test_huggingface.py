@@ -266,11 +266,17 @@ def test_of_two_towers_the_one_that_sees(stem, head, tmp_path, said):
         torch.testing.assert_close(tapped['pre_logits'], seen.pooler_output, rtol=0, atol=1e-6)
 
 
-def test_half_precision_on_disk(tmp_path):
-    model = saved(tmp_path, 'convnext')
+@pytest.mark.parametrize('pretrained', [True, False])
+def test_half_precision_on_disk(pretrained, tmp_path):
+    model = saved(tmp_path, 'dinov3_vit')
+    positions = dict(model.named_buffers())
     model.to(torch.bfloat16).save_pretrained(tmp_path)
     assert {value.dtype for value in load_file(tmp_path / 'model.safetensors').values()} == {torch.bfloat16}
-    assert {value.dtype for value in built(tmp_path)[0].state_dict().values()} == {torch.float32}
+    ours, _ = built(tmp_path, pretrained=pretrained)
+    assert {value.dtype for value in ours.state_dict().values()} == {torch.float32}
+    found = dict(ours.model.named_buffers())
+    fresh = dict(type(model)(type(model.config)(**TINY['dinov3_vit'][0])).named_buffers())
+    assert found.keys() == positions.keys() and all(torch.equal(found[name], fresh[name]) for name in found)
 
 
 def rewrite(folder, **changes):

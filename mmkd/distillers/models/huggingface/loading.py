@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
+from mmengine.utils import digit_version
 from torch import nn
 
 from mmkd.utils import UserError
@@ -40,6 +42,7 @@ def build(name: str, revision: str | None, pretrained: bool, num_classes: int | 
     if kind.config_class is not type(config):  # of two towers
         config = config.vision_config
         config._attn_implementation = None
+    _set_fp32(config)
     if not pretrained:
         return _ready(kind._from_config(config))
     with _quiet(), hub_errors(f'hf model {name!r}'):
@@ -49,8 +52,14 @@ def build(name: str, revision: str | None, pretrained: bool, num_classes: int | 
     return _ready(model)
 
 
+def _set_fp32(config: Any) -> None:
+    """Has a model built in fp32, though its file may be in bf16: what it computes itself is then not rounded."""
+    name = 'dtype' if digit_version(transformers().__version__) >= digit_version('4.56') else 'torch_dtype'
+    setattr(config, name, torch.float32)
+
+
 def _ready(model: nn.Module) -> nn.Module:
-    """A model in fp32, though its file may be in bf16, whose trainable parameters all get a gradient."""
+    """A model in fp32, whose trainable parameters all get a gradient."""
     for name, parameter in model.named_parameters():
         if name.rpartition('.')[2] == 'mask_token':  # which only training on masked images uses
             parameter.requires_grad_(False)
