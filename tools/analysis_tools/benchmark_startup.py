@@ -86,8 +86,8 @@ def time_distill(epochs: int, rounds: int) -> None:
             out = f'out{round_}'
             seconds['distill.py'].append(tool_seconds('distill.py', [
                 '--student', 'timm:resnet18', '--teacher', 'convnest-atto', '--teacher-checkpoint', 'teacher.pth',
-                '--data', 'pictures', '--method', 'fd', '--epochs', str(epochs), '--from-scratch', '--out', out],
-                folder))
+                '--data', 'pictures', '--method', 'fd', '--epochs', str(epochs), '--size', '64', '--from-scratch',
+                '--out', out], folder))
             seconds['train.py'].append(tool_seconds('train.py', [f'{out}/config.py'], folder))
     for place, what in enumerate(('by the clock', 'of processors')):
         ours, plain = (statistics.median(times[place] for times in seconds[name]) for name in seconds)
