@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,7 +106,7 @@ def _program(network: nn.Module, images: Tensor, axes: Mapping[int, str]) -> tor
 
 
 def _traced_onnx(network: nn.Module, images: Tensor, axes: Mapping[int, str], names: Sequence[str],
-                 opset: int) -> object:
+                 opset: int) -> Any:
     import onnx
     batches = {name: {axis: axes[axis] for axis in axes if axis == 0} for name in names}
     with io.BytesIO() as buffer:
@@ -115,14 +116,14 @@ def _traced_onnx(network: nn.Module, images: Tensor, axes: Mapping[int, str], na
 
 
 def _reasoned_onnx(network: nn.Module, images: Tensor, axes: Mapping[int, str], names: Sequence[str],
-                   opset: int) -> object:
+                   opset: int) -> Any:
     program = torch.onnx.export(
         network, (images,), dynamo=True, input_names=['images'], output_names=list(names), opset_version=opset,
         dynamic_shapes=(dict.fromkeys(axes, torch.export.Dim.AUTO),), verbose=False, external_data=False)
     return program.model_proto
 
 
-def _finished_onnx(model: object, axes: Mapping[int, str], facts: Mapping[str, str], opset: int) -> bytes:
+def _finished_onnx(model: Any, axes: Mapping[int, str], facts: Mapping[str, str], opset: int) -> bytes:
     """Names the free axes, writes the facts into the model, and checks it.
 
     Raises:
@@ -138,12 +139,12 @@ def _finished_onnx(model: object, axes: Mapping[int, str], facts: Mapping[str, s
     return model.SerializeToString()
 
 
-def opset_of(model: object) -> int:
+def opset_of(model: Any) -> int:
     """The version of ONNX's own operators in a model."""
     return next(each.version for each in model.opset_import if each.domain in ('', 'ai.onnx'))
 
 
-def _name_axes(model: object, axes: Mapping[int, str]) -> None:
+def _name_axes(model: Any, axes: Mapping[int, str]) -> None:
     """Gives the free axes of the images a name that says what they are, in the outputs too.
 
     Raises:

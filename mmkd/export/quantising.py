@@ -83,7 +83,7 @@ def _digest(path: Path) -> bytes:
 
 
 def images_a_second(runs: Sequence[Run], images: np.ndarray, seconds: float = 1.) -> list[float]:
-    """How many images models run in a second, in turns, so that a busy machine slows all of them alike.
+    """How many images models run in a second at their best, in turns: what else a machine does slows a run, or none.
 
     Args:
         runs: The models.
@@ -99,7 +99,7 @@ def images_a_second(runs: Sequence[Run], images: np.ndarray, seconds: float = 1.
             start = time.perf_counter()
             run(images)
             taken.append(time.perf_counter() - start)
-    return [len(images) / float(np.median(taken)) for taken in times]
+    return [len(images) / min(taken) for taken in times]
 
 
 def accuracies(contents: Sequence[bytes], batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[list[float], int]:
