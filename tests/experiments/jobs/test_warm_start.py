@@ -76,6 +76,14 @@ def test_how_a_fork_ends(warm, tmp_path, code, status, said):
     assert forked[0] == status == run(warm, tmp_path, code, warm=False)[0] and said in forked[1]
 
 
+def test_forks_can_be_switched_off(tmp_path):
+    starter = WarmStart(environment | dict(MMKD_FORKS='0'))
+    process = starter.start([sys.executable, '-c', 'print(1)'], tmp_path / 'output.txt', 1, True)
+    assert isinstance(process, subprocess.Popen) and process.wait() == 0
+    starter.settle(1)
+    starter.close()
+
+
 class Tool(Job):
     warm = True
 
