@@ -1,6 +1,7 @@
 """What a wheel and an editable install hold, and how MMEngine finds mmkd's configs."""
 import os
 import re
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
     assert required
     assert all('extra ==' in line for line in required)
     assert Path(run_python(['-c', READ_CONFIG], tmp_path, path=tmp_path / 'site')).is_relative_to(tmp_path / 'site')
+
+
+def test_source_package_has_the_demos_weights(checkout, tmp_path):
+    build('build_sdist', checkout, tmp_path)
+    with tarfile.open(next(tmp_path.glob('mmkd-*.tar.gz'))) as package:
+        names = {name.partition('/')[2] for name in package.getnames()}
+    assert {path.relative_to(ROOT).as_posix() for path in WEIGHTS.iterdir()} <= names
 
 
 @pytest.mark.parametrize(('line', 'want'), [

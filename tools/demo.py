@@ -76,7 +76,7 @@ def check_device(name: str) -> None:
     """
     import torch
     try:
-        torch.zeros(1, device=name)
+        torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError) as error:
         raise UserError(f'--device expects a device that PyTorch can use here, got {name!r}. Leave it out for the '
                         'CPU.') from error

@@ -67,7 +67,8 @@ def test_it_can_be_run_again_and_nothing_else_is_touched(shown, tmp_path):
 
 @pytest.mark.parametrize('words, message', [
     (['--seconds', '0'], '--seconds expects more than 0'), (['--seconds', 'nan'], '--seconds expects more than 0'),
-    (['--seed', '-1'], '--seed expects 0 or more'), (['--device', 'abacus'], '--device expects a device')])
+    (['--seed', '-1'], '--seed expects 0 or more'), (['--device', 'abacus'], '--device expects a device'),
+    (['--device', 'meta'], '--device expects a device')])
 def test_bad_arguments(tmp_path, words, message):
     result = fork('demo.py', *words, cwd=tmp_path)
     assert result.returncode == 2 and message in result.stderr.splitlines()[-1]

@@ -43,7 +43,7 @@ def load_shipped(model: BaseModel, name: str, folder: Path = FOLDER) -> None:
         UserError: The file is missing, damaged or belongs to another model.
     """
     path = shipped(name, folder)
-    load_strictly(model, weights_of(read_checkpoint(path), path), str(path))
+    load_strictly(model, weights_of(read_checkpoint(path), str(path)), str(path))
 
 
 def write(checkpoint: str | Path, name: str, folder: Path = FOLDER) -> Path:

@@ -252,8 +252,9 @@ def _wait(processes: Sequence[subprocess.Popen | Forked]) -> None:
 
 def signal_group(process: subprocess.Popen | Forked, number: int) -> None:
     """Sends a signal to a child and to all that it started."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+    if process.pid is not None:  # a fork that has not begun
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
 
 
 def longest_paths(jobs: Sequence[Job]) -> dict[str, float]:

@@ -47,7 +47,9 @@ def import_all() -> str | None:
     if device != 'cpu':  # asking for it has started the driver, which does not survive a fork
         return f'there is an accelerator ({device})'
     # PyTorch 2.4 imports onnxruntime, which starts a thread, for a compiler that no job uses.
-    hidden = sys.modules.setdefault('onnxruntime', None) is None  # type: ignore[arg-type]
+    hidden = 'onnxruntime' not in sys.modules
+    if hidden:
+        sys.modules['onnxruntime'] = None  # type: ignore[assignment]
     for name in OURS:
         import_module(name)
     for library in LIBRARIES:

@@ -76,6 +76,14 @@ def test_how_a_fork_ends(warm, tmp_path, code, status, said):
     assert forked[0] == status == run(warm, tmp_path, code, warm=False)[0] and said in forked[1]
 
 
+def test_forks_can_be_switched_off(tmp_path):
+    starter = WarmStart(environment | dict(MMKD_FORKS='0'))
+    process = starter.start([sys.executable, '-c', 'print(1)'], tmp_path / 'output.txt', 1, True)
+    assert isinstance(process, subprocess.Popen) and process.wait() == 0
+    starter.settle(1)
+    starter.close()
+
+
 class Tool(Job):
     warm = True
 
@@ -101,6 +109,26 @@ def test_interrupt_leaves_no_process(tmp_path, warm, monkeypatch):
     pids = [int(text) for text in (tmp_path / 'pids').read_text().split()]
     wait_for(lambda: not any(map(alive, pids)), seconds=2)
     assert (tmp_path / 'a/run.json').exists()
+
+
+def test_of_a_killed_scheduler_only_the_tools_go_on(tmp_path):
+    """As without forks: the warm process ends, and what was started is there until it is done."""
+    (tmp_path / 'script.py').write_text(
+        'import os, sys, time\nopen(sys.argv[1], "w").write(f"{os.getpid()} {os.getppid()} ")\ntime.sleep(60)\n')
+    program = ('import os, sys, time\nfrom pathlib import Path\n'
+               'from mmkd.experiments.jobs.warm_start import WarmStart\nstarter = WarmStart(dict(os.environ))\n'
+               'process = starter.start([sys.executable, "script.py", "pids"], Path("output.txt"), 1, True)\n'
+               'while process.poll() is None: time.sleep(0.1)\n')
+    process = subprocess.Popen([sys.executable, '-c', program], cwd=tmp_path, env=environment, start_new_session=True)
+    wait_for(lambda: (tmp_path / 'pids').is_file() and (tmp_path / 'pids').read_text().endswith(' '), 120)
+    fork, server = map(int, (tmp_path / 'pids').read_text().split())
+    assert alive(fork) and alive(server)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not alive(server), 20)
+    assert alive(fork)
+    os.killpg(fork, signal.SIGKILL)
+    wait_for(lambda: not alive(fork), 5)
 
 
 def test_a_warm_process_that_is_killed_takes_its_forks_along(tmp_path):
