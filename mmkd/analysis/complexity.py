@@ -17,6 +17,22 @@ _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _COUNTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
 
 
+def _matmul(left: Tensor, right: Tensor, *_: object, **__: object) -> int:
+    columns = right.shape[-1] if right.dim() > 1 else 1
+    batch = max(left.numel() // left.shape[-1], right.numel() // (right.shape[-2] * columns) * left.shape[-2]
+                if min(left.dim(), right.dim()) > 1 else 0)
+    return batch * left.shape[-1] * columns
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> int:
+    return query.numel() // query.shape[-1] * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+
+
+_PRODUCTS: dict[Callable, Callable[..., int]] = {
+    torch.matmul: _matmul, torch.bmm: _matmul, Tensor.matmul: _matmul, Tensor.__matmul__: _matmul, Tensor.bmm: _matmul,
+    F.scaled_dot_product_attention: _attention}
+
+
 @dataclass(frozen=True)
 class Complexity:
     """What a model costs.
@@ -39,12 +55,16 @@ class LayerCounter(TorchFunctionMode):
 
     Args:
         model: The model; it keeps the hooks.
+
+    Attributes:
+        products: Multiply-adds of products of two activations (attention), which are in no layer's ``flops``.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.flops: Counter[str] = Counter()  # by the name of the weight
         self.activations: Counter[str] = Counter()
+        self.products = 0
         self._names: dict[int, str] = {}  # a weight that two layers share goes by its first name
         self._running: set[int] = set()
         for name, module in model.named_modules():
@@ -63,6 +83,8 @@ class LayerCounter(TorchFunctionMode):
             weight = args[1] if len(args) > 1 else kwargs['weight']
             if id(weight) in self._names and id(weight) not in self._running:
                 self._add(self._names[id(weight)], weight, output.numel() // len(weight), output.numel())
+        elif func in _PRODUCTS and not any(isinstance(factor, nn.Parameter) for factor in args[:2]):
+            self.products += _PRODUCTS[func](*args, **kwargs)
         return output
 
     def _watch(self, module: nn.Module, name: str) -> None:
@@ -92,6 +114,8 @@ class LayerCounter(TorchFunctionMode):
                 self.flops[prefix + weight] += width * elements
                 self.activations[prefix + weight] += width * elements // inputs[name].shape[-1]
             elements = inputs['query'].numel()
+            self.products += 2 * elements * inputs['key'].shape[1 if module.batch_first and inputs['key'].dim() == 3
+                                                                else 0]
             self.flops[f'{prefix}out_proj.weight'] += width * elements
             self.activations[f'{prefix}out_proj.weight'] += elements
 

@@ -1,0 +1,166 @@
+"""Loss landscapes against closed forms."""
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmkd.analysis.loss_landscape import (
+    batch_mean,
+    cross_entropy,
+    grid_steps,
+    loss_landscape,
+    move_to,
+    random_direction,
+    recompute_statistics,
+    weights_restored,
+)
+from mmkd.utils import UserError
+
+from ..processes import run_ranks
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1),
+                        nn.Flatten(), nn.Linear(6, 4))
+    with torch.no_grad():
+        net[1].running_mean.normal_()
+        net[0].weight[0] = 0
+    return net.eval()
+
+
+def batches(count: int = 2) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    return [(torch.randn(4 - i, 3, 8, 8, generator=generator), torch.arange(4 - i)) for i in range(count)]
+
+
+def directions(net: nn.Module, number: int = 2) -> list[dict[str, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(2)
+    return [random_direction(net, generator) for _ in range(number)]
+
+
+def bits(net: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
+def same_bits(net: nn.Module, before: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value.reshape(-1).view(torch.uint8), before[name].reshape(-1).view(torch.uint8))
+               for name, value in net.state_dict().items())
+
+
+def test_the_landscape_of_a_quadratic_is_the_quadratic():
+    net = nn.Linear(5, 3, bias=False).double()
+    first, second = directions(net)
+    a, b, w = first['weight'], second['weight'], net.weight.detach()
+    steps = grid_steps(7, 2.)
+    plane = loss_landscape(net, lambda: float((net.weight**2).sum().detach()), [first, second], steps)
+    x, y = torch.from_numpy(steps)[:, None], torch.from_numpy(steps)[None]
+    dot = lambda left, right: (left * right).sum()  # noqa: E731
+    expected = (dot(w, w) + x**2 * dot(a, a) + y**2 * dot(b, b) + 2 * x * dot(w, a) + 2 * y * dot(w, b)
+                + 2 * x * y * dot(a, b))
+    assert np.allclose(plane.losses, expected.detach().numpy(), rtol=1e-12)
+    line = loss_landscape(net, lambda: float((net.weight**2).sum().detach()), [second], steps)
+    assert np.allclose(line.losses, plane.losses[3])
+
+
+def test_directions_have_the_norm_of_each_filter():
+    net = network()
+    direction, again = directions(net, 1)[0], directions(net, 1)[0]
+    for name, weight in net.named_parameters():
+        if weight.dim() == 1:
+            assert not direction[name].any()
+            continue
+        lengths, goal = (t.detach().flatten(1).norm(dim=1) for t in (direction[name], weight))
+        assert torch.allclose(lengths, goal, rtol=1e-5) and torch.equal(direction[name], again[name])
+    assert not direction['0.weight'][0].any()  # of a filter that is zero
+    assert not torch.equal(*(d['0.weight'] for d in directions(net)))
+
+
+def test_the_middle_is_the_evaluated_loss_to_the_last_bit():
+    net, data = network(), batches()
+    evaluate = lambda: cross_entropy(net, data)  # noqa: E731
+    before = evaluate()
+    plane = loss_landscape(net, evaluate, directions(net), grid_steps(5))
+    assert plane.centre == before == plane.losses[2, 2] and len(set(plane.losses.flatten())) == 25
+    images, labels = (torch.cat(parts) for parts in zip(*data))
+    assert before == pytest.approx(nn.functional.cross_entropy(net(images), labels).item())
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt, RuntimeError])
+def test_every_bit_is_put_back_even_when_interrupted(error):
+    net, data, calls = network(), batches(), []
+    with torch.no_grad():
+        net[6].bias[0] = -0.
+        net[6].weight[0, 0] = float('nan')
+    before, momentum = bits(net), net[1].momentum
+
+    def evaluate() -> float:
+        calls.append(net[0].weight.clone())
+        if len(calls) == 3:
+            net.train()
+            raise error
+        return 0.
+
+    with pytest.raises(error):
+        loss_landscape(net, evaluate, directions(net), grid_steps(3),
+                       lambda: recompute_statistics(net, lambda: [net(images) for images, _ in data]))
+    assert not torch.equal(calls[-1], before['0.weight'])
+    assert same_bits(net, before) and net[1].momentum == momentum and not net.training and not net[1].training
+
+
+def test_statistics_are_left_alone_or_recomputed():
+    net, data = network(), batches()
+    seen = []
+    def run() -> None:
+        seen.append([net(images) for images, _ in data])
+        assert not net[3].training  # dropout stays off
+
+    with weights_restored(net), torch.no_grad():
+        recompute_statistics(net, run)
+        features = [net[0](images) for images, _ in data]
+        means = torch.stack([part.mean((0, 2, 3)) for part in features]).mean(0)
+        assert torch.allclose(net[1].running_mean, means, atol=1e-6) and not net[1].training
+        assert net[1].momentum == 0.1
+    kept, old = [], net[1].running_mean.clone()
+    loss_landscape(net, lambda: kept.append(net[1].running_mean.clone()) or 0., directions(net), grid_steps(3))
+    assert all(torch.equal(mean, old) for mean in kept)
+
+
+def test_points_do_not_drift():
+    net = network()
+    way = directions(net)
+    with weights_restored(net) as weights:
+        for steps in ([0.3, -0.7], [0.9, 0.1], [0.3, -0.7]):
+            move_to(net, weights, way, steps)
+            last = net[0].weight.clone() if steps[0] == 0.3 else None
+        first = weights['0.weight'] + 0.3 * way[0]['0.weight'] - 0.7 * way[1]['0.weight']
+        assert torch.allclose(last, first, atol=1e-6)
+        move_to(net, weights, way, [0., 0.])
+        assert same_bits(net, {**bits(net), **weights})
+
+
+def test_grids():
+    assert grid_steps(5, 2.).tolist() == [-2, -1, 0, 1, 2] and len(grid_steps(51)) == 51 and grid_steps(51)[25] == 0
+    assert (grid_steps(51) == -grid_steps(51)[::-1]).all()
+    for points, extent in ((4, 1.), (1, 1.), (5, 0.), (5, float('inf'))):
+        with pytest.raises(UserError, match='--points expects an odd|--extent expects a positive'):
+            grid_steps(points, extent)
+    with pytest.raises(UserError, match='one or two directions'):
+        loss_landscape(network(), lambda: 0., [], grid_steps(3))
+
+
+def test_a_mean_over_images_and_not_over_batches():
+    data = [(torch.zeros(3, 1), torch.zeros(3)), (torch.ones(1, 1), torch.zeros(1))]
+    assert batch_mean(lambda images, _: images.mean(), data) == 0.25
+
+
+def landscape_of_a_rank(rank: int, expected: list) -> None:
+    net, data = network(), batches()
+    found = loss_landscape(net, lambda: cross_entropy(net, data), directions(net), grid_steps(5))
+    assert found.losses.tolist() == expected
+
+
+def test_points_are_spread_over_processes(tmp_path):
+    net, data = network(), batches()
+    alone = loss_landscape(net, lambda: cross_entropy(net, data), directions(net), grid_steps(5))
+    run_ranks(landscape_of_a_rank, tmp_path, alone.losses.tolist())
