@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmkd.analysis.command.batches import ImageBatches, even_order
+from mmkd.analysis.command.batches import ImageBatches, enough_memory, even_order
 from mmkd.analysis.command.images import ImageSource
 from mmkd.utils import UserError
 
@@ -108,3 +108,13 @@ def test_resizing_is_bicubic_and_ignores_the_aspect_unless_it_cuts():
     assert torch.equal(stretched[0].permute(1, 2, 0), torch.from_numpy(np.array(expected)))
     cut, _ = next(iter(ImageBatches(Wide([0]), size=8, crop=True)))
     assert (cut == 255).all()
+
+
+def test_too_little_memory():
+    batches = ImageBatches(Numbered([0, 1]), batch_size=2)
+    for error in (MemoryError(), RuntimeError('CUDA out of memory. Tried to allocate')):
+        with pytest.raises(UserError, match='mine needs more memory than there is for 2 images of 4×4. Lower --size or '
+                           '--batch-size or --taps.'), enough_memory('mine', batches, ' or --taps'):
+            raise error
+    with pytest.raises(RuntimeError, match='another fault'), enough_memory('mine', batches):
+        raise RuntimeError('another fault')
