@@ -24,6 +24,8 @@ OPENMMLAB = [
     'mmengine>=0.10.7,<1', 'mmcv-lite>=2.1,<2.2', 'mmdet>=3.3,<4', 'mmsegmentation>=1.2.2,<2',
     'mmpretrain>=1.2,<2', 'timm>=1.0', 'ftfy', 'regex', 'scikit-learn', 'tensorboard'
 ]
+HF = ['transformers', 'huggingface_hub']  # models and students on the Hugging Face hub
+EXPORT = ['onnx', 'onnxscript', 'onnxruntime']
 DOCS = ['sphinx>=8', 'furo', 'myst-parser>=4', 'sphinx-copybutton']
 ANALYSIS = ['matplotlib', 'scipy', 'captum', 'imagecorruptions-imaug']  # of `mmkd analyse`
 DEV = ['pytest', 'pytest-timeout', 'pytest-xdist', 'ruff', 'mypy', 'pre-commit']
@@ -130,11 +132,12 @@ setup(
     # An editable install then puts this folder on the path. Otherwise it would be a finder that comes after the path,
     # where a Python started beside a clone named mmkd finds that folder instead of the package.
     package_dir={'': '.'},
-    package_data={'mmkd': ['py.typed']},
+    package_data={'mmkd': ['py.typed', 'experiments/demo/weights/*']},
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],
-    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'docs': DOCS, 'analysis': ANALYSIS, 'dev': DEV},
+    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'hf': HF, 'export': EXPORT, 'analysis': ANALYSIS, 'docs': DOCS,
+                    'dev': DEV},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
 )

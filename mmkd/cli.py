@@ -31,9 +31,11 @@ class Command(NamedTuple):
 
 GROUPS = {
     'train and test': {
+        'distill': Command('distill.py', 'a student from a teacher and your own pictures'),
         'train': Command('train.py', 'train any mmpretrain, mmdet, mmseg or mmkd config'),
         'test': Command('test.py', 'test a checkpoint'),
         'compare': Command('compare_methods.py', 'train one student by many methods, and compare the gains'),
+        'demo': Command('demo.py', 'two models on digits, and what distillation gains'),
         'quickstart': Command('quickstart.py', 'the main job from end to end on digits, without a GPU'),
     },
     'before a training': {
@@ -44,6 +46,7 @@ GROUPS = {
     'after a training': {
         'plot': Command('analysis_tools/plot_distillation.py', 'losses and accuracies of a run, as a picture'),
         'publish': Command('model_converters/publish_student.py', 'a training checkpoint to a student-only file'),
+        'export': Command('model_converters/export.py', 'a trained model to ONNX, TorchScript or .pt2, and to int8'),
         'convert': Command('model_converters/convert_checkpoint.py', "others' weights to the names of mmkd"),
         'release': Command('model_converters/make_release.py', 'published files of several models, and a list of them'),
     },

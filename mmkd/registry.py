@@ -26,8 +26,10 @@ def _child(parent: Registry, locations: list[str]) -> Registry:
 
 MODELS = _child(
     root.MODELS,
-    ['mmkd.backbones', 'mmkd.distillers', 'mmkd.losses', 'mmkd.connectors', 'mmkd.layers'])
+    ['mmkd.backbones', 'mmkd.distillers', 'mmkd.losses', 'mmkd.connectors', 'mmkd.standardisers',
+     'mmkd.layers'])
 HOOKS = _child(root.HOOKS, ['mmkd.engine.hooks'])
+LOOPS = _child(root.LOOPS, ['mmkd.engine.loops'])
 OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS, ['mmkd.engine.optimizers'])
 DATASETS = _child(root.DATASETS, ['mmkd.datasets.classification'])
 TRANSFORMS = _child(root.TRANSFORMS, ['mmkd.datasets.classification'])

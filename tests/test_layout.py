@@ -22,11 +22,12 @@ PUBLIC = {
     'mmkd.connectors': ['AttentionFusionConnector', 'AuxiliaryHeadConnector', 'ConvConnector',
                         'CrossAttentionConnector', 'LinearConnector', 'MapToTokensConnector', 'ResizeConnector',
                         'TokensToMapConnector'],
-    'mmkd.datasets': ['ImageNetC', 'ImageNetVariant'],
+    'mmkd.datasets': ['ImageNetC', 'ImageNetVariant', 'UnlabelledImages'],
     'mmkd.evaluation': ['MeanCorruptionError', 'ReaLAccuracy', 'SubsetAccuracy'],
     'mmkd.engine.hooks': ['DataFitHook', 'DistProProcessHook', 'DistProSearchHook', 'DistillationHook',
                           'DynamicSparsityHook', 'EMAHook', 'EpochSeedHook', 'FiniteTrainingHook', 'LoadFromHook',
                           'MissedValidationHook', 'SameRunHook', 'StrictResumeHook', 'ValidatedWeightsHook'],
+    'mmkd.engine.loops': ['FeatureTestLoop', 'FeatureValLoop', 'TermLossTestLoop', 'TermLossValLoop'],
     'mmkd.engine.optimizers': ['LayerDecayOptimWrapperConstructor'],
 }
 REGISTRIES = [value for value in vars(registry).values() if isinstance(value, Registry) and value.scope == 'mmkd']
@@ -64,7 +65,7 @@ def test_every_module_has_its_test_file(path):
 
 
 @pytest.mark.parametrize('path', modules('losses/logit', 'losses/feature', 'losses/relation', 'connectors',
-                                         'backbones', 'engine/hooks'), ids=shown)
+                                         'backbones', 'engine/hooks', 'engine/loops'), ids=shown)
 def test_every_module_of_a_registry_folder_registers_a_public_class(path):
     module = '.'.join(path.relative_to(ROOT).with_suffix('').parts)
     import_module(module)

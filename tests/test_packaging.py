@@ -12,6 +12,7 @@ from mmengine.utils import get_installed_path, is_installed
 
 from .checkouts import ROOT, build, copy_checkout, run_python
 
+WEIGHTS = ROOT / 'mmkd/experiments/demo/weights'
 CONFIG = 'slak/slak-tiny_32xb128_in1k.py'
 
 READ_CONFIG = '''
@@ -63,6 +64,7 @@ def test_wheel_ships_configs_tools_and_index(checkout, tmp_path):
         metadata = wheel.read(next(name for name in names if name.endswith('METADATA'))).decode()
     assert {'mmkd/.mim/model-index.yml', f'mmkd/.mim/configs/{CONFIG}', 'mmkd/.mim/tools/dist_train.sh',
             'mmkd/registry.py', 'mmkd/py.typed', 'mmkd_command.py'} <= set(names)
+    assert {f'mmkd/experiments/demo/weights/{path.name}' for path in WEIGHTS.iterdir()} <= set(names)
     assert not [name for name in names if name.startswith(('tests', 'configs', 'tools')) or '__pycache__' in name]
     assert 'Operating System :: POSIX :: Linux' in metadata and 'Typing :: Typed' in metadata
     required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist')]

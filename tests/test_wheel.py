@@ -103,6 +103,15 @@ def test_the_command(clean):
     assert str(clean.mim / 'configs') in mmkd('completion', 'bash')
 
 
+def test_the_demo(clean):
+    """Its weights came along, and it runs in an empty folder, without a network."""
+    files = {path.name for path in (clean.site / 'mmkd/experiments/demo/weights').iterdir()}
+    assert len(files) == 3 and sum(name.endswith('.safetensors') for name in files) == 2
+    output = clean.run(str(clean.python.with_name('mmkd')), 'demo', '--seconds', '1', '--out', 'demo',
+                       HTTPS_PROXY='http://127.0.0.1:9', HTTP_PROXY='http://127.0.0.1:9', CUDA_VISIBLE_DEVICES='')
+    assert 'gain by distillation' in output and (clean.home / 'demo/demo.png').is_file()
+
+
 def test_zoo(clean):
     assert STUDENT in clean.run('-m', 'mmkd.zoo', 'list')
     assert f'configs/quickstart/{STUDENT}.py' in clean.run('-m', 'mmkd.zoo', 'info', STUDENT)

@@ -17,6 +17,7 @@ from mmkd.engine.checkpoints.tested_weights import test_weights, tested_config
 from mmkd.engine.hooks import DataFitHook
 from mmkd.evaluation.test_data import TEST_DATA, set_test_data
 from mmkd.utils import UserError
+from mmkd.utils.building.build import type_name
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
@@ -24,6 +25,8 @@ from mmkd.utils.configs.options import merge_options
 from mmkd.utils.files.small import beside
 from mmkd.utils.processes.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
+
+TERM_LOOP = 'TermLossTestLoop'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -72,6 +75,11 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
     return config
 
 
+def tested_model(config: Config) -> Config:
+    """Leaves the student alone of a recipe, unless its terms are what is tested."""
+    return config if type_name(config.get('test_cfg')) == TERM_LOOP else student_config(config)
+
+
 def watch_data(runner: Runner, checkpoint: str) -> None:
     """Compares the classes of the test data with those of the checkpoint before anything is tested."""
     hook = next((hook for hook in runner.hooks if isinstance(hook, DataFitHook)), None)
@@ -89,7 +97,7 @@ def main() -> None:
     if args.data:
         set_test_data(config, args.data)
     merge_options(config, args.cfg_options or {})
-    config = tested_config(student_config(merge_args(config, args)))
+    config = tested_config(tested_model(merge_args(config, args)))
     check_data_exists(config, ('test',))
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)

@@ -7,26 +7,16 @@ from pathlib import Path
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import torch
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
-from mmkd.datasets.configured import check_data_exists
-from mmkd.engine.checkpoints.explained_loading import explain_loading
 from mmkd.engine.checkpoints.whole import keep_checkpoints_whole
-from mmkd.engine.hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
-from mmkd.engine.late_schedules import leave_out_late_schedules
-from mmkd.engine.models import model_of
-from mmkd.engine.resume.setup import make_resumable
+from mmkd.engine.training import train_config
 from mmkd.utils import UserError
-from mmkd.utils.batch_size import count_accumulation
-from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
+from mmkd.utils.command_line.trackers import TRACKERS, add_trackers
 from mmkd.utils.configs.finding import load_config
-from mmkd.utils.processes.distributed import ignore_stride_warnings, prepare_cpu_processes
+from mmkd.utils.configs.formatting import remember_formatting
 from mmkd.zoo import load_safely_everywhere
-
-HOOK = 'DistillationHook'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,6 +34,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate with the actual batch size (GPUs and accumulation counted) over '
                         'auto_scale_lr.base_batch_size')
+    parser.add_argument('--tracker', nargs='+', metavar='NAME',
+                        choices=['tensorboard', 'wandb', 'mlflow', 'clearml', 'aim', 'dvclive', 'neptune'],
+                        help=f'write what is logged to these as well: {", ".join(TRACKERS)}')
     parser.add_argument('--no-validate', action='store_true', help='skip validation during training')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='override config entries: optim_wrapper.optimizer.lr=1e-3 model.task_weight=0.5')
@@ -83,21 +76,8 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
     if args.resume:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else args.resume
+    add_trackers(config, args.tracker, bool(args.resume))
     return config
-
-
-def watch_distillation(config: Config) -> None:
-    """Adds ``mmkd.DistillationHook`` to a distillation recipe that does not list it."""
-    hooks = config.get('custom_hooks') or []
-    listed = [*hooks, *(hook for hook in (config.get('default_hooks') or {}).values() if hook)]
-    if is_distiller(config.get('model')) and HOOK not in map(type_name, listed):
-        config.custom_hooks = [*hooks, dict(type=f'mmkd.{HOOK}')]
-
-
-def load_teachers(runner: Runner) -> None:
-    """Loads the teachers' weights, before the data are looked at."""
-    for teacher in getattr(model_of(runner), 'teachers', {}).values():
-        teacher.load()
 
 
 @one_line_errors
@@ -106,21 +86,9 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
     keep_checkpoints_whole()
+    remember_formatting()
     config = merge_args(load_config(args.config, args.cfg_options), args)
-    check_data_exists(config, ('train',) if args.no_validate else ('train', 'val'))
-    watch_distillation(config)
-    leave_out_late_schedules(config)
-    prepare_cpu_processes(config)
-    ignore_stride_warnings()
-    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
-    load_teachers(runner)
-    count_accumulation(runner)
-    for kind in (DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook):
-        if not any(isinstance(hook, kind) for hook in runner.hooks):
-            runner.register_hook(kind())
-    make_resumable(runner, args.restart_schedule)
-    explain_loading(runner)
-    runner.train()
+    train_config(config, validate=not args.no_validate, restart_schedule=args.restart_schedule)
 
 
 if __name__ == '__main__':

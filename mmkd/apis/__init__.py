@@ -1,4 +1,5 @@
-"""What one types in Python: list the models, get one."""
+"""What one types in Python: distil, list the models, get one."""
+from .distilling import DistillResult, distill
 from .models import get_model, list_models
 
-__all__ = ['get_model', 'list_models']
+__all__ = ['DistillResult', 'distill', 'get_model', 'list_models']

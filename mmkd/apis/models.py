@@ -75,7 +75,7 @@ def _with_classes(cfg: dict, name: str, num_classes: int) -> dict:
     """The config of a classifier with another number of classes."""
     if num_classes < 1:
         raise UserError(f'num_classes expects 1 or more, got {num_classes}.')
-    if type_name(cfg) == 'TimmClassifier':
+    if type_name(cfg) in ('TimmClassifier', 'HuggingFaceModel'):
         return cfg | dict(num_classes=num_classes)
     if 'num_classes' not in (cfg.get('head') or {}):
         raise UserError(f'num_classes expects a classifier whose head has that entry, got {name}. Override the '

@@ -77,10 +77,10 @@ class CrossShapedAttention(nn.Module):
         values = qkv[2].flatten(0, 2)  # (N·rows·columns, h, w, c)
         tokens = qkv.flatten(1, 3).flatten(2, 3).unflatten(-1, (-1, self.head_channels)).transpose(2, 3)
         out = F.scaled_dot_product_attention(*tokens.unbind())  # (N·rows·columns, heads, h·w, c/heads)
-        out = out.transpose(1, 2).reshape(values.shape)
+        out = out.transpose(1, 2).reshape(-1, *values.shape[1:])  # -1: a traced number of windows would stay as it was
         # A contiguous (N, h, w, c) tensor seen as (N, c, h, w) is channels_last.
         out = out + position_conv(values.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return _join(out.reshape(qkv.shape[1:]))[:, top:top + height, left:left + width]
+        return _join(out.reshape(-1, *qkv.shape[2:]))[:, top:top + height, left:left + width]
 
 
 class CSWinBlock(ConvNetBlock):

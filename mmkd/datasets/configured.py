@@ -24,15 +24,14 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
     Raises:
         UserError: A path is missing or a list is wrong; the message says which dataset wants it.
     """
-    for split in splits:
-        loader = config.get(f'{split}_dataloader')
+    for where, loader in _loaders(config, splits):
         if loader is None:
             continue
         if not isinstance(loader, dict) or loader.get('dataset') is None:
-            raise UserError(f'{split}_dataloader expects a dict with a dataset, got {loader!r}. Write '
+            raise UserError(f'{where} expects a dict with a dataset, got {loader!r}. Write '
                             'dict(batch_size=…, dataset=…).')
-        _check_samplers(split, loader)
-        for key, dataset in _leaf_datasets(f'{split}_dataloader.dataset', loader['dataset']):
+        _check_samplers(where, loader)
+        for key, dataset in _leaf_datasets(f'{where}.dataset', loader['dataset']):
             for name in ('data_root', 'data_prefix', 'ann_file'):
                 value = dataset.get(name) or ''
                 parts = list(value.values()) if isinstance(value, dict) else [value]
@@ -47,15 +46,23 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
             check_configured_list(key, dataset)
 
 
-def _check_samplers(split: str, loader: dict) -> None:
+def _loaders(config: Config, splits: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    """The data loaders that a config has for these splits, with their keys; those of a bank of images, too."""
+    for split in splits:
+        yield f'{split}_dataloader', config.get(f'{split}_dataloader')
+        if isinstance(config.get(f'{split}_cfg'), dict):
+            yield f'{split}_cfg.bank_dataloader', config[f'{split}_cfg'].get('bank_dataloader')
+
+
+def _check_samplers(where: str, loader: dict) -> None:
     """PyTorch takes any text or list for a sampler, and training data in their order where there is none."""
     ordered = 'sampler' in loader and loader['sampler'] is loader.get('batch_sampler') is None
-    if split == 'train' and ordered and not loader.get('shuffle'):
+    if where == 'train_dataloader' and ordered and not loader.get('shuffle'):
         raise UserError('train_dataloader.sampler expects a dict, got None: the images would come in the same order in '
                         "each epoch, and in each process. Write dict(type='DefaultSampler', shuffle=True).")
     for name in ('sampler', 'batch_sampler'):
         if isinstance(loader.get(name), str | int | float | list | tuple):
-            raise UserError(f'{split}_dataloader.{name} expects a dict, got {loader[name]!r}. Write '
+            raise UserError(f'{where}.{name} expects a dict, got {loader[name]!r}. Write '
                             "dict(type='DefaultSampler', shuffle=…).")
 
 

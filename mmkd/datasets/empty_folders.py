@@ -10,7 +10,7 @@ from mmkd.utils.errors import UserError
 from .junk import is_junk
 
 # mmpretrain's data sets that list folders, with their suffixes in any case; of mmseg's, those with a suffix by default.
-FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k', 'ImageNetVariant')
+FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k', 'ImageNetVariant', 'UnlabelledImages')
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
 SEGMENTATION = {'BaseSegDataset': '.jpg', 'ADE20KDataset': '.jpg', 'CityscapesDataset': '_leftImg8bit.png'}
 LISTED = 5  # kinds of files that a message names
@@ -36,7 +36,8 @@ def check_not_empty(key: str, dataset: Mapping) -> None:
     if '://' in folder or not Path(folder).is_dir():
         return
     argument = 'extensions' if name in FOLDERS else 'img_suffix'
-    wanted = dataset.get(argument) or (EXTENSIONS if name in FOLDERS else SEGMENTATION[name])
+    own = (*EXTENSIONS, '.tiff', '.webp') if name == 'UnlabelledImages' else EXTENSIONS
+    wanted = dataset.get(argument) or (own if name in FOLDERS else SEGMENTATION[name])
     suffixes = (wanted, ) if isinstance(wanted, str) else tuple(wanted)
     ends = tuple(suffix.lower() for suffix in suffixes) if name in FOLDERS else suffixes
     if not any((file.lower() if name in FOLDERS else file).endswith(ends) for file in _files(folder)):

@@ -235,6 +235,12 @@ class Distiller(BaseModel):
         take_student_file(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
+    def close(self) -> None:
+        """Takes the recorders of all taps off student and teachers, which then are models like any other."""
+        self._student_taps.close()
+        for teacher in self._teachers.values():
+            teacher.taps.close()
+
     def train(self, mode: bool = True) -> 'Distiller':
         """Switches the student and the terms; teachers stay in eval mode."""
         super().train(mode)

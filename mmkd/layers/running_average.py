@@ -19,7 +19,8 @@ class RunningAverage(ExponentialMovingAverage):
 
     where t counts the calls of :meth:`update_parameters`: one an optimizer step, however many passes that takes. The
     first call copies. What is averaged: all parameters and, with ``update_buffers``, all saved buffers of real
-    numbers, which are the batch norms' running means and variances. Whole numbers are the model's own.
+    numbers, which are the batch norms' running means and variances. Whole numbers are the model's own, and so are the
+    buffers of modules that say ``averages_buffers = False``.
 
     Source: ``ModelEma`` of timm, with which ConvNeXt, SLaK and CSWin are trained.
     Differs from it: that begins with the initial weights, and counts whole numbers in the average.
@@ -57,6 +58,9 @@ class RunningAverage(ExponentialMovingAverage):
         names = {name for name, _ in self.module.named_parameters()}
         if self.update_buffers:
             names |= self.module.state_dict().keys()
+            names -= {f'{prefix}.{name}' for prefix, part in self.module.named_modules()
+                      if not getattr(part, 'averages_buffers', True)
+                      for name, _ in part.named_buffers(recurse=False)}
         return {name for name, value in _tensors(self.module).items() if name in names and value.is_floating_point()}
 
 

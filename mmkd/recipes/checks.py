@@ -22,6 +22,7 @@ from .loaded_weights import check_weights
 from .recipe import Check, Finding, Recipe, error_line
 from .tapped_shapes import weight_lines
 from .training_step import check_gradients
+from .validation import check_validation
 from .weightless import teacher_role
 
 
@@ -110,7 +111,8 @@ def check_classes(recipe: Recipe) -> Iterator[Finding]:
     models = {role: class_count(model) for role, model in recipe.single_models().items()}
     learner = next(iter(models))
     data = {split: len(getattr(recipe.dataset(split), 'metainfo', {}).get('classes') or ())
-            for split in ('train', 'val') if recipe.config.get(f'{split}_dataloader')}
+            for split in ('train', 'val') if recipe.config.get(f'{split}_dataloader')
+            and (split == 'train' or recipe.bank is None)}  # a bank's classes need not be the student's
     counts = {f'{split} data': count for split, count in data.items() if count} | {
         role: count for role, count in models.items() if count}
     text = ', '.join(f'{who} {count}' for who, count in counts.items())
@@ -188,5 +190,5 @@ def _by(size: tuple[int, int]) -> str:
 CHECKS: dict[str, Check] = {
     'files': check_files, 'models': check_models, 'weights': check_weights, 'data': check_batches,
     'images': check_images, 'labels': check_labels, 'classes': check_classes, 'splits': check_data_fit,
-    'label order': check_label_order, 'term weights': check_term_weights, 'sample indices': check_indices,
-    'training step': check_gradients, 'cost': check_cost}
+    'validation': check_validation, 'label order': check_label_order, 'term weights': check_term_weights,
+    'sample indices': check_indices, 'training step': check_gradients, 'cost': check_cost}

@@ -5,7 +5,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DATASETS, METRICS
 
 from mmkd.datasets.configured import check_data_exists
-from mmkd.datasets.verification import Finding, class_findings, collected, overlap_findings
+from mmkd.datasets.verification import Finding, collected, fit_findings, overlap_findings
 from mmkd.datasets.verification.class_names import classes_of_checkpoint
 from mmkd.distillers.teacher import teachers_classes
 from mmkd.engine.models import class_count
@@ -26,9 +26,11 @@ def check_data_fit(recipe: Recipe) -> Iterator[Finding]:
     metrics = {split: _coco_metrics(recipe.config.get(f'{split}_evaluator')) for split in datasets if split != 'train'}
     begin = recipe.config.get('load_from')
     started = classes_of_checkpoint(f'load_from={begin}', read_classes(str(begin))) if begin else None
-    wrong = collected(class_findings(datasets, class_count(learner), metrics, known, [started] if started else []))
-    yield from wrong or [Finding('ok', f'the classes of {", ".join(datasets)} have the same labels.')]
-    yield from collected(overlap_findings(datasets))
+    bank = recipe.bank
+    wrong = collected(fit_findings(datasets, class_count(learner), metrics, known, [started] if started else [], bank))
+    same = [*(split for split in datasets if split != 'train' or bank is None), *([] if bank is None else ['the bank'])]
+    yield from wrong or [Finding('ok', f'the classes of {", ".join(same)} have the same labels.')]
+    yield from collected(overlap_findings(datasets, bank))
 
 
 def _has_files(recipe: Recipe, split: str) -> bool:

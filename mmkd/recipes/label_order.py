@@ -6,6 +6,8 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from mmkd.engine.models import class_count
+
 from .recipe import Finding, Recipe
 from .weightless import teacher_role
 
@@ -17,6 +19,9 @@ def check_label_order(recipe: Recipe) -> Iterator[Finding]:
     """The accuracy of each teacher with weights, and of a student with weights, is above chance."""
     if not recipe.config.get('val_dataloader') or 'gt_label' not in recipe.batches('val')[0]['data_samples'][0]:
         return  # boxes or maps
+    classes = len((getattr(recipe.bank, 'metainfo', None) or {}).get('classes') or ())
+    if classes and any(class_count(model) != classes for model in recipe.single_models().values()):
+        return  # features are validated on classes of their own
     recipe.model.eval()
     predictors: dict[str, Callable] = {'student' if recipe.distiller else 'model': _own_predictions(recipe)}
     if recipe.distiller is not None:

@@ -11,7 +11,7 @@ from mmkd.utils.checkpoints.weights import choose_weights, plain, split_choice
 from mmkd.zoo import load_weights
 from mmkd.zoo.loading import fit_weights, load_any
 from mmkd.zoo.pretrained import OUTPUT_NORM
-from mmkd.zoo.urls import SCHEMES
+from mmkd.zoo.urls import CHECKPOINT_SCHEMES
 
 from .recipe import Finding, Recipe, error_line
 from .weightless import brings_weights, pretrained_inits
@@ -85,7 +85,7 @@ def _share_taken(role: str, own: Mapping[str, Tensor], init: Mapping) -> Finding
 def _offered(init: Mapping, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A file's weights, under the names by which ``init_cfg`` looks for them."""
     scheme, separator, _ = str(init['checkpoint']).partition('://')
-    if init.get('prefix') and (not separator or scheme in SCHEMES):
+    if init.get('prefix') and (not separator or scheme in CHECKPOINT_SCHEMES):
         return load_weights(init['checkpoint'], own)
     return _state_dict(init['checkpoint'])
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
+from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
@@ -11,6 +12,7 @@ from mmkd.datasets.verification import Finding
 from mmkd.distillers import Distiller
 from mmkd.distillers.models import ModelSpec
 from mmkd.registry import MODELS
+from mmkd.standardisers import Standardisation
 from mmkd.utils import UserError
 from mmkd.utils.building.build import unknown_type
 
@@ -41,6 +43,7 @@ class Recipe:
         self.loading_seconds = 0.
         self.activations = 0
         self._model: BaseModel | None = None
+        self._bank: Dataset | None = None
         self._data: dict[str, tuple[DataLoader, list[dict]]] = {}
 
     def build(self) -> BaseModel:
@@ -52,6 +55,9 @@ class Recipe:
         cfg, self.specs = without_weights(self.config)
         model = MODELS.build(ConfigDict(cfg))
         model.init_weights()
+        for part in model.modules():
+            if isinstance(part, Standardisation):
+                part.steps = 1  # its term counts from the first batch: there are not as many as a training has
         self._model = model.to(self.device)
         return model
 
@@ -106,6 +112,14 @@ class Recipe:
     def dataset(self, split: str) -> Dataset:
         """Its dataset."""
         return self._found(split)[0].dataset
+
+    @property
+    def bank(self) -> Dataset | None:
+        """The labelled images that the validation reads beside its own; None if it reads none."""
+        loader = (self.config.get('val_cfg') or {}).get('bank_dataloader')
+        if loader is not None and self._bank is None:
+            self._bank = DATASETS.build(ConfigDict(loader['dataset']))
+        return self._bank
 
     def batches(self, split: str) -> list[dict]:
         """The batches that :meth:`load` took; raises MissingError if it has not."""

@@ -8,6 +8,7 @@ from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.configs.finding import config_root
 
 from .download import cached_path, download
+from .hub import SCHEME, pull
 
 
 def model_index() -> dict[str, dict]:
@@ -28,7 +29,7 @@ def find_checkpoint(name: str) -> str:
     """Turns what a recipe calls a checkpoint into a local path, downloading it if it must.
 
     Args:
-        name: Path, URL or name of a model in the index.
+        name: Path, URL, ``hf://ORG/NAME[@REVISION][/FILE]`` or name of a model in the index.
 
     Returns:
         The path.
@@ -36,6 +37,8 @@ def find_checkpoint(name: str) -> str:
     Raises:
         UserError: It is none of them, the index has no weights for it yet, or the download fails.
     """
+    if name.startswith(f'{SCHEME}://'):
+        return str(pull(name))
     if '://' in name:
         return str(download(name))
     if Path(name).expanduser().is_file():

@@ -41,6 +41,14 @@ papers print, or else those that `tools/analysis_tools/get_flops.py` counts.
 | model | config | parameters | FLOPs | paper's figure | on | status |
 | --- | --- | ---: | ---: | --- | --- | --- |
 """
+OPEN = """
+## Recipes without a published figure
+
+Nobody has published a figure for these pairs of student and teacher, and none was trained here.
+
+| model | config | parameters | FLOPs | status |
+| --- | --- | ---: | ---: | --- |
+"""
 OTHERS = """
 ## Published by others, with weights
 
@@ -54,9 +62,10 @@ they were first downloaded. A *folder* can only be opened in a browser: give the
 
 
 def zoo_page() -> str:
-    """Writes four tables: what was trained here, the quick start's rest, the papers' recipes, and others' models."""
+    """Writes five tables: trained here, the quick start's rest, recipes with and without figures, others' models."""
     index = model_index()
-    tables = {OWN: _own_line, SMALL: _small_line, PAPERS: _paper_line, OTHERS: _other_line}
+    tables = {OWN: _own_line, SMALL: _small_line, PAPERS: _paper_line, OPEN: _small_line,
+              OTHERS: _other_line}
     return INTRODUCTION + '\n' + ''.join(
         heading + ''.join(line(name, entry) for name, entry in index.items() if _table_of(entry) == heading)
         for heading, line in tables.items())
@@ -68,7 +77,9 @@ def _table_of(entry: dict) -> str:
         return OTHERS
     if entry.get('Weights'):
         return OWN
-    return PAPERS if entry.get('Results') else SMALL
+    if entry.get('Results'):
+        return PAPERS
+    return SMALL if entry['Config'].startswith('configs/quickstart/') else OPEN
 
 
 def figures(entry: dict) -> str:

@@ -13,7 +13,7 @@ from mmkd.utils.checkpoints.weights import split_choice
 
 from .loading import fit_weights, load_any, load_weights, read_weights
 from .timm_names import PREFIX, in_wrapper
-from .urls import SCHEMES
+from .urls import CHECKPOINT_SCHEMES
 
 # Norms of the maps that a detector or segmentor reads: a classifier has the last one only.
 OUTPUT_NORM = re.compile(r'norm\d?\.(weight|bias)')
@@ -36,7 +36,7 @@ class PretrainedBackboneInit(PretrainedInit):
     def __call__(self, module: nn.Module) -> None:
         """Initialises a module; logs ``n of m tensors``."""
         scheme, separator, _ = str(self.checkpoint).partition('://')
-        if separator and scheme not in SCHEMES:
+        if separator and scheme not in CHECKPOINT_SCHEMES:
             super().__call__(module)
             return
         if hasattr(module, 'timm_model'):

@@ -7,7 +7,7 @@ from mmkd.utils.trust import set_trust
 
 from .loading import load_any
 from .pretrained import PretrainedBackboneInit
-from .urls import SCHEMES
+from .urls import CHECKPOINT_SCHEMES
 
 
 def load_safely_everywhere(trust: bool = False) -> None:
@@ -22,6 +22,7 @@ def load_safely_everywhere(trust: bool = False) -> None:
         trust: What ``--trust-checkpoint`` says, for all files of this process.
     """
     set_trust(trust)
-    CheckpointLoader.register_scheme(['', *(f'{scheme}://' for scheme in SCHEMES)], loader=load_any, force=True)
+    prefixes = ['', *(f'{scheme}://' for scheme in CHECKPOINT_SCHEMES)]
+    CheckpointLoader.register_scheme(prefixes, loader=load_any, force=True)
     WEIGHT_INITIALIZERS.register_module(name='Pretrained', module=PretrainedBackboneInit, force=True)
     guard_torch_load()

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from mmkd.utils import UserError
 
 SCHEMES = ('http', 'https', 'file')
+CHECKPOINT_SCHEMES = (*SCHEMES, 'hf')  # the last is for the hub's own client
 SHARE = re.compile(r'/(?:index\.php/)?s/(\w{6,})(?:/download)?/?')  # of Nextcloud and ownCloud, such as SURFdrive
 DRIVE_HOSTS = ('drive.google.com', 'docs.google.com', 'drive.usercontent.google.com')
 

@@ -1,14 +1,18 @@
 """Which configs to train so that together they have everything that any config has."""
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+
+from mmkd.distillers.teacher import named_teachers
 
 from .reading import ROOT, config_below, every_config, fingerprint, shown
 
 PARTS = ('optim_wrapper', 'param_scheduler', 'train_dataloader', 'custom_hooks')
+SIZE = re.compile(r'tiny|small|base|large|patch\d+|\d+')  # words in timm's names that do not tell the family
 NAMES_ONLY = {'_scope_', 'data_root', 'ann_file', 'data_prefix', 'num_classes', 'checkpoint'}
 
 
@@ -37,8 +41,9 @@ def ingredients(name: str, config: Config) -> Iterator[tuple[str, str]]:
     yield from ((part, structure(config.get(part))) for part in PARTS)
     model = config.model
     if model['type'].endswith('Distiller'):
-        yield 'teacher', kind(of(model.teacher))
-        yield from (('term', structure([term.loss, term.get('connector')])) for term in model.terms.values())
+        yield from (('teacher', kind(of(teacher))) for teacher in named_teachers(ConfigDict(model.teacher)).values())
+        yield from (('term', structure([term.loss, term.get('connector'), term.get('teacher_norm')]))
+                    for term in model.terms.values())
         yield 'task weight', str(model.get('task_weight', 1.0) > 0)
         named = model.student.get('config')
         yield from (('base', shown(path)) for path in (bases(config_below(named)) if named else ())
@@ -65,7 +70,11 @@ def of(spec: Mapping) -> Mapping:
 
 def kind(model: Mapping) -> str:
     """The classes of a model and its backbone; of timm's models the family."""
-    inner = model['backbone']['type'] if 'backbone' in model else model['model_name'].split('_')[0]
+    if 'backbone' in model:
+        inner = model['backbone']['type']
+    else:
+        words = model['model_name'].partition('.')[0].split('_')
+        inner = '_'.join(word for word in words if not SIZE.fullmatch(word))
     return f'{model["type"]} {inner}'
 
 

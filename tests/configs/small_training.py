@@ -17,7 +17,8 @@ SMALL = 256  # if they are larger than this
 REGIONS = 8  # of an image, that a detector's heads learn from
 MANY_BLOCKS = 10  # architectures of more than these get
 FEW_BLOCKS = {'depths': 2, 'num_layers': 4}  # in a stage; in an architecture without stages
-FEW_BLOCKS_TIMM = {'beitv2': dict(depth=4), 'resnetv2': dict(model_name='resnetv2_50x1_bit.goog_in21k_ft_in1k')}
+FEW_BLOCKS_TIMM = {'beitv2': dict(depth=4), 'resnetv2': dict(model_name='resnetv2_50x1_bit.goog_in21k_ft_in1k'),
+                   'vit': dict(depth=1), 'convnext': dict(model_name='convnext_atto')}
 
 
 def small(config: Config, work_dir: Path, name: str) -> Config:
@@ -55,8 +56,10 @@ def few(dataset: dict) -> None:
 
 
 def with_few_samples(model: dict) -> dict:
-    """Gives losses that keep something of each image the memory for those that are left."""
+    """Gives losses that keep something of each image, and estimates, no more than what is left of the training."""
     for term in model.get('terms', {}).values():
+        if 'teacher_norm' in term:
+            term['teacher_norm'].update(steps=ITERATIONS)  # so that the last one counts
         if 'num_samples' in term['loss']:
             term['loss'].update(num_samples=BATCH * ITERATIONS, negatives=BATCH)
     return model

@@ -68,7 +68,7 @@ def teachers_of(model: nn.Module) -> dict[str, Tensor]:
 @pytest.fixture
 def train(all_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Trains a config for two iterations and checks all that this has changed."""
-    from train import watch_distillation
+    from mmkd.engine.training import watch_distillation
     monkeypatch.chdir(all_data)
     monkeypatch.setattr('mmpretrain.datasets.cifar.CIFAR10._check_integrity', lambda self: True)
 
@@ -111,6 +111,13 @@ def one_of(folder: str) -> str:
 def test_two_iterations_of_each_folder(folder, train):
     """SLaK's, all of which are large, when the slow ones run: the quick start has a small one."""
     train(one_of(folder))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', sorted(shown(path) for path in (ROOT / 'foundation').glob('*.py')))
+def test_two_iterations_of_each_foundation_teacher(name, train):
+    """Their families differ in how tokens are laid out and pooled, and in the size and type of the images."""
+    train(name)
 
 
 @pytest.mark.slow

@@ -7,12 +7,16 @@ from mmengine.config import ConfigDict
 from mmengine.registry import MODELS, init_default_scope
 
 from mmkd.recipes.weightless import without_weights
-from mmkd.utils.configs.finding import load_config
+from mmkd.utils.command_line.trackers import TRACKERS
+from mmkd.utils.configs.finding import config_root, load_config
+from tests.apis.distilling.conftest import write_classes
 from tests.docs.pages import code_to_run, text_of, write_files
+
+RECIPE = 'quickstart/convnest-mini_slak-mini-features_digits-unlabelled.py'
 
 
 @pytest.mark.parametrize(('page', 'files'), [
-    ('teachers.md', 3), ('detectors_and_segmentors.md', 2), ('monitoring.md', 1)])
+    ('teachers.md', 3), ('detectors_and_segmentors.md', 2), ('monitoring.md', 1), ('foundation.md', 2)])
 def test_configs_build(page, files, tmp_path):
     written = write_files(page, tmp_path)
     assert len(written) == files
@@ -24,9 +28,8 @@ def test_configs_build(page, files, tmp_path):
 
 
 def test_trackers_take_what_the_page_says(tmp_path):
-    import mmengine.visualization
-    for kind in ('TensorboardVisBackend', 'MLflowVisBackend', 'WandbVisBackend'):
-        assert kind in text_of('monitoring.md') and hasattr(mmengine.visualization, kind)
+    section = text_of('monitoring.md').partition('## Trackers')[2]
+    assert re.findall(r'^\| `(\w+)` \|', section, re.MULTILINE) == [*TRACKERS]
     (path,) = write_files('monitoring.md', tmp_path)
     kinds = [backend.type for backend in load_config(path).visualizer.vis_backends]
     assert kinds == ['LocalVisBackend', 'TensorboardVisBackend']
@@ -52,6 +55,16 @@ def test_python_page(tmp_path, monkeypatch, capsys):
     assert 'loss_at' in printed
 
 
+def test_the_call_of_the_distill_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / 'data/shapes')
+    (block,) = code_to_run('distill.md')
+    exec(block, {})
+    *_, figures, predicted, paths = capsys.readouterr().out.splitlines()
+    assert all(0 <= float(word) <= 100 for word in figures.split()) and "('" in predicted
+    assert paths.startswith('work_dirs/shapes/config.py work_dirs/shapes/student-')
+
+
 @pytest.mark.slow
 def test_the_recipe_of_the_python_page(home, monkeypatch):
     monkeypatch.chdir(home)
@@ -60,3 +73,12 @@ def test_the_recipe_of_the_python_page(home, monkeypatch):
     assert 'dict(train_cfg' in block
     exec(block.replace('dict(train_cfg', f'dict({few}train_cfg'), {})
     assert (home / 'work_dirs/notebook/epoch_3.pth').is_file()
+
+
+def test_figures_of_the_unlabelled_page_are_those_of_its_recipe():
+    page, recipe = text_of('unlabelled.md'), config_root() / RECIPE
+    assert str(RECIPE) in page
+    figures = [cell for row in ('before', 'after ten epochs', 'teacher') for cell in re.search(
+        rf'^\| (?:student )?{row} \| ([\d.]+) \| ([\d.]+) \|', page, re.MULTILINE).groups()]
+    head = recipe.read_text(encoding='utf-8').partition('_base_')[0]
+    assert sorted(figures) == sorted(re.findall(r'\d\d\.\d', head))

@@ -1,4 +1,5 @@
 """Running checks one after another."""
+import torch
 from mmengine.config import Config
 
 from mmkd.recipes.recipe import Finding, Recipe, run_checks
@@ -22,3 +23,12 @@ def test_a_check_that_fails_stops_no_other():
 
 def test_length_of_a_training_by_iterations():
     assert Recipe(Config(dict(train_cfg=dict(max_epochs=None, max_iters=7)))).length == (0, 7)
+
+
+def test_a_teachers_standardisation_is_there_for_the_first_step(recipe):
+    """Else the check would say that the term's parameters learn nothing."""
+    term = recipe['terms']['fd']
+    term.update(loss=dict(type='mmkd.FitNetLoss'), teacher_norm=dict(type='mmkd.PHIS', steps=100))
+    model = Recipe(Config(dict(model=recipe))).build()
+    losses = model.train()(torch.rand(2, 3, 32, 32), torch.tensor([0, 1]), mode='loss')
+    assert model.terms['fd'].teacher_norms[0].is_estimated and losses['loss_fd'] > 0

@@ -81,7 +81,8 @@ def one_thread() -> Iterator[None]:
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a tool in a process of its own: one thread, no GPU, so that runs can be compared."""
-    return os.environ | dict(PYTHONPATH=str(TOOLS.parent), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='',
+    path = os.pathsep.join(filter(None, [str(TOOLS.parent), os.environ.get('PYTHONPATH')]))
+    return os.environ | dict(PYTHONPATH=path, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='',
                              PYTHON=sys.executable) | variables
 
 

@@ -59,12 +59,14 @@ WAYS = {
         ('model_converters/convert_checkpoint.py', 'evil.pth', 'out.pth'),
         ('model_converters/make_release.py', f'{NAME}=evil.pth', '--out', 'release'),
         (f'{ANALYSIS}check_recipe.py', 'taught.py'),
+        (f'{ANALYSIS}receptive_field.py', f'{CONVNEST}=evil.pth'), (f'{ANALYSIS}cka.py', 'init.py'),
+        (f'{ANALYSIS}frequency.py', f'{CONVNEST}=beside.pth'),
     ],
     'config': [
         (tool, config, *more) for config in ('evil.yml', 'inherits.py') for tool, *more in (
             ('train.py', ), ('test.py', 'evil.pth'), (f'{ANALYSIS}check_recipe.py', ), (f'{ANALYSIS}get_flops.py', ),
             (f'{ANALYSIS}show_taps.py', ), (f'{ANALYSIS}benchmark_step.py', ),
-            (f'{ANALYSIS}benchmark_input_pipeline.py', ))
+            (f'{ANALYSIS}benchmark_input_pipeline.py', ), (f'{ANALYSIS}receptive_field.py', ))
     ],
 }
 

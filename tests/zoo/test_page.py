@@ -20,11 +20,12 @@ def test_every_model_has_a_line():
 
 
 def test_what_was_trained_here_comes_first_and_alone():
-    first, small, papers, others = re.split(r'^## ', zoo_page(), flags=re.MULTILINE)[1:]
+    first, small, papers, unknown, others = re.split(r'^## ', zoo_page(), flags=re.MULTILINE)[1:]
     names = [name for name, entry in model_index().items() if entry.get('Weights') and 'Converted From' not in entry]
     assert re.findall(r'^\| ([\w-]+) \| \[config', first, re.MULTILINE) == names != []
-    assert "paper's figure" not in first and '`python tools/' in first and 'weights |' not in small + papers
-    assert papers.startswith("The papers' recipes, not trained here") and '| reproduced |' not in papers
+    assert "paper's figure" not in first and '`python tools/' in first and 'weights |' not in small + papers + unknown
+    assert papers.startswith("The papers' recipes, not trained here") and '| reproduced |' not in papers + unknown
+    assert '| configs/quickstart' not in unknown and unknown.count('[config](configs/foundation/') >= 13
     assert 'reproduced' not in others and "source's figure" in others
 
 

@@ -17,7 +17,7 @@ from mmkd.analysis.command.arguments import (
     analysed_models,
     settings_of,
 )
-from mmkd.analysis.command.batches import ImageBatches
+from mmkd.analysis.command.batches import ImageBatches, enough_memory
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
@@ -26,6 +26,7 @@ from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
 
+ALSO = ', or take fewer --positions or --taps'
 EXPLANATION = MODELS + """
 CKA is 1 for features that are the same but for rotation and scale, and about 0 for unrelated ones. It is estimated
 without bias over minibatches (Nguyen et al. 2021), in float64; a last batch with fewer images is left out.
@@ -101,8 +102,11 @@ def layer_maps(args: argparse.Namespace, models: list[AnalysedModel], images: Im
 
     first = layers(models[0])
     pairs = {model.label: first if model is models[0] else layers(model) for model in models[1:] or models}
-    return {(label, models[0].label): align(batches_of(args, images, label), first, other)
-            for label, other in pairs.items()}
+    found = {}
+    for label, other in pairs.items():
+        with enough_memory(label, images, ALSO):
+            found[label, models[0].label] = align(batches_of(args, images, label), first, other)
+    return found
 
 
 def batches_of(args: argparse.Namespace, images: ImageBatches, label: str) -> Iterator[tuple[Tensor, Tensor | None]]:
@@ -118,8 +122,9 @@ def group_maps(args: argparse.Namespace, models: list[AnalysedModel], images: Im
         taps = matching_taps(model.model, args.taps) if args.taps else wide_taps(model.model)
         stages = [f'stage {number}' for number in range(1, len(taps) + 1)] if not args.taps else taps
         layers = Layers(model, taps, args.positions, args.groups, args.seed)
-        alignment = align(batches_of(args, images, model.label), layers,
-                          partial(inputs, model, len(images.source.classes)))
+        with enough_memory(model.label, images, ALSO):
+            alignment = align(batches_of(args, images, model.label), layers,
+                              partial(inputs, model, len(images.source.classes)))
         found[model.label] = {target: alignment.values[:, column].reshape(len(taps), args.groups)
                               for column, target in enumerate(alignment.columns)}
     return found, stages

@@ -13,7 +13,7 @@ from mmkd.analysis.command.arguments import (
     analysed_models,
     settings_of,
 )
-from mmkd.analysis.command.batches import ImageBatches
+from mmkd.analysis.command.batches import ImageBatches, enough_memory
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
@@ -51,19 +51,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def measure(args: argparse.Namespace, model: AnalysedModel, images: ImageBatches) -> ReceptiveField:
-    """The receptive field of one model.
-
-    Raises:
-        UserError: There is not enough memory for images of this size.
-    """
+    """The receptive field of one model."""
     normalised = (model.normalise(batch.to(args.device)) for batch, _ in progress(images, len(images), model.label))
-    try:
+    with enough_memory(model.label, images):
         return receptive_field(model.model, normalised, args.tap or stage_taps(model.model)[-1])
-    except (RuntimeError, MemoryError) as error:
-        if 'memory' not in str(error) and not isinstance(error, MemoryError):
-            raise
-        raise UserError(f'{model.label} needs more memory than there is for {images.batch_size} images of '
-                        f'{images.size}×{images.size}. Lower --size or --batch-size.') from error
 
 
 def tables(fields: dict[str, ReceptiveField], thresholds: list[float], log: bool) -> tuple[str, dict]:

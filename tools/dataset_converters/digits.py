@@ -99,6 +99,12 @@ def _first_of_each_class(order: np.ndarray, labels: np.ndarray, count: int) -> n
     return np.sort(np.concatenate([order[labels[order] == c][:count] for c in range(len(CLASSES))]))
 
 
+def few_digits(digits: Digits, settings: Settings, number: int) -> np.ndarray:
+    """A draw of five train digits a class, sorted; another number is another draw."""
+    order = settings.rng('few', number).permutation(digits.splits['train'])
+    return _first_of_each_class(order, digits.labels, FEW_PER_CLASS)
+
+
 def rle(mask: np.ndarray) -> dict:
     """A mask as COCO's uncompressed run lengths: column by column, background first."""
     flat = np.pad(mask.ravel(order='F'), (1, 0))
@@ -139,8 +145,7 @@ def write_images(folder: Path, digits: Digits, settings: Settings) -> Iterable[N
             yield
         _write_list(folder / f'meta/{split}.txt', indices, digits)
     for number in range(FEW_SEEDS):
-        order = settings.rng('few', number).permutation(digits.splits['train'])
-        few = _first_of_each_class(order, digits.labels, FEW_PER_CLASS)
+        few = few_digits(digits, settings, number)
         name = f'train_{FEW_PER_CLASS}_per_class_seed{number}.txt'
         _write_list(folder / 'meta' / name, few, digits)
 

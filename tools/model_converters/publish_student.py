@@ -3,16 +3,13 @@ import argparse
 import sys
 from pathlib import Path
 
-import mmkd
-import torch
-
-from mmkd.utils import UserError
-from mmkd.utils.checkpoints.files import hash_of_bytes, sha256_of
-from mmkd.utils.checkpoints.reading import STUDENT_PREFIX, few_names, not_finite, read_checkpoint
-from mmkd.utils.checkpoints.weights import EMA, EMA_KEYS, RAW, choose_weights, plain
+from mmkd.utils.checkpoints.files import sha256_of
+from mmkd.utils.checkpoints.publishing import kept_meta, publish, student_weights
+from mmkd.utils.checkpoints.reading import STUDENT_PREFIX, read_checkpoint
+from mmkd.utils.checkpoints.weights import EMA, RAW, choose_weights
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
-from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.zoo import load_safely_everywhere
+from mmkd.zoo.hub import check_target, push, repository_files
 from mmkd.zoo.timm_names import timm_backbone_weights
 
 DISTILLED = 'It is the checkpoint of a distiller: the student is published; the terms are left out.'
@@ -36,55 +33,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--timm-backbone', metavar='NAME',
                         help="of a timm student, publish the backbone alone, with names that mmdet's and mmseg's own "
                         'tools load into TIMMBackbone(model_name=NAME, features_only=True); leave the prefix out then')
+    parser.add_argument('--push', metavar='hf://ORG/NAME[@REVISION]',
+                        help='upload it to the Hugging Face hub as well: weights as safetensors, recipe and class '
+                        'names as text, a model card; with the token of "hf auth login" or HF_TOKEN')
+    parser.add_argument('--public', action='store_true',
+                        help='a repository that --push makes can be seen by everybody (default: it is private)')
     parser.add_argument('--trust-checkpoint', action='store_true',
                         help='unpickle a checkpoint that holds Python objects; may run code of its author')
-    return parser.parse_args(argv)
-
-
-def student_weights(checkpoint: dict, source: str, which: str | None = None) -> tuple[dict[str, torch.Tensor], str]:
-    """Takes the student's weights out of a training checkpoint.
-
-    Args:
-        checkpoint: A training checkpoint.
-        source: Its path, for error messages.
-        which: ``'raw'`` for the weights of the last step, ``'ema'`` for their average; None for what was validated.
-
-    Returns:
-        Plain mmpretrain names to contiguous tensors of their own memory, and which they are.
-
-    Raises:
-        UserError: Weights are asked for that are not there, there are none, or some are not finite.
-    """
-    if which == RAW and isinstance(checkpoint, dict) and not any(key in checkpoint for key in EMA_KEYS):
-        raise UserError(f'--raw expects a checkpoint with EMA, but {source} has none. Leave the flag out.')
-    chosen = choose_weights(checkpoint, source, which)
-    weights = {name: value.clone().contiguous() for name, value in plain(chosen.tensors).items()}
-    bad = not_finite(weights)
-    if bad:
-        raise UserError(f'{source} expects finite weights, got NaN or infinite ones in {few_names(bad)}. '
-                        'Publish a checkpoint from before the run diverged.')
-    return weights, chosen.said
-
-
-def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
-    """Writes the student with metadata, under a name that carries its hash.
-
-    Args:
-        checkpoint: The training checkpoint, for its metadata.
-        weights: What :func:`student_weights` returned.
-        out: Output path without hash.
-
-    Returns:
-        The file written.
-    """
-    meta = checkpoint.get('meta') or {}
-    kept = {key: meta[key] for key in ('epoch', 'iter', 'dataset_meta', 'label_names', 'experiment_name', 'seed')
-            if key in meta}
-    kept |= dict(mmkd_version=mmkd.__version__)
-    content = checkpoint_bytes(dict(meta=kept, state_dict=weights))
-    final = out.with_name(f'{out.stem}-{hash_of_bytes(content)[:8]}{out.suffix or ".pth"}')
-    write_whole(final, content)
-    return final
+    args = parser.parse_args(argv)
+    if args.public and not args.push:
+        parser.error('--public expects --push beside it. Say where to: --push hf://ORG/NAME')
+    return args
 
 
 @one_line_errors
@@ -92,9 +51,11 @@ def main() -> None:
     """Runs the tool."""
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
+    target = check_target(args.push) if args.push else None
     source = Path(args.checkpoint)
     checkpoint = read_checkpoint(source)
-    weights, said = student_weights(checkpoint, args.checkpoint, RAW if args.raw else EMA if args.ema else None)
+    which = RAW if args.raw else EMA if args.ema else None
+    weights, said = student_weights(checkpoint, args.checkpoint, which)
     if args.timm_backbone:
         weights = timm_backbone_weights(args.timm_backbone, weights)
     final = publish(checkpoint, weights, Path(args.out) if args.out else source.with_name('student.pth'))
@@ -104,6 +65,10 @@ def main() -> None:
     if args.timm_backbone:
         print(f'Only its backbone is kept, as TIMMBackbone of {args.timm_backbone} names it.')
     print(f'{final}: {len(weights)} tensors, {size / 2**20:.1f} MiB, sha256 {sha256_of(final)}')
+    if target is not None:
+        kind = choose_weights(checkpoint, args.checkpoint, which).kind
+        files = repository_files(target, weights, kept_meta(checkpoint), checkpoint, args.checkpoint, kind)
+        print(f'{push(target, files, args.public)}: {", ".join(files)}')
 
 
 def _is_distiller(checkpoint: dict) -> bool:

@@ -1,5 +1,7 @@
 """Images of one size in batches: which are taken, and how they are brought to that size."""
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from .images import ImageSource
 
 SIZE = 224  # where the images have no size in common
 PEEKED = 8  # images, to see whether they have
+NAMED = 5  # unreadable images, in the terminal
 
 
 class ImageBatches:
@@ -94,8 +97,16 @@ class ImageBatches:
             return self.source.read(index)
         except OSError as error:
             self._broken.add(index)
-            self.unreadable[self.source.describe(index)] = str(error)
+            self._leave_out(self.source.describe(index), str(error))
             return None
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self.unreadable[name] = reason
+        count = len(self.unreadable)
+        if count <= NAMED:
+            print(f'left out, cannot be read: {name} ({reason})', file=sys.stderr)
+        elif count == NAMED + 1:
+            print('left out: more images; the results name all of them', file=sys.stderr)
 
     def _common_size(self) -> int:
         shapes = {image.shape[:2] for index in self._order[:PEEKED] if (image := self._read(index)) is not None}
@@ -133,3 +144,26 @@ def even_order(labels: list[int] | None, count: int, seed: int) -> list[int]:
         members = np.flatnonzero(classes == name)
         turn[members[ranks[members].argsort()]] = np.arange(len(members))
     return np.lexsort((ranks, turn)).tolist()
+
+
+@contextmanager
+def enough_memory(label: str, images: ImageBatches, also: str = '') -> Iterator[None]:
+    """Says which option to lower where the memory does not suffice.
+
+    Args:
+        label: What needs it.
+        images: What it is needed for.
+        also: Another option that helps, such as ``' or --positions'``.
+
+    Raises:
+        UserError: There is too little.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        text = str(error)
+        if not isinstance(error, MemoryError) and 'out of memory' not in text and "can't allocate memory" not in text:
+            raise
+        raise UserError(f'{label} needs more memory than there is for {images.batch_size} '
+                        f'image{"s" if images.batch_size > 1 else ""} of {images.size}×{images.size}. Lower --size or '
+                        f'--batch-size{also}.') from error

@@ -42,7 +42,7 @@ def class_findings(datasets: Mapping[str, Any], class_count: int | None = None,
     for where, leaf, listed, classes in everything:
         problem = contradiction(classes)
         if problem is None or problem.level != 'error':
-            own.append(classes)  # one that is wrong in itself is not compared with others as well
+            own += [classes] if classes.declared or classes.found else []  # one that is wrong in itself is not compared
         yield from filter(None, (
             problem, _ignored_split(where, leaf), _hidden_images(where, leaf, listed),
             _absent(classes, listed) if where.startswith('train') else None,
@@ -55,6 +55,31 @@ def class_findings(datasets: Mapping[str, Any], class_count: int | None = None,
     for classes in started:
         yield from filter(None, [reordered(classes, own[0])] if own else [])
     yield from _metric_findings(own, metrics or {})
+
+
+def fit_findings(datasets: Mapping[str, Any], class_count: int | None, metrics: Mapping[str, Sequence[Any]],
+                 known: Iterable[Classes], started: Iterable[Classes], bank: Any = None) -> Iterator[Finding]:
+    """:func:`class_findings`, where validation may go by a bank of labelled images.
+
+    Args:
+        datasets: As there.
+        class_count: As there.
+        metrics: As there.
+        known: As there.
+        started: As there.
+        bank: The labelled images; the others but the training images have its classes, whatever the model's are.
+
+    Yields:
+        What does not fit.
+    """
+    if bank is None:
+        yield from class_findings(datasets, class_count, metrics, known, started)
+        return
+    train = {split: dataset for split, dataset in datasets.items() if split == 'train'}
+    if train:
+        yield from class_findings(train, class_count, {}, known, started)
+    yield from class_findings(dict(bank=bank) | {
+        split: dataset for split, dataset in datasets.items() if split != 'train'})
 
 
 def _zero_labels(reduced: dict[str, bool | None]) -> Iterator[Finding]:
@@ -74,15 +99,19 @@ def _metric_findings(own: list[Classes], metrics: Mapping[str, Sequence[Any]]) -
                                          compared(classes, theirs)))
 
 
-def overlap_findings(datasets: Mapping[str, Any]) -> Iterator[Finding]:
-    """Says how many images of the other data sets are training images.
+def overlap_findings(datasets: Mapping[str, Any], bank: Any = None) -> Iterator[Finding]:
+    """Says how many images of the other data sets are training images, or in the bank that these are compared with.
 
     Args:
         datasets: As for :func:`class_findings`.
+        bank: The labelled images of a validation by features, which may be training images.
 
     Yields:
         One finding for each data set that can be compared.
     """
+    if bank is not None:
+        others = {split: survey(dataset) for split, dataset in datasets.items() if split != 'train'}
+        yield from filter(None, [overlap(survey(bank), other, split, 'bank') for split, other in others.items()])
     if 'train' not in datasets or len(datasets) < 2:
         return
     train = survey(datasets['train'])

@@ -15,37 +15,38 @@ READ = (256, 1024)  # files that are read, of the validation and of the training
 MANY = 0.1  # the share from which on the figures are worth nothing
 
 
-def overlap(train: Survey, other: Survey, split: str) -> Finding | None:
+def overlap(train: Survey, other: Survey, split: str, known: str = 'training') -> Finding | None:
     """How many images of a validation or test set are training images.
 
     Args:
         train: The training set's list.
         other: The other list.
         split: Its name.
+        known: What the images of the first list are called.
 
     Returns:
         How many coincide, of how many that were compared, and how; None if one of them has no list.
     """
     if not train.keys or not other.keys:
         return None
-    known = set(train.keys)
-    same = sum(key in known for key in other.keys)
+    paths = set(train.keys)
+    same = sum(key in paths for key in other.keys)
     by_pixels = '/' not in other.keys[0]
     looked = 'by their pixels' if by_pixels else 'by path'
-    text = f'{_share(other)} {split} images were compared with {_share(train)} training images {looked}'
+    text = f'{_share(other)} {split} images were compared with {_share(train)} {known} images {looked}'
     count, total = float(same), len(other.keys)
     parts = [f'{same} coincide']
     if not by_pixels and same < MANY * total:
         hits, read, counterparts, alike = _copies(list(train.keys),
-                                                  [key for key in other.keys if key not in known])
-        parts.append(f'of {alike} others with the size of a training image, {read} were compared with {counterparts} '
-                     f'by their contents: {hits} coincide' if read else 'no other has the size of a training image')
+                                                  [key for key in other.keys if key not in paths])
+        parts.append(f'of {alike} others with the size of a {known} image, {read} were compared with {counterparts} '
+                     f'by their contents: {hits} coincide' if read else f'no other has the size of a {known} image')
         count += hits * alike / max(read, 1)
     share = count / total / min(len(train.keys) / max(train.total, 1), 1)
     if not count:
         return Finding('ok', f'{text}: {"; ".join(parts)}.')
     level = 'error' if share >= MANY else 'warning'
-    return Finding(level, f'{text}: {"; ".join(parts)}. Figures on training images say nothing of new ones: '
+    return Finding(level, f'{text}: {"; ".join(parts)}. Figures on {known} images say nothing of new ones: '
                    f'check data_root, ann_file and split (with MNIST also test_mode) of {split}_dataloader.')
 
 

@@ -103,6 +103,8 @@ def fixed_input_size(model: nn.Module, cfg: dict) -> tuple[int, int] | None:
     """
     network = _timm_of(model)
     if network is None:
+        if hasattr(model, 'fixed_input_size'):
+            return model.fixed_input_size
         size = getattr(getattr(model, 'backbone', None), 'img_size', None)
         return as_size(size) if size is not None else None
     patches = next((module for module in network.modules() if hasattr(module, 'strict_img_size')), None)

@@ -17,6 +17,7 @@ from mmkd.utils.building.signatures import check_type
 from mmkd.utils.checkpoints.reading import load_strictly
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.options import nested
+from mmkd.utils.given import given
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
 
@@ -24,7 +25,7 @@ from .names import named_model
 from .scopes import with_scope
 
 FORMS = {'type': ('type', 'checkpoint'), 'config': ('config', 'options', 'checkpoint'), 'timm': ('timm', 'checkpoint'),
-         'module': ('module', 'checkpoint')}
+         'hf': ('hf', 'checkpoint'), 'module': ('module', 'checkpoint')}
 TEACHER_OPTIONS = ('dtype', 'compile', 'input_size')
 TIMM_OPTIONS = ('pretrained', 'num_classes', 'in_chans', 'img_size', 'drop_rate', 'drop_path_rate')
 
@@ -49,9 +50,10 @@ def read_spec(spec: dict | str | nn.Module, role: str, data_preprocessor: dict |
 
     Args:
         spec: A model dict; or a dict with ``config`` (and optionally ``options``, dotted keys to
-            override in it); or one with ``timm`` (further keys go to timm's ``create_model``); or one with
-            ``module``, an ``nn.Module``, which may also stand for itself. Each dict may have a ``checkpoint``. Or the
-            name of a model; see :func:`~mmkd.distillers.models.names.named_model`.
+            override in it); or one with ``timm`` (further keys go to timm's ``create_model``); or one with ``hf``, a
+            vision model of Hugging Face's with its weights (further keys: ``num_classes``, ``revision``,
+            ``pretrained``); or one with ``module``, an ``nn.Module``, which may also stand for itself. Each dict may
+            have a ``checkpoint``. Or the name of a model; see :func:`~mmkd.distillers.models.names.named_model`.
         role: ``'student'`` or ``'teacher'``, for the error message.
         data_preprocessor: The recipe's, which takes precedence over the config's.
 
@@ -66,8 +68,8 @@ def read_spec(spec: dict | str | nn.Module, role: str, data_preprocessor: dict |
     if isinstance(spec, str):
         spec = named_model(spec, role)
     if not isinstance(spec, dict) or sum(key in spec for key in FORMS) != 1:
-        raise UserError(f"{role} expects a model dict (type=…), dict(config='…'), dict(timm='…') or an nn.Module, "
-                        f'got {spec!r}.'
+        raise UserError(f"{role} expects a model dict (type=…), dict(config='…'), dict(timm='…'), dict(hf='…') or an "
+                        f'nn.Module, got {spec!r}.'
                         f'{_nearest_form(spec)}')
     spec = dict(spec)
     checkpoint = spec.pop('checkpoint', None)
@@ -86,6 +88,8 @@ def read_spec(spec: dict | str | nn.Module, role: str, data_preprocessor: dict |
         return _module_spec(spec, checkpoint, role)
     elif 'timm' in spec:
         cfg = dict(type='mmpretrain.TimmClassifier', model_name=spec.pop('timm'), **spec)
+    elif 'hf' in spec:
+        cfg = dict(type='mmkd.HuggingFaceModel', model_name=spec.pop('hf'), pretrained=checkpoint is None) | spec
     else:
         cfg = with_scope(spec, role)
     if data_preprocessor is not None:
@@ -94,14 +98,15 @@ def read_spec(spec: dict | str | nn.Module, role: str, data_preprocessor: dict |
 
 
 def _module_spec(spec: dict, checkpoint: str | None, role: str) -> ModelSpec:
-    model = spec.pop('module')
+    model = given(spec.pop('module'))
     if spec:
         key = next(iter(spec))
         raise UserError(f'{role} expects module and checkpoint, got also {key!r}. '
                         f'{nearest(key, known_keys("module", role))}')
     if not isinstance(model, nn.Module) or next(model.parameters(), None) is None:
         raise UserError(f'{role} expects module to be an nn.Module with parameters, got a '
-                        f'{type(model).__name__}. Hand the model over.')
+                        f'{type(model).__name__}. Hand the model over; for a config that mmkd.distill wrote, call it '
+                        'again.')
     return ModelSpec(dict(module=model), checkpoint, pretrained=True)
 
 
@@ -109,7 +114,7 @@ def known_keys(form: str, role: str) -> tuple[str, ...]:
     """The keys of ``student=dict(…)`` or ``teacher=dict(…)`` that are not the model's own.
 
     Args:
-        form: ``'type'``, ``'config'``, ``'timm'`` or ``'module'``.
+        form: ``'type'``, ``'config'``, ``'timm'``, ``'hf'`` or ``'module'``.
         role: ``'student'`` or a teacher's.
     """
     return FORMS[form] + (TEACHER_OPTIONS if role.startswith('teacher') else ())
@@ -231,7 +236,8 @@ def _takes_preprocessor(cfg: dict) -> bool:
 def _arguments(cfg: dict, role: str) -> set[str]:
     cls = ROOT_MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
     is_timm = type_name(cfg) == 'TimmClassifier'
-    names = {*known_keys('timm' if is_timm else 'type', role), *(TIMM_OPTIONS if is_timm else ())}
+    form = 'timm' if is_timm else 'hf' if type_name(cfg) == 'HuggingFaceModel' else 'type'
+    names = {*known_keys(form, role), *(TIMM_OPTIONS if is_timm else ())}
     if cls is not None:
         names |= {name for name, parameter in inspect.signature(cls).parameters.items()
                   if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)}

@@ -28,7 +28,21 @@ def forward_of(model: nn.Module) -> Callable[..., object]:
 
 
 def _forward_plain(model: nn.Module, inputs: Tensor, data_samples: Labels = None, mode: str = 'tensor') -> object:
-    outputs = model(inputs)
+    return answer(model, model(inputs), data_samples, mode)
+
+
+def answer(model: nn.Module, outputs: object, data_samples: Labels, mode: str) -> object:
+    """What an OpenMMLab model would return in a mode.
+
+    Args:
+        model: The model, for messages.
+        outputs: What it has returned: logits, or a tuple or dict with them.
+        data_samples: The labels.
+        mode: ``'loss'`` for their cross-entropy, ``'predict'`` for samples with softmax scores, else the outputs.
+
+    Raises:
+        UserError: There are no logits, or no labels that belong to them.
+    """
     if mode == 'loss':
         return dict(loss=_cross_entropy(model, outputs, target_of(data_samples)))
     return _predictions(model, outputs, data_samples) if mode == 'predict' else outputs

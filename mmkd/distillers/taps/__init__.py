@@ -1,8 +1,8 @@
 """Taps: the places in a model where tensors are read.
 
 ``locations`` knows the places with a name of their own (stages, ``pre_logits``, ``logits``), ``plain`` those of modules
-from elsewhere, and ``stages`` finds the ends of stages; ``taps`` resolves the names of a recipe and hooks the modules;
-``readings`` keeps what the hooks see in one forward pass.
+from elsewhere, ``huggingface`` those of vision models of ``transformers``, and ``stages`` finds the ends of stages;
+``taps`` resolves the names of a recipe and hooks the modules; ``readings`` keeps what the hooks see in one pass.
 """
 from .location import Location
 from .locations import named_locations

@@ -5,9 +5,10 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import nn
 
+from .huggingface import huggingface_locations, is_huggingface
 from .location import Location
 from .plain import plain_locations
-from .stages import backbone_stages, last_linear, timm_classifier, timm_stages, token_form
+from .stages import backbone_stages, last_linear, patches_of, timm_classifier, timm_stages, token_form
 
 
 def named_locations(model: nn.Module) -> dict[str, Location]:
@@ -16,9 +17,11 @@ def named_locations(model: nn.Module) -> dict[str, Location]:
     ``stage1`` to ``stage4`` are the outputs of the last blocks before the map is halved and at the end, always as
     maps (N, C, H, W): tokens are laid out, without class tokens. A network that keeps one resolution (plain vision
     transformers, MLP-Mixers, isotropic ConvNets) is divided instead: its stages are the outputs of the blocks at
-    1/4, 2/4, 3/4 and 4/4 of its depth. ``logits`` are (N, C) of classifiers, (N, C, H, W) of segmentors, and such a
-    map a level of detectors (for two-stage ones, the objectness of the proposal network); of a plain module, the tensor
-    that it returns, or the one that is meant in a tuple or dict. There ``output`` is all that it returns.
+    1/4, 2/4, 3/4 and 4/4 of its depth. ``patches`` are the tokens of a plain vision transformer after its last norm,
+    as a map, without class and register tokens; of any model of Hugging Face's, its last map. ``logits`` are (N, C) of
+    classifiers, (N, C, H, W) of segmentors, and such a map a level of detectors (for two-stage ones, the objectness of
+    the proposal network); of a plain module, the tensor that it returns, or the one that is meant in a tuple or dict.
+    There ``output`` is all that it returns.
 
     Args:
         model: The model.
@@ -32,11 +35,13 @@ def named_locations(model: nn.Module) -> dict[str, Location]:
 
 def _of_openmmlab(model: nn.Module) -> dict[str, Location]:
     timm_model, head = getattr(model, 'model', None), getattr(model, 'head', None)
+    if isinstance(model, BaseModel) and is_huggingface(timm_model):
+        return huggingface_locations(timm_model, 'model', 'pooled' if hasattr(model, 'pooled') else None)
     if hasattr(timm_model, 'get_classifier'):
-        return (_stages('model', timm_model, timm_stages(timm_model))
+        return (_stages('model', timm_model, timm_stages(timm_model)) | patches_of(timm_model, 'model.')
                 | _logits('model', timm_classifier(timm_model)))
     backbone = getattr(model, 'backbone', None)
-    locations = _stages('backbone', backbone, backbone_stages(backbone))
+    locations = _stages('backbone', backbone, backbone_stages(backbone)) | patches_of(backbone, 'backbone.')
     if hasattr(head, 'pre_logits'):
         return locations | _logits('head', last_linear(head))
     return locations | _dense_logits(model)

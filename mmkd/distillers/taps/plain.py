@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
+from .huggingface import huggingface_locations, is_huggingface
 from .location import Location
-from .stages import backbone_stages, by_resolution, last_linear, timm_classifier, timm_stages, token_form
+from .stages import backbone_stages, by_resolution, last_linear, patches_of, timm_classifier, timm_stages, token_form
 
 
 def plain_locations(model: nn.Module) -> dict[str, Location]:
@@ -17,11 +18,18 @@ def plain_locations(model: nn.Module) -> dict[str, Location]:
         model: The module.
 
     Returns:
-        ``stage1`` … where its kind is known, ``pre_logits`` where it ends with a linear layer, ``logits``, and
-        ``output``, which is all that it returns.
+        ``stage1`` … where its kind is known, ``patches`` of vision transformers, ``pre_logits`` where it ends with a
+        linear layer, ``logits``, and ``output``, which is all that it returns.
     """
+    if is_huggingface(model):
+        own = huggingface_locations(model, '', None)
+        return own | {'logits': Location('', is_logits=True), 'output': Location('')}
     paths, form = _stages(model)
     locations = {f'stage{i}': replace(form, module=path) for i, path in enumerate(paths, start=1)}
+    if hasattr(model, 'get_classifier'):
+        locations |= patches_of(model)
+    elif form.prefix_tokens and isinstance(getattr(getattr(model, 'encoder', None), 'ln', None), nn.Module):
+        locations['patches'] = replace(form, module='encoder.ln')
     classifier = _classifier(model)
     if classifier:
         locations['pre_logits'] = Location(classifier, reads_input=True)

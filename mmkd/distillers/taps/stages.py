@@ -1,4 +1,5 @@
 """Which modules of a network end its stages, and which is its classifier."""
+from dataclasses import replace
 from typing import Any
 
 from mmcv.cnn import ConvModule
@@ -12,6 +13,20 @@ def token_form(network: Any) -> Location:
     return Location('', as_map=True, prefix_tokens=getattr(network, 'num_prefix_tokens',
                                                            getattr(network, 'num_extra_tokens', 0)),
                     channels_last=getattr(network, 'output_fmt', None) == 'NHWC')
+
+
+def patches_of(network: Any, prefix: str = '') -> dict[str, Location]:
+    """The tap ``patches``, if a network is a plain vision transformer with a norm after its last block.
+
+    Args:
+        network: timm's or mmpretrain's network.
+        prefix: Its path in the model, with a dot at the end.
+    """
+    name = 'norm' if hasattr(network, 'num_prefix_tokens') else 'ln1'  # timm's and mmpretrain's
+    known = hasattr(network, 'num_prefix_tokens') or hasattr(network, 'num_extra_tokens')
+    if not known or not isinstance(getattr(network, name, None), nn.Module):
+        return {}
+    return {'patches': replace(token_form(network), module=f'{prefix}{name}')}
 
 
 def last_linear(head: Any) -> str | None:

@@ -83,6 +83,12 @@ class Taps:
                 handle = module.register_forward_hook(recorder)
             self._attached[name] = module, handle
 
+    def close(self) -> None:
+        """Takes the recorders off the model."""
+        for _, handle in self._attached.values():
+            handle.remove()
+        self._attached.clear()
+
     def read(self, forward: Callable[..., Any], inputs: Tensor, *args: Any, stop_early: bool = False,
              compiled: bool = False, **kwargs: Any) -> tuple[Any, Tapped]:
         """Runs a forward pass of the model and collects what its taps see.

@@ -127,10 +127,10 @@ class Teacher:
         return tensors
 
     @torch.no_grad()
-    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
-        """The teacher's own predictions for the student's batch, as data samples."""
+    def predict(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'predict') -> list | Tensor:
+        """The teacher's own predictions for the student's batch, as data samples; or what another mode returns."""
         self.load()
-        return self._run(self.adapt(inputs), data_samples, 'predict')
+        return self._run(self.adapt(inputs), data_samples, mode)
 
     def adapt(self, inputs: Tensor) -> Tensor:
         """Brings the student's batch into the teacher's form, and the teacher to the batch's device."""
@@ -139,7 +139,7 @@ class Teacher:
         return self.adapter(inputs)
 
     def _run(self, inputs: Tensor, data_samples: list | None, mode: str) -> list | Tensor:
-        if self.dtype is None:
+        if self.dtype is None or inputs.is_meta:  # autocast does not know of the meta device
             return forward_of(self._model)(inputs, data_samples, mode=mode)
         with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return forward_of(self._model)(inputs, data_samples, mode=mode)

@@ -11,6 +11,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import build, find_type
 from mmkd.utils.building.signatures import check_values
+from mmkd.utils.given import given
 from mmkd.utils.precision import full_precision
 
 from ..parts import TeacherParts
@@ -18,8 +19,10 @@ from ..schedule import Progress, WeightSchedule
 from ..taps import Tapped
 from ..taps.readings import Versions
 from .inferred import INFERRED, Value, each, first, size
+from .teacher_norm import checked_norm, is_estimating
 
-KEYS, NEEDED_KEYS = ('loss', 'student', 'teacher', 'connector', 'weight'), ('loss', 'student', 'teacher')
+NEEDED_KEYS = 'loss', 'student', 'teacher'
+KEYS = *NEEDED_KEYS, 'connector', 'teacher_norm', 'weight'
 # What the forward of a loss gets beside the tapped tensors, if it has an argument of that name.
 EXTRAS = ('target', 'indices', 'data_samples')
 
@@ -44,6 +47,9 @@ class Term(BaseModule):
         teacher: The same of the teacher.
         connector: Config of the connector, which each student tap gets for itself unless the connector is a joint
             one; or a list with a config or None for each student tap. An ``nn.Module`` may stand for a config.
+        teacher_norm: Config of what standardises the teacher's features, of each teacher tap by itself: a class of
+            :mod:`mmkd.standardisers`. While it estimates, in the first steps, the term counts nothing: its loss and
+            its gradients are 0.
         weight: Factor of the loss: a number, or a dict for :class:`~mmkd.distillers.schedule.WeightSchedule`.
 
     Raises:
@@ -56,10 +62,12 @@ class Term(BaseModule):
                  student: str | list[str],
                  teacher: str | list[str],
                  connector: dict | nn.Module | list[dict | nn.Module | None] | None = None,
+                 teacher_norm: dict | None = None,
                  weight: float | dict = 1.0) -> None:
         super().__init__()
         self.name = name
-        check_values(f'term {name!r}', Term.__init__, student=student, teacher=teacher, connector=connector)
+        check_values(f'term {name!r}', Term.__init__, student=student, teacher=teacher, connector=connector,
+                     teacher_norm=teacher_norm)
         self.several = not isinstance(student, str), not isinstance(teacher, str)
         self.student_taps = list(student) if self.several[0] else [student]
         self.teacher_taps = list(teacher) if self.several[1] else [teacher]
@@ -68,6 +76,8 @@ class Term(BaseModule):
         except UserError as error:
             raise UserError(f'term {name!r}: {error}') from error
         self._configs = (loss, connector)
+        self._norm_config = teacher_norm
+        self.teacher_norms: nn.ModuleList | None = None
         _class_of(loss, f'term {name!r}')
         self.loss: nn.Module | None = None
         self.connectors: nn.ModuleList | None = None
@@ -120,6 +130,10 @@ class Term(BaseModule):
         """
         loss, connector = self._configs
         students, teachers = self._values(student, teacher)
+        if self._norm_config is not None:
+            self.teacher_norms = nn.ModuleList(
+                self._build(checked_norm(self._norm_config, value, tap, f'term {self.name!r}'), value, value)
+                for tap, value in zip(self.teacher_taps, teachers, strict=True))
         partners = teachers * len(students) if len(teachers) == 1 else teachers
         if (connector is not None and not isinstance(connector, list)
                 and getattr(_class_of(connector, self.name), 'joint', False)):
@@ -199,6 +213,8 @@ class Term(BaseModule):
         versions = Versions()
         for tap, value in zip((*self.student_taps, *self.teacher_taps), (*students, *teachers), strict=True):
             versions.watch(tap, value)
+        if self.teacher_norms is not None:
+            teachers = [norm(value) for norm, value in zip(self.teacher_norms, teachers, strict=True)]
         arguments = self._arguments(self._connect(students, teachers), teachers)
         if isinstance(self._configs[0], nn.Module):  # which need not know of mixed precision, as mmkd's own do
             arguments = [each(at_least_fp32)(value) for value in arguments]
@@ -213,7 +229,8 @@ class Term(BaseModule):
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise UserError(f'term {self.name!r} expects its loss to return one number, got {shape_of(value)} of '
                             f'{type(self.loss).__name__}. Average it.')
-        return self.weight.at(progress or Progress()) * value.reshape(())
+        weight = 0. if is_estimating(self.teacher_norms) else self.weight.at(progress or Progress())
+        return weight * value.reshape(())
 
     def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: TeacherParts) -> None:
         """Builds the term and tries it once, to find wrong shapes before training.
@@ -249,7 +266,9 @@ def term_config(name: str, cfg: dict) -> dict:
             raise UserError(f'{expected}, got {key!r}. {nearest(str(key), KEYS)}')
     if not isinstance(cfg, dict) or not cfg.keys() >= set(NEEDED_KEYS):
         raise UserError(f'{expected}, got {cfg!r}.')
-    return cfg
+    connector = cfg.get('connector')
+    return {**cfg, 'loss': given(cfg['loss']), **({} if connector is None else dict(
+        connector=[given(each) for each in connector] if isinstance(connector, list) else given(connector)))}
 
 
 def _class_of(config: dict | nn.Module, what: str) -> type:

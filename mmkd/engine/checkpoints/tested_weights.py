@@ -1,10 +1,20 @@
 """Testing the weights that a run validated."""
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch import Tensor
 
+from mmkd.distillers import Distiller
 from mmkd.engine.models import model_of
 from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint
-from mmkd.utils.checkpoints.weights import NAMES, RAW, choose_weights, plain, split_choice, validated_kinds
+from mmkd.utils.checkpoints.weights import (
+    NAMES,
+    RAW,
+    STUDENT_PREFIX,
+    choose_weights,
+    plain,
+    split_choice,
+    validated_kinds,
+)
 from mmkd.zoo.index import find_checkpoint
 from mmkd.zoo.loading import renamed
 
@@ -56,12 +66,21 @@ def test_weights(runner: Runner, checkpoint: str, which: str | None = None) -> d
     for kind in kinds:
         chosen = choose_weights(content, path, kind)
         weights = renamed(plain(chosen.tensors), name, model.state_dict())
+        if isinstance(model, Distiller):  # whose terms are tested
+            weights = _of_distiller(chosen.tensors)
         what = f'{type(model).__name__} from {checkpoint}, {NAMES[chosen.kind]}'
         runner.logger.info(chosen.said)
         runner.logger.info(load_strictly(model, weights, what))
         suffix = '_origin' if len(kinds) > 1 and kind == RAW else ''
         metrics |= {f'{key}{suffix}': value for key, value in runner.test().items()}
     return metrics
+
+
+def _of_distiller(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The names of a distiller: those of a training checkpoint, or of a student's file with their prefix."""
+    if any(name.startswith(STUDENT_PREFIX) for name in weights):
+        return weights
+    return {f'{STUDENT_PREFIX}{name}': value for name, value in plain(weights).items()}
 
 
 test_weights.__test__ = False  # type: ignore[attr-defined]  # it is no test of pytest's

@@ -7,7 +7,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmkd.datasets.verification import Finding, class_findings, collected, overlap_findings
+from mmkd.datasets.verification import Finding, collected, fit_findings, overlap_findings
 from mmkd.datasets.verification.broken_images import name_broken_images
 from mmkd.datasets.verification.class_names import Classes, classes_of_checkpoint, classes_of_dataset
 from mmkd.datasets.verification.survey import Survey, leaves
@@ -60,7 +60,8 @@ class DataFitHook(Hook):
         """Compares the training and the validation data."""
         datasets = dict(train=_dataset(runner.train_loop), val=_dataset(runner.val_loop))
         metrics = dict(val=getattr(getattr(runner.val_loop, 'evaluator', None), 'metrics', ()))
-        self._compare(runner, datasets, metrics, lambda: [*self._known, *_teachers_classes(runner)])
+        self._compare(runner, datasets, metrics, lambda: [*self._known, *_teachers_classes(runner)],
+                      _bank(runner.val_loop))
         first = next(leaves(datasets['train']), None)
         with suppress(OSError, ValueError, KeyError, AttributeError):  # no run stops for what it would write down
             self._labels = classes_of_dataset('', first, Survey(0))
@@ -68,7 +69,7 @@ class DataFitHook(Hook):
     def before_test(self, runner: Runner) -> None:
         """Compares the test data with what the checkpoint was trained on."""
         metrics = dict(test=getattr(getattr(runner.test_loop, 'evaluator', None), 'metrics', ()))
-        self._compare(runner, dict(test=_dataset(runner.test_loop)), metrics, self._tested)
+        self._compare(runner, dict(test=_dataset(runner.test_loop)), metrics, self._tested, _bank(runner.test_loop))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Writes down where the labels come from."""
@@ -80,18 +81,18 @@ class DataFitHook(Hook):
         return list(filter(None, [classes_of_checkpoint(f'the checkpoint {self.checkpoint}', content)]))
 
     def _compare(self, runner: Runner, datasets: dict[str, Any], metrics: dict,
-                 known: Callable[[], list[Classes]]) -> None:
+                 known: Callable[[], list[Classes]], bank: Any = None) -> None:
         datasets = {split: dataset for split, dataset in datasets.items() if dataset is not None}
-        for dataset in datasets.values():
+        for dataset in (*datasets.values(), *([] if bank is None else [bank])):
             name_broken_images(dataset)
         model = model_of(runner)
         count = class_count(model.student if isinstance(model, Distiller) else model)
-        classes = _on_one_rank(lambda: class_findings(datasets, count, metrics, known(), self._started))
+        classes = _on_one_rank(lambda: fit_findings(datasets, count, metrics, known(), self._started, bank))
         wrong = [finding.text for finding in classes if finding.level == 'error']
         if wrong and self.refuse:
             raise UserError('the data do not fit: ' + ' '.join(wrong) + " If this is meant so, list "
                             "dict(type='mmkd.DataFitHook', refuse=False) in custom_hooks, beside those of the recipe.")
-        for finding in [*classes, *_on_one_rank(lambda: overlap_findings(datasets))]:
+        for finding in [*classes, *_on_one_rank(lambda: overlap_findings(datasets, bank))]:
             (runner.logger.info if finding.level == 'ok' else runner.logger.warning)(f'Data: {finding.text}')
 
 
@@ -106,6 +107,11 @@ def _on_one_rank(make: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 def _dataset(loop: object) -> Any:
     return getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+
+
+def _bank(loop: object) -> Any:
+    """The labelled images with which a loop compares those of validation, if it does."""
+    return getattr(getattr(loop, 'bank_dataloader', None), 'dataset', None)
 
 
 def _teachers_classes(runner: Runner) -> list[Classes]:

@@ -13,6 +13,7 @@ from mmkd.engine.models import class_count, distiller_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
+from ..figure_loop import FigureLoop
 from ..recipe_fit import check_sample_indices, check_schedules
 from ..teacher_validation import (
     Agreement,
@@ -120,7 +121,9 @@ class DistillationHook(Hook):
             if any(teacher.model is average for average in averages):
                 continue
             obstacle = self._obstacle(runner, teacher)
-            if obstacle:
+            if isinstance(runner.val_loop, FigureLoop):
+                self._ask_loop(runner, name, teacher)
+            elif obstacle:
                 runner.logger.info(f'{_title(name)} is not evaluated: {obstacle}.')
             else:
                 self._validate_teacher(runner, name, teacher)
@@ -144,11 +147,26 @@ class DistillationHook(Hook):
                                      lambda text: runner.logger.info(f'{title}: {text}.'))
         if kept is not None:
             self._agreements[name] = Agreement(kept, len(loader.dataset))
-        if metrics:
-            figures = {f'teacher{_suffix(name)}/{key}': value for key, value in metrics.items()}
-            runner.logger.info(f'{title}: ' + ', '.join(f'{key} {value:.4f}' for key, value in metrics.items()))
-            runner.message_hub.update_scalars(figures, resumed=False)
-            runner.visualizer.add_scalars(figures, step=0, file_path=f'{runner.timestamp}.json')
+        _log(runner, name, metrics)
+
+    def _ask_loop(self, runner: Runner, name: str, teacher: Teacher) -> None:
+        """A loop that validates features can do so with a teacher's; predictions are not compared."""
+        if not self.teacher_accuracy or not hasattr(runner.val_loop, 'teacher_figures'):
+            return
+        try:
+            _log(runner, name, runner.val_loop.teacher_figures(teacher))
+        except UserError as error:  # a teacher of another kind need not have such features
+            runner.logger.warning(f'{_title(name)} is not evaluated: {error}')
+
+
+def _log(runner: Runner, name: str, metrics: dict[str, float]) -> None:
+    """Logs the figures of a teacher, if there are any."""
+    if metrics:
+        figures = {f'teacher{_suffix(name)}/{key}': value for key, value in metrics.items()}
+        runner.logger.info(f'{_title(name)} on the validation set: '
+                           + ', '.join(f'{key} {value:.4f}' for key, value in metrics.items()))
+        runner.message_hub.update_scalars(figures, resumed=False)
+        runner.visualizer.add_scalars(figures, step=0, file_path=f'{runner.timestamp}.json')
 
 
 def _title(name: str) -> str:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from mmkd.utils.errors import UserError
 from mmkd.utils.files.small import move_aside, read_json, write_json
+
+from .warm_start import Forked, WarmStart
 
 POLL_SECONDS, TICK_SECONDS = 0.1, 1.0
 GRACE_SECONDS = 5.0  # between asking a child to end and making it
@@ -57,6 +59,7 @@ class Job:
     seconds: float = field(default=0.0, init=False)
     kept: float = field(default=0.0, init=False)  # seconds of its interrupted parts that it goes on from
     started: float = field(default=0.0, init=False)  # clock time of its present part
+    warm: ClassVar[bool] = False  # whether the command is a Python script that imports all of OpenMMLab
 
     def command(self, resume: bool) -> list[str]:
         """The command, once the jobs that it needs are done.
@@ -127,7 +130,7 @@ class _Running:
     """A job whose command runs; ``start`` is set back by the kept seconds of its interrupted parts."""
     job: Job
     command: list[str]
-    process: subprocess.Popen
+    process: subprocess.Popen | Forked
     start: float
 
 
@@ -157,8 +160,8 @@ class Scheduler:
 
     def __init__(self, jobs: Sequence[Job], slots: int, observer: Observer, env: dict[str, str] | None = None,
                  pass_fds: tuple[int, ...] = ()) -> None:
-        self.slots, self.observer, self.pass_fds = slots, observer, pass_fds
-        self.env = dict(os.environ if env is None else env)
+        self.slots, self.observer = slots, observer
+        self._starter = WarmStart(dict(os.environ if env is None else env), pass_fds)
         self._done = {job.name for job in jobs if job.done()}
         path = longest_paths(jobs)
         self._waiting = sorted((job for job in jobs if job.name not in self._done), key=lambda job: -path[job.name])
@@ -194,11 +197,8 @@ class Scheduler:
             return
         command, job.started = job.command(resume), time.time()
         job.note()
-        env = self.env | dict(OMP_NUM_THREADS=str(job.threads), MKL_NUM_THREADS=str(job.threads))
-        with open(job.folder / OUTPUT, 'ab') as output:
-            # In a session of its own, Ctrl-C reaches the child through _stop only.
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                       env=env, start_new_session=True, pass_fds=self.pass_fds)
+        # In a session of its own, Ctrl-C reaches the child through _stop only.
+        process = self._starter.start(command, job.folder / OUTPUT, job.threads, job.warm)
         self._running.append(_Running(job, command, process, time.monotonic() - job.seconds))
         self.observer.started(job, command, resume)
 
@@ -231,19 +231,26 @@ class Scheduler:
         self.observer.finished(job)
 
     def _stop(self) -> None:
-        processes = [running.process for running in self._running]
+        self._starter.settle(GRACE_SECONDS)
+        processes = [running.process for running in self._running if running.process.pid is not None]
         for process in processes:
             signal_group(process, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_SECONDS
-        while time.monotonic() < deadline and any(process.poll() is None for process in processes):
-            time.sleep(0.05)
+        _wait(processes)
         for process in processes:
             signal_group(process, signal.SIGKILL)  # also what a child left behind
-            process.wait()
+        _wait(processes)
+        self._starter.close()
         self._running.clear()
 
 
-def signal_group(process: subprocess.Popen, number: int) -> None:
+def _wait(processes: Sequence[subprocess.Popen | Forked]) -> None:
+    """Waits until all have ended, for a while."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < deadline and any(process.poll() is None for process in processes):
+        time.sleep(0.05)
+
+
+def signal_group(process: subprocess.Popen | Forked, number: int) -> None:
     """Sends a signal to a child and to all that it started."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)

@@ -1,5 +1,6 @@
 """Reading checkpoints safely, and loading them strictly."""
 import codecs
+import json
 import pickle
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
@@ -134,14 +135,19 @@ def _read_pickle(path: Path, kind: str, trust: bool) -> dict:
         raise UserError(f'checkpoint {path} is corrupt or truncated ({text}). Download or copy it again.') from error
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_safetensors(path: Path) -> dict:
+    """The tensors by name; of a student that mmkd has published in this format, with its ``meta``, as in its .pth."""
     try:
+        from safetensors import safe_open
         from safetensors.torch import load_file
     except ImportError as error:
         raise UserError(f'checkpoint {path} expects the package safetensors, which is not installed. '
                         'Install it with: pip install safetensors') from error
     try:
-        return load_file(path)
+        tensors = load_file(path)
+        with safe_open(path, 'pt') as file:
+            meta = json.loads((file.metadata() or {}).get('mmkd_meta', 'null'))
+        return dict(meta=meta, state_dict=tensors) if isinstance(meta, dict) else tensors
     except Exception as error:  # safetensors' own, and torch's of unknown dtypes and shapes
         raise UserError(f'checkpoint {path} is truncated or no safetensors file ({error}). '
                         'Download or copy it again.') from error

@@ -11,6 +11,8 @@ from mmkd.utils.errors import UserError
 from .keys import check_config
 from .options import merge_options
 
+MODEL_FORMS = {'timm': 'mmpretrain.TimmClassifier', 'hf': 'mmkd.HuggingFaceModel'}
+
 
 def config_root(package: str = 'mmkd') -> Path:
     """The folder of a package's configs: ``.mim/configs`` when installed, else that of the checkout.
@@ -85,20 +87,22 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
         raise UserError(f'config {name} cannot be read: {_what(error, path)}. Correct the file.') from error
     if options:
         merge_options(config, options)
-    _write_out_timm(config)
+    _write_out_forms(config)
     check_config(config, f'config {name}')
     return config
 
 
-def _write_out_timm(config: Config) -> None:
-    """Turns ``model=dict(timm='…')`` into the classifier of mmpretrain's that it stands for, in place."""
+def _write_out_forms(config: Config) -> None:
+    """Turns ``model=dict(timm='…')`` and ``model=dict(hf='…')`` into the models that they stand for, in place."""
     model = config.get('model')
-    if not isinstance(model, dict) or 'timm' not in model or 'type' in model:
+    form = next((form for form in MODEL_FORMS if isinstance(model, dict) and form in model), None)
+    if form is None or 'type' in model:
         return
     if 'checkpoint' in model:
-        raise UserError("model expects no checkpoint beside timm='…', got one. Write load_from = FILE in the config.")
+        raise UserError(f"model expects no checkpoint beside {form}='…', got one. Write load_from = FILE in the "
+                        'config.')
     model = dict(model)
-    config.model = dict(type='mmpretrain.TimmClassifier', model_name=model.pop('timm'), **model)
+    config.model = dict(type=MODEL_FORMS[form], model_name=model.pop(form), **model)
 
 
 def _what(error: Exception, path: Path) -> str:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmkd.analysis.command.batches import ImageBatches, even_order
+from mmkd.analysis.command.batches import ImageBatches, enough_memory, even_order
 from mmkd.analysis.command.images import ImageSource
 from mmkd.utils import UserError
 
@@ -68,6 +68,14 @@ def test_fewer_images_than_asked_for():
     assert batches.settings()['unreadable'] == {'number 1': 'cut off', 'number 2': 'cut off'}
 
 
+def test_the_first_unreadable_images_are_named_once(capsys):
+    batches = ImageBatches(Numbered(list(range(12)), broken=range(9)), first=True)
+    assert numbers(batches) == numbers(batches) == [9, 10, 11] and len(batches.unreadable) == 9
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == 'left out, cannot be read: number 0 (cut off)'
+    assert len(said) == 6 and said[5] == 'left out: more images; the results name all of them'
+
+
 def test_none_can_be_read():
     with pytest.raises(UserError, match='numbers expects images that can be read, got none; number 0: cut off'):
         list(ImageBatches(Numbered([0, 1], broken=(0, 1)), first=True))
@@ -100,3 +108,13 @@ def test_resizing_is_bicubic_and_ignores_the_aspect_unless_it_cuts():
     assert torch.equal(stretched[0].permute(1, 2, 0), torch.from_numpy(np.array(expected)))
     cut, _ = next(iter(ImageBatches(Wide([0]), size=8, crop=True)))
     assert (cut == 255).all()
+
+
+def test_too_little_memory():
+    batches = ImageBatches(Numbered([0, 1]), batch_size=2)
+    for error in (MemoryError(), RuntimeError('CUDA out of memory. Tried to allocate')):
+        with pytest.raises(UserError, match='mine needs more memory than there is for 2 images of 4×4. Lower --size or '
+                           '--batch-size or --taps.'), enough_memory('mine', batches, ' or --taps'):
+            raise error
+    with pytest.raises(RuntimeError, match='another fault'), enough_memory('mine', batches):
+        raise RuntimeError('another fault')

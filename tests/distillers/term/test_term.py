@@ -64,10 +64,10 @@ class Undeclared(OnlyTensors):
 
 
 @pytest.mark.parametrize(('changes', 'message'), [
-    (dict(wieght=2.), "optionally connector, weight, got 'wieght'. Did you mean weight"),
+    (dict(wieght=2.), "optionally connector, teacher_norm, weight, got 'wieght'. Did you mean weight"),
     (dict(conector=None), "got 'conector'. Did you mean connector"),
     (dict(teachers='logits'), "got 'teachers'. Did you mean teacher"),
-    (dict(xyz=1), "got 'xyz'. Valid: connector, loss, student, teacher, weight"),
+    (dict(xyz=1), "got 'xyz'. Valid: connector, loss, student, teacher, teacher_norm, weight"),
 ])
 def test_misspelt_keys(build, changes, message):
     with pytest.raises(UserError, match=f"^term 'kd' expects a dict of loss, student, teacher and .*{message}"):

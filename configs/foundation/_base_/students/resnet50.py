@@ -1,0 +1,3 @@
+# ResNet-50 without a classifier, whose neck pools
+_base_ = '../../../_base_/models/resnet50.py'
+model = dict(head=None)

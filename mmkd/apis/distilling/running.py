@@ -1,0 +1,132 @@
+"""Training what a call has written, and taking the student out of it."""
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+from torch import nn
+
+from mmkd.distillers import Distiller
+from mmkd.distillers.models import ModelSpec, build_without_weights, read_spec
+from mmkd.engine.models import model_of
+from mmkd.engine.training import train_config
+from mmkd.experiments.run_logs import epoch_of, last_checkpoint, read_scalars, read_teachers
+from mmkd.recipes.weightless import strip_weights
+from mmkd.utils import UserError
+from mmkd.utils.checkpoints.publishing import publish
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.checkpoints.weights import STUDENT_PREFIX, choose_weights, plain
+from mmkd.utils.given import Given
+
+from .progress import ProgressHook, only_warnings
+
+
+def is_finished(out: Path, config: Config) -> bool:
+    """Whether the run in a folder has all its epochs behind it."""
+    try:
+        return epoch_of(last_checkpoint(out)) >= config.train_cfg.max_epochs
+    except UserError:
+        return False
+
+
+def train(config: Config, out: Path, resume: bool, progress: bool) -> Runner:
+    """Trains a config in a folder.
+
+    Args:
+        config: The config.
+        out: The folder.
+        resume: Whether to go on from its last checkpoint, if it has one.
+        progress: Whether to show a bar in place of the log.
+    """
+    config.launcher, config.work_dir = 'none', str(out)
+    config.resume, config.load_from = resume and (out / 'last_checkpoint').is_file(), None
+    bar = ProgressHook()
+    with only_warnings(progress):
+        try:
+            return train_config(config, validate=bool(config.get('val_dataloader')), hooks=[bar] if progress else [])
+        finally:
+            bar.close()
+
+
+@contextmanager
+def modules_kept(config: Config) -> Iterator[None]:
+    """Gives teachers that were handed over back as they were: trainable, and in the mode that they had."""
+    modules = [value.value for value in _given(config.model.get('teacher')) if isinstance(value.value, nn.Module)]
+    modes = [(module, module.training) for given in modules for module in given.modules()]
+    trainable = [(parameter, parameter.requires_grad) for given in modules for parameter in given.parameters()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, requires_grad in trainable:
+            parameter.requires_grad_(requires_grad)
+
+
+def _given(value: object) -> Iterator[Given]:
+    if isinstance(value, Given):
+        yield value
+    for item in value.values() if isinstance(value, Mapping) else ():
+        yield from _given(item)
+
+
+def best_checkpoint(out: Path, best: str | None) -> tuple[Path, str]:
+    """The checkpoint whose student is returned, and what to call its weights.
+
+    Args:
+        out: The run's folder.
+        best: The figure by which the best is kept.
+    """
+    found = sorted(out.glob('best_*.pth'), key=lambda path: path.stat().st_mtime) if best else []
+    if found:
+        return found[-1], f'the best in validation by {best}, of epoch {epoch_of(found[-1])}'
+    last = last_checkpoint(out)
+    return last, f'the last, of epoch {epoch_of(last)}'
+
+
+def student_from(config: Config, runner: Runner | None, checkpoint: Path) -> nn.Module:
+    """The student with the weights of a checkpoint, in eval mode and without the recorders of training.
+
+    Args:
+        config: What was trained.
+        runner: Its runner; None if it had been trained before.
+        checkpoint: The checkpoint.
+    """
+    if runner is not None:
+        distiller = model_of(runner)
+        if isinstance(distiller, Distiller):
+            distiller.close()
+        student = distiller.student
+    else:
+        spec = read_spec(config.model.student, 'student')
+        student = spec.cfg['module'] if 'module' in spec.cfg else build_without_weights(
+            ModelSpec(strip_weights(spec.cfg), None), 'student')
+    tensors = choose_weights(read_checkpoint(checkpoint), str(checkpoint)).tensors
+    own = {name.removeprefix(STUDENT_PREFIX): value for name, value in tensors.items()
+           if name.startswith(STUDENT_PREFIX)}
+    student.load_state_dict(own)
+    return student.eval()
+
+
+def publish_student(config: Config, checkpoint: Path, out: Path) -> Path:
+    """Writes the student's weights under a name with their hash, for mmpretrain's names or a module's own."""
+    for old in out.glob('student-*.pth'):
+        old.unlink()
+    content = read_checkpoint(checkpoint)
+    tensors = choose_weights(content, str(checkpoint)).tensors
+    if any(True for _ in _given(config.model.student)):
+        weights = {name.removeprefix(STUDENT_PREFIX): value.clone() for name, value in tensors.items()
+                   if name.startswith(STUDENT_PREFIX)}
+    else:
+        weights = {name: value.clone().contiguous() for name, value in plain(tensors).items()}
+    return publish(content, weights, out / 'student.pth')
+
+
+def figures(out: Path, checkpoint: Path) -> dict[str, float]:
+    """The figures of a checkpoint's epoch and of the teacher, as the log has them."""
+    epoch = epoch_of(checkpoint)
+    _, val = read_scalars(out)
+    found = {name: value for name, value in val.get(epoch, {}).items()
+             if isinstance(value, int | float) and name not in ('step', 'time', 'data_time', 'memory')}
+    return found | dict(epoch=epoch) | {f'teacher/{name}': value for name, value in read_teachers(out).items()}

@@ -1,0 +1,110 @@
+"""Writing the config of a call, and putting back what text cannot hold."""
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from mmkd.utils import UserError
+from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.options import merge_options
+from mmkd.utils.configs.text import config_text as text_of
+from mmkd.utils.given import Given
+
+from .recipe import Recipe
+
+NAME = 'config.py'
+HEAD = """\
+# Written by mmkd.distill: {method}.
+# Train it again, here or on several GPUs: mmkd train {path} --work-dir FOLDER
+"""
+MISSING = """\
+# It cannot be trained by itself: {what} were handed over in Python, and have to be again. Elsewhere put in what a
+# config can name: dict(timm='…'), dict(config='…'), a data set by its type.
+"""
+
+
+def config_text(recipe: Recipe, path: Path, options: Mapping | None) -> str:
+    """The text of a config, with further options written into it.
+
+    Args:
+        recipe: What is trained.
+        path: Where it will be, for its first lines.
+        options: Dotted keys to override, as ``--cfg-options`` gives them.
+
+    Raises:
+        UserError: An option has a key that nothing reads.
+    """
+    config = Config(recipe.config)
+    if options:
+        merge_options(config, dict(options))
+    sections = ConfigDict(config._cfg_dict).to_dict()
+    head = HEAD.format(method=recipe.method.name, path=path.as_posix())
+    lost = [key for key, _ in given_in(recipe.config)]
+    if lost:
+        head += MISSING.format(what=' and '.join(lost))
+    return f'{head}\n{text_of(sections)}'
+
+
+def given_in(value: Any, key: str = '') -> Iterator[tuple[str, Given]]:
+    """The objects in a config that only this process has, with their dotted keys."""
+    if isinstance(value, Given):
+        yield key, value
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for name, item in items:
+        yield from given_in(item, f'{key}.{name}' if key else str(name))
+
+
+def check_config_is(text: str, path: Path) -> None:
+    """Checks that a run that is to go on has this config, and makes the folder of one that begins.
+
+    Args:
+        text: The config.
+        path: Its file.
+
+    Raises:
+        UserError: The run has another config.
+    """
+    if path.is_file() and path.read_text(encoding='utf-8') != text:
+        raise UserError(f'out={path.parent} with resume=True expects the arguments of the run that stands there, got '
+                        f'others: {_difference(path.read_text(encoding="utf-8"), text)}. Give the same ones, or '
+                        'another folder.')
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def check_folder(out: Path, resume: bool) -> None:
+    """Checks that a run may write to a folder.
+
+    Raises:
+        UserError: It holds another run or other files, or is a file; or there are several processes.
+    """
+    if int(os.environ.get('WORLD_SIZE') or 1) > 1:
+        raise UserError('mmkd.distill expects one process, got several. Let one write the config (train_now=False, '
+                        '--config-only) and train it with tools/dist_train.sh.')
+    if out.is_file():
+        raise UserError(f'out expects a folder, got the file {out}. Name another one.')
+    if resume or not out.is_dir() or not any(not path.name.startswith('.') for path in out.iterdir()):
+        return
+    what = 'another run' if (out / NAME).is_file() else 'other files'
+    raise UserError(f'out expects a folder for this run alone, got {out}, which holds {what}. Name another one'
+                    + (', or go on with that run (resume=True, --resume).' if what == 'another run' else '.'))
+
+
+def read_back(path: Path, recipe: Recipe) -> Config:
+    """Loads the config that was written, with the objects in their places."""
+    config = load_config(path)
+    for key, value in given_in(recipe.config):
+        *parents, last = key.split('.')
+        place: Any = config
+        for name in parents:
+            place = place[int(name)] if isinstance(place, list | tuple) else place[name]
+        place[int(last) if isinstance(place, list) else last] = value
+    return config
+
+
+def _difference(old: str, new: str) -> str:
+    """The first lines in which two configs differ."""
+    lines = [line.strip() for line in new.splitlines() if line not in set(old.splitlines())]
+    gone = [line.strip() for line in old.splitlines() if line not in set(new.splitlines())]
+    return f'{(lines or ["fewer lines"])[0]!r} in place of {(gone or ["nothing"])[0]!r}'

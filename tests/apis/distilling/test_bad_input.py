@@ -1,0 +1,143 @@
+"""mmkd.distill: what a user gets wrong is one line, and nothing is written."""
+import mmkd
+import pytest
+from torch import nn
+
+from mmkd.utils import UserError
+
+from .conftest import QUICK, STUDENT, Plain, write_classes, write_pictures
+
+
+def refused(out, match, student=STUDENT, teacher=None, data=None, method='kd', **options):
+    """The message of a call that has to fail before it writes anything."""
+    with pytest.raises(UserError, match=match) as caught:
+        mmkd.distill(student, teacher if teacher is not None else Plain(), data, method, out=out, **QUICK | options)
+    assert not out.exists() or not any(out.iterdir())
+    assert '\n' not in str(caught.value)
+    return str(caught.value)
+
+
+def test_folders(tmp_path):
+    out = tmp_path / 'out'
+    refused(out, r'got .*none, which does not exist\. Name another one', data=tmp_path / 'none')
+    (tmp_path / 'empty/a').mkdir(parents=True)
+    (tmp_path / 'empty/a/notes.txt').write_text('')
+    refused(out, r'expects pictures \(.jpg, .* below .*empty, got 1 .txt\.', data=tmp_path / 'empty')
+    write_pictures(tmp_path / 'one/cat', 3)
+    refused(out, 'two classes or more, got one folder, cat', data=tmp_path / 'one')
+    write_classes(tmp_path / 'case', ('Cat', 'cat', 'dog'), 2)
+    refused(out, 'got Cat and cat in .*, which differ in case only', data=tmp_path / 'case')
+    write_classes(tmp_path / 'mixed', count=2)
+    write_pictures(tmp_path / 'mixed', 1)
+    refused(out, 'got 1 beside these in .*, such as 0.png', data=tmp_path / 'mixed')
+    (write_classes(tmp_path / 'hollow', count=2) / 'none').mkdir()
+    refused(out, 'got none .* in .*hollow/none', data=tmp_path / 'hollow')
+
+
+def test_parts(tmp_path):
+    out = tmp_path / 'out'
+    write_classes(tmp_path / 'a/train', ('x', 'y'), 2)
+    write_classes(tmp_path / 'a/val', ('x', 'y', 'z'), 2)
+    refused(out, 'the classes of the training pictures, got also z', data=tmp_path / 'a')
+    write_classes(tmp_path / 'b/val', ('x', 'y'), 2)
+    refused(out, 'expects a folder train beside val', data=tmp_path / 'b')
+
+
+def test_damaged_pictures(tmp_path):
+    data = write_classes(tmp_path / 'data')
+    whole = (data / 'ring/1.png').read_bytes()
+    (data / 'ring/1.png').write_bytes(whole[:len(whole) // 2])
+    (data / 'square/2.png').write_bytes(b'')
+    message = refused(tmp_path / 'out', 'got 2 damaged', data=data)
+    assert 'ring/1.png (' in message and 'square/2.png (the file is empty)' in message
+    assert "corrupt='skip', --corrupt skip" in message
+    refused(tmp_path / 'out', "corrupt expects refuse or skip, got 'ignore'", data=data, corrupt='ignore')
+    path = mmkd.distill(STUDENT, Plain(), data, 'kd', out=tmp_path / 'out', corrupt='skip', train_now=False, **QUICK)
+    listed = ''.join((path.parent / f'lists/{part}.txt').read_text() for part in ('train', 'val'))
+    assert 'ring/1.png' not in listed and 'square/2.png' not in listed and len(listed.splitlines()) == 16
+
+
+def test_numbers(tmp_path, pictures):
+    out = tmp_path / 'out'
+    refused(out, 'epochs expects a whole number from 1, got 0', data=pictures, epochs=0)
+    refused(out, 'batch_size expects a whole number from 2, got 1', data=pictures, batch_size=1)
+    refused(out, 'lr expects a number above 0, got 0', data=pictures, lr=0)
+    refused(out, 'val_share expects a share between 0 and 1, got 1', data=pictures, val_share=1)
+
+
+def test_names(tmp_path, pictures):
+    out = tmp_path / 'out'
+    assert 'Did you mean nkd' in refused(out, "method expects .* got 'nkdd'", data=pictures, method='nkdd')
+    refused(out, 'dict of terms', data=pictures, method=dict(kd=3))
+    refused(out, r"student expects 'timm:NAME'.*Did you mean convnest-atto", data=pictures, student='convnest-ato')
+    refused(out, "teacher expects the name of a timm model, got 'resnet5'", data=pictures, teacher='timm:resnet5')
+    refused(out, 'teacher expects a model with weights', data=pictures, teacher='convnest-atto')
+    refused(out, 'data expects a folder, the config', data=3)
+    refused(out, 'student expects a name such as', data=pictures, student=3)
+
+
+def test_classes_and_labels(tmp_path, pictures):
+    out = tmp_path / 'out'
+    message = refused(out, 'compares classes and expects a teacher with the 3 of the student, got one with 5',
+                      data=pictures, teacher=Plain(5))
+    assert 'at, ' in message and 'fd, ' in message and 'nkd' not in message and 'mmkd train' in message
+    refused(out, 'the student expects 3 classes, as the data have, got a Plain with 4', data=pictures, student=Plain(4))
+    message = refused(out, 'the method nkd expects labels, got data without classes', data=pictures, labels=False,
+                      method='nkd')
+    assert ' fd' in message and 'kd,' not in message.replace('reviewkd,', '').replace('rkd,', '')
+    refused(out, 'labelled expects data without classes', data=pictures, labelled=pictures)
+
+
+class Unknown(nn.Module):
+    """A network without a stage that a method would know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.fc = nn.Conv2d(3, 8, 3, 2), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.fc(self.body(x).mean((2, 3)))
+
+
+def test_taps_that_cannot_be_found(tmp_path, pictures):
+    refused(tmp_path / 'out', r"student with stages for its term 'fd', got one with the taps pre_logits, logits",
+            data=pictures, student=Unknown(), method='fd')
+    terms = dict(fd=dict(loss=dict(type='mmkd.FDLoss'), student='bodi', teacher='layer2'))
+    with pytest.raises(UserError, match="Unknown has no tap 'bodi'. .*So is every dotted path of a module: body, fc"):
+        mmkd.distill(Unknown(), Plain(), pictures, terms, out=tmp_path / 'terms', **QUICK)
+
+
+def test_a_folder_that_is_in_use(tmp_path, pictures):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/mine.txt').write_text('mine')
+    with pytest.raises(UserError, match=r'holds other files\. Name another one\.'):
+        mmkd.distill(STUDENT, Plain(), pictures, 'kd', out=tmp_path / 'out', **QUICK)
+    with pytest.raises(UserError, match='out expects a folder, got the file'):
+        mmkd.distill(STUDENT, Plain(), pictures, 'kd', out=tmp_path / 'out/mine.txt', **QUICK)
+    assert (tmp_path / 'out/mine.txt').read_text() == 'mine'
+
+
+def test_junk_is_no_class(tmp_path):
+    data = write_classes(tmp_path / 'data')
+    for junk in ('.ipynb_checkpoints', '__MACOSX', '.thumbs'):
+        write_pictures(data / junk, 2)
+    write_pictures(data / 'ring/.ipynb_checkpoints', 2)
+    path = mmkd.distill(STUDENT, Plain(), data, 'kd', out=tmp_path / 'out', train_now=False, **QUICK)
+    assert (path.parent / 'lists/classes.txt').read_text().split() == ['circle', 'ring', 'square']
+    listed = ''.join((path.parent / f'lists/{part}.txt').read_text() for part in ('train', 'val')).splitlines()
+    assert len(listed) == 18 and not any('/.' in line or line.startswith('.') for line in listed)
+
+
+def test_pictures_that_came_after_the_run_began(tmp_path):
+    data = write_classes(tmp_path / 'data')
+    call = dict(student=STUDENT, teacher=Plain(), data=data, method='kd', out=tmp_path / 'out', train_now=False) | QUICK
+    mmkd.distill(**call)
+    assert mmkd.distill(**call, resume=True) == tmp_path / 'out/config.py'
+    write_pictures(data / 'ring', 7, 1)
+    with pytest.raises(UserError, match='train.txt expects the pictures that the run began with, got others'):
+        mmkd.distill(**call, resume=True)
+
+
+def test_several_processes(tmp_path, pictures, monkeypatch):
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    refused(tmp_path / 'out', 'expects one process, got several', data=pictures)

@@ -1,0 +1,164 @@
+"""mmkd.distill: what it trains, writes and returns."""
+import logging
+import random
+
+import mmkd
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
+from mmengine.registry import MODELS, DefaultScope
+from torch.utils.data import Dataset
+
+from mmkd.datasets.pictures.folders import READ
+from mmkd.utils import UserError
+from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.configs.finding import load_config
+
+from .conftest import QUICK, STUDENT, Plain, write_pictures
+
+
+@pytest.fixture(scope='module')
+def made(pictures, teacher_spec, tmp_path_factory):
+    """A call, and the state of the process before and after it."""
+    out = tmp_path_factory.mktemp('made') / 'out'
+    before = random.getstate(), torch.load, CheckpointHook.before_train, torch.get_rng_state()
+    result = mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=out, **QUICK)
+    same = (random.getstate() == before[0], torch.load is before[1], CheckpointHook.before_train is before[2],
+            torch.equal(torch.get_rng_state(), before[3]))
+    return result, out, same
+
+
+def test_the_result(made, pictures):
+    result, out, _ = made
+    assert result.classes == ('circle', 'ring', 'square') and not result.student.training
+    assert result.student(torch.rand(2, 3, 32, 32)).shape == (2, 3)
+    assert {'accuracy/top1', 'teacher/accuracy/top1', 'epoch'} <= set(result.metrics)
+    assert all(path.exists() for path in result.paths.values()) and 'accuracy/top1' in result.weights
+    published = read_checkpoint(result.paths['student'])['state_dict']
+    assert all(torch.equal(value, published[name]) for name, value in result.student.state_dict().items())
+    assert result.paths['classes'].read_text().split() == list(result.classes)
+    (name, share), = result.predict(pictures / 'ring/0.png')
+    assert name in result.classes and 1 / 3 <= share <= 1
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in result.student.modules())
+
+
+def test_the_process_is_left_as_it_was(made):
+    assert made[2] == (True, True, True, True)
+    assert not DefaultScope._instance_dict
+    assert not [handler for logger in MMLogger._instance_dict.values() for handler in logger.handlers
+                if isinstance(handler, logging.FileHandler)]
+
+
+def test_the_weights_are_those_that_were_validated(made, pictures):
+    result, out, _ = made
+    listed = [line.split() for line in (out / 'lists/val.txt').read_text().splitlines()]
+    hits = [result.predict(pictures / path)[0][0] == result.classes[int(label)] for path, label in listed]
+    assert 100 * np.mean(hits) == pytest.approx(result.metrics['accuracy/top1'], abs=0.01)
+
+
+def test_an_ended_run_is_not_trained_again_and_others_are_refused(made, pictures, teacher_spec):
+    result, out, _ = made
+    stamp = result.paths['checkpoint'].stat().st_mtime_ns
+    again = mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=out, resume=True, **QUICK)
+    assert result.paths['checkpoint'].stat().st_mtime_ns == stamp and again.metrics == result.metrics
+    assert all(torch.equal(a, b) for a, b in zip(again.student.parameters(), result.student.parameters(), strict=True))
+    with pytest.raises(UserError, match=r'which holds another run\. Name another one, or go on'):
+        mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=out, **QUICK)
+    with pytest.raises(UserError, match='expects the arguments of the run that stands there'):
+        mmkd.distill(STUDENT, teacher_spec, pictures, 'nkd', out=out, resume=True, **QUICK)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(pictures, teacher_spec, made, tmp_path, monkeypatch):
+    validated, inner = [], CheckpointHook.after_val_epoch
+
+    def stop(self, runner, metrics):
+        inner(self, runner, metrics)
+        validated.append(runner.epoch)
+        if len(validated) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(CheckpointHook, 'after_val_epoch', stop)
+    with pytest.raises(KeyboardInterrupt):
+        mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', **QUICK)
+    mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', resume=True, **QUICK)
+    states = [read_checkpoint(out / 'run/epoch_2.pth')['state_dict'] for out in (tmp_path / 'out', made[1])]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+class Items(Dataset):
+    """Random pictures with labels, as tensors of bytes."""
+
+    classes = ('a', 'b', 'c')
+
+    def __init__(self, count: int) -> None:
+        draw = torch.Generator().manual_seed(count)
+        self.images = torch.randint(0, 256, (count, 3, 36, 36), dtype=torch.uint8, generator=draw)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, number):
+        return self.images[number], number % 3
+
+
+def test_modules_and_data_sets(tmp_path):
+    student, teacher = Plain(), Plain(width=16)
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    frozen = {name: value.clone() for name, value in teacher.state_dict().items()}
+    result = mmkd.distill(student, teacher, (Items(18), Items(9)), 'kd', out=tmp_path / 'out', **QUICK)
+    assert result.student is student and not torch.equal(student.fc.weight, before['fc.weight'])
+    assert all(torch.equal(value, frozen[name]) for name, value in teacher.state_dict().items())
+    assert teacher.training and all(parameter.requires_grad for parameter in teacher.parameters())
+    assert not any(module._forward_hooks for net in (student, teacher) for module in net.modules())
+    published = read_checkpoint(result.paths['student'])['state_dict']
+    assert published.keys() == student.state_dict().keys() and result.metrics['accuracy/top1'] >= 0
+    text = result.paths['config'].read_text()
+    assert 'cannot be trained by itself' in text and 'the data set that mmkd.distill was given to train' in text
+
+
+def test_a_config_with_modules_says_so_when_it_is_trained_by_itself(tmp_path):
+    path = mmkd.distill(Plain(), Plain(), (Items(18), Items(9)), 'kd', out=tmp_path / 'out', train_now=False, **QUICK)
+    assert path == tmp_path / 'out/config.py' and not (tmp_path / 'out/run').exists()
+    with pytest.raises(UserError, match='for a config that mmkd.distill wrote, call it again'):
+        MODELS.build(load_config(path).model)
+
+
+def test_pictures_without_classes(tmp_path, teacher_spec, pictures):
+    write_pictures(tmp_path / 'heap', 12)
+    result = mmkd.distill(STUDENT, teacher_spec, tmp_path / 'heap', out=tmp_path / 'a', **QUICK)
+    assert result.classes == () and result.metrics['val_loss/total'] > 0 and 'val_loss/total' in result.weights
+    with pytest.raises(UserError, match='predict expects a student with classes'):
+        result.predict(tmp_path / 'heap/0.png')
+    checked = mmkd.distill(STUDENT, teacher_spec, pictures, 'at', labels=False, labelled=pictures,
+                           out=tmp_path / 'b', **QUICK)
+    assert 0 <= checked.metrics['knn/top1'] <= 100 and (tmp_path / 'b/labelled/val.txt').is_file()
+    assert ' ' not in (tmp_path / 'b/lists/train.txt').read_text().splitlines()[0]
+
+
+def test_two_calls_of_a_process_do_not_mix(tmp_path, teacher_spec, pictures):
+    results = [mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / str(number),
+                            **QUICK | dict(epochs=1, seed=number)) for number in range(2)]
+    logs = [list((tmp_path / str(number)).glob('run/*/vis_data/scalars.json')) for number in range(2)]
+    assert [len(each) for each in logs] == [1, 1] and results[0].paths['log'] != results[1].paths['log']
+    assert [text.read_text().count('accuracy/top1') for each in logs for text in each] == [2, 2]
+
+
+def test_webp_is_read(tmp_path, teacher_spec):
+    for name, seed in (('a', 0), ('b', 1), ('c', 2)):
+        write_pictures(tmp_path / 'webp' / name, 4, seed, suffix='.webp')
+    assert '.webp' in READ
+    result = mmkd.distill(STUDENT, teacher_spec, tmp_path / 'webp', out=tmp_path / 'out', **QUICK | dict(epochs=1))
+    assert result.metrics['epoch'] == 1
+
+
+def test_a_teacher_of_hugging_face(tmp_path, pictures):
+    transformers = pytest.importorskip('transformers')
+    if not transformers.utils.is_torch_available():
+        pytest.skip('this transformers needs a newer PyTorch')
+    config = transformers.ViTConfig(hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32,
+                                    image_size=32, patch_size=8)
+    transformers.ViTModel(config).save_pretrained(tmp_path / 'vit')
+    result = mmkd.distill(STUDENT, f'hf:{tmp_path}/vit', pictures, 'fd', out=tmp_path / 'out', **QUICK | dict(epochs=1))
+    assert result.metrics['epoch'] == 1 and "teacher=dict(hf='" in result.paths['config'].read_text()

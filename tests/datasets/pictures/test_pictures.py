@@ -1,0 +1,73 @@
+"""Folders of pictures: what is found, how it is divided, which lists are written."""
+from pathlib import Path
+
+import pytest
+from mmpretrain.datasets import CustomDataset
+from PIL import Image
+
+from mmkd.datasets.pictures import divide, find_pictures, refuse_or_skip, write_lists
+from mmkd.utils import UserError
+
+
+def fill(root: Path, counts: dict[str, int]) -> Path:
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new('RGB', (4, 4)).save(root / name / f'{number:02}.png')
+    return root
+
+
+def test_classes_alone_and_in_two_parts(tmp_path):
+    alone = find_pictures(fill(tmp_path / 'alone', {'b': 2, 'a': 3}))
+    assert alone.classes == ('a', 'b') and alone.val == []
+    assert alone.train[0] == ('a/00.png', 0) and alone.train[-1] == ('b/01.png', 1)
+    parts = find_pictures(fill(tmp_path / 'parts', {'Train/x': 2, 'Train/y': 2, 'valid/y': 1}))
+    assert parts.classes == ('x', 'y') and parts.val == [('valid/y/00.png', 1)]
+    deep = find_pictures(fill(tmp_path / 'deep', {'a/one': 1, 'a/two': 1, 'b': 1}))
+    assert [label for _, label in deep.train] == [0, 0, 1]
+
+
+def test_a_heap(tmp_path):
+    heap = find_pictures(fill(tmp_path / 'heap', {'2023': 2, '2024/june': 1}), labels=False)
+    assert heap.classes == () and len(heap.train) == 3
+    assert find_pictures(fill(tmp_path / 'flat', {'.': 2})).classes == ()
+
+
+def test_what_is_left_out_is_told(tmp_path):
+    root = fill(tmp_path / 'data', {'a': 2, 'b': 2})
+    (root / 'a/notes.txt').write_text('')
+    (root / 'a/Thumbs.db').write_text('')
+    assert find_pictures(root).notes == ['left out, since they are no pictures that are read: 1 .txt']
+
+
+def test_the_division_is_by_class_and_repeats(tmp_path):
+    root = fill(tmp_path / 'data', {'a': 10, 'b': 5, 'c': 2, 'd': 1})
+    parts = [find_pictures(root) for _ in range(3)]
+    for pictures, seed in zip(parts, (0, 0, 1)):
+        pictures.train.reverse()  # the order of the folder does not matter
+        divide(pictures, 0.2, seed)
+    counts = [[label for _, label in parts[0].val].count(number) for number in range(4)]
+    assert counts == [2, 1, 1, 0] and not set(parts[0].val) & set(parts[0].train)
+    assert parts[0].val == parts[1].val != parts[2].val and len(parts[0].train) == 14
+    with pytest.raises(UserError, match='expects two pictures or more of a class'):
+        divide(find_pictures(fill(tmp_path / 'few', {'a': 1, 'b': 1})), 0.2, 0)
+
+
+@pytest.mark.parametrize('labels', [True, False])
+def test_mmpretrain_reads_the_lists(tmp_path, labels):
+    pictures = find_pictures(fill(tmp_path / 'data', {'a cat': 4, 'b': 4}), labels)
+    divide(pictures, 0.25, 0)
+    files = write_lists(pictures, tmp_path / 'lists')
+    dataset = CustomDataset(data_root='', data_prefix=str(tmp_path / 'data'), ann_file=str(files['train']),
+                            with_label=labels, pipeline=[dict(type='mmpretrain.LoadImageFromFile')])
+    assert len(dataset) == 6 and dataset[0]['img'].shape == (4, 4, 3)
+    infos = [dataset.get_data_info(number) for number in range(6)]
+    assert [int(info['gt_label']) for info in infos] == [0] * 3 + [1] * 3 if labels else 'gt_label' not in infos[0]
+    assert ('classes' in files) == labels
+
+
+def test_all_of_a_class_damaged(tmp_path):
+    root = fill(tmp_path / 'data', {'a': 2, 'b': 1})
+    (root / 'b/00.png').write_bytes(b'no picture')
+    with pytest.raises(UserError, match='whole pictures of the class b, got damaged ones only'):
+        refuse_or_skip(find_pictures(root), 'skip')

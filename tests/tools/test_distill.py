@@ -1,0 +1,68 @@
+"""tools/distill.py: the call on the command line."""
+import json
+import re
+
+import pytest
+
+from ..apis.distilling.conftest import write_classes
+from .conftest import call
+
+STUDENT = 'quickstart/convnest-mini_digits-5shot.py'
+QUICK = ('--epochs', '1', '--size', '32', '--batch-size', '6', '--workers', '0', '--log')
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """A folder with pictures, and a teacher that is their student alone."""
+    path = tmp_path_factory.mktemp('place')
+    write_classes(path / 'shapes')
+    (path / 'teacher.py').write_text(
+        "_base_ = 'mmkd::quickstart/convnest-mini_digits-5shot.py'\nmodel = dict(head=dict(num_classes=3))\n")
+    return path
+
+
+def test_it_trains_and_says_what_comes_next(place, capsys):
+    import mmkd
+    import torch
+    model = mmkd.get_model(str(place / 'teacher.py'))
+    torch.save(dict(state_dict=model.state_dict()), place / 'teacher.pth')
+    arguments = ('--student', STUDENT, '--teacher', 'teacher.py', '--teacher-checkpoint', 'teacher.pth', '--data',
+                 'shapes', '--out', 'out', '--method', 'kd', *QUICK)
+    assert call('distill.py', *arguments, cwd=place) == 0
+    said = capsys.readouterr().out
+    assert 'the student has the best in validation by accuracy/top1, of epoch 1' in said
+    assert re.search(r'^teacher/accuracy/top1 +[\d.]+', said, re.MULTILINE)
+    assert 'next: mmkd train out/config.py --work-dir FOLDER' in said and 'mmkd export out/run/best_' in said
+    entries = [json.loads(line) for log in place.glob('out/run/*/vis_data/scalars.json')
+               for line in log.read_text().splitlines()]
+    assert any('accuracy/top1' in entry for entry in entries) and len(list(place.glob('out/student-*.pth'))) == 1
+    assert call('distill.py', *arguments, cwd=place) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        'error: out expects a folder for this run alone, got out, which holds another run. Name another one, or go on '
+        'with that run (resume=True, --resume).')
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (('--data', 'none'), 'data expects a folder of pictures, got none, which does not exist.'),
+    (('--epochs', '0'), 'epochs expects a whole number from 1, got 0.'),
+    (('--method', 'nk'), "method expects the name of one or a dict of terms, got 'nk'. Did you mean"),
+    (('--teacher', 'timm:resnet1'), "teacher expects the name of a timm model, got 'resnet1'."),
+    (('--teacher', 'timm:resnet18', '--teacher-checkpoint', 'a.pth'), '--teacher-checkpoint expects a teacher that is'),
+    (('--amp', ), '--amp'),
+])
+def test_mistakes_are_one_line(place, tmp_path, capsys, arguments, message):
+    import torch
+    if arguments == ('--amp', ) and torch.cuda.is_available():
+        pytest.skip('there is a GPU')
+    assert call('distill.py', '--student', STUDENT, '--teacher', 'timm:resnet18', '--data', 'shapes', '--out',
+                tmp_path / 'out', *QUICK, *arguments, cwd=place) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1] and not (tmp_path / 'out').exists()
+
+
+def test_the_config_alone(place, tmp_path, capsys):
+    assert call('distill.py', '--student', STUDENT, '--teacher', 'timm:resnet10t', '--data', 'shapes', '--out',
+                tmp_path / 'out', '--config-only', '--method', 'fd', *QUICK, '--cfg-options', 'model.task_weight=0.5',
+                cwd=place) == 0
+    text = (tmp_path / 'out/config.py').read_text()
+    assert 'task_weight=0.5' in text and "teacher=dict(timm='resnet10t', pretrained=True)" in text
+    assert 'is written. Train it: mmkd train' in capsys.readouterr().out
