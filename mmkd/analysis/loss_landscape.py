@@ -104,22 +104,34 @@ def weights_restored(model: nn.Module) -> Iterator[dict[str, Tensor]]:
             module.momentum = momentum
 
 
-def move_to(model: nn.Module, weights: Mapping[str, Tensor], directions: Sequence[Mapping[str, Tensor]],
-            steps: Sequence[float]) -> None:
-    """Sets the weights of a model to a point of the grid, computed anew from the centre.
+class Mover:
+    """Sets the weights of a model to points of a grid, each computed anew from the middle.
 
     Args:
         model: The model.
         weights: Those in the middle.
         directions: The directions.
-        steps: How far along each; zeros leave every bit as in the middle.
     """
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(weights[name])
-            for direction, step in zip(directions, steps, strict=True):
-                if step:
-                    parameter.add_(direction[name], alpha=float(step))
+
+    def __init__(self, model: nn.Module, weights: Mapping[str, Tensor], directions: Sequence[Mapping[str, Tensor]]
+                 ) -> None:
+        moving = {name: parameter for name, parameter in model.named_parameters()
+                  if any(direction[name].any() for direction in directions)}
+        self._parameters = list(moving.values())
+        self._middle = [weights[name] for name in moving]
+        self._directions = [[direction[name] for name in moving] for direction in directions]
+
+    @torch.no_grad()
+    def __call__(self, steps: Sequence[float]) -> None:
+        """Moves the weights.
+
+        Args:
+            steps: How far along each direction; zeros leave every bit as in the middle.
+        """
+        torch._foreach_copy_(self._parameters, self._middle)  # in one call: small networks take a tenth longer else
+        for direction, step in zip(self._directions, steps, strict=True):
+            if step:
+                torch._foreach_add_(self._parameters, direction, alpha=float(step))
 
 
 def recompute_statistics(model: nn.Module, run: Callable[[], object]) -> None:
@@ -171,8 +183,9 @@ def loss_landscape(model: nn.Module, evaluate: Callable[[], float], directions: 
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     start, evaluating = _now(model), 0.
     with weights_restored(model) as weights:
+        move = Mover(model, weights, directions)
         for point in watch(list(np.ndindex(shape))[rank::world]):
-            move_to(model, weights, directions, [steps[i] for i in point])
+            move([steps[i] for i in point])
             if prepare is not None:
                 prepare()
             begun = _now(model)

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from mmkd.analysis.loss_landscape import (
+    Mover,
     batch_mean,
     cross_entropy,
     grid_steps,
     loss_landscape,
-    move_to,
     random_direction,
     recompute_statistics,
     weights_restored,
@@ -130,12 +130,13 @@ def test_points_do_not_drift():
     net = network()
     way = directions(net)
     with weights_restored(net) as weights:
+        move = Mover(net, weights, way)
         for steps in ([0.3, -0.7], [0.9, 0.1], [0.3, -0.7]):
-            move_to(net, weights, way, steps)
+            move(steps)
             last = net[0].weight.clone() if steps[0] == 0.3 else None
         first = weights['0.weight'] + 0.3 * way[0]['0.weight'] - 0.7 * way[1]['0.weight']
         assert torch.allclose(last, first, atol=1e-6)
-        move_to(net, weights, way, [0., 0.])
+        move([0., 0.])
         assert same_bits(net, {**bits(net), **weights})
 
 

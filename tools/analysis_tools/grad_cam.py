@@ -19,6 +19,7 @@ from mmkd.analysis.command.arguments import (
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
+from mmkd.analysis.command.running import enough_memory
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
@@ -103,7 +104,8 @@ def main() -> None:
     images = torch.cat([batch for batch, _ in batches])
     labels = None if batches[0][1] is None else torch.cat([label for _, label in batches])
     classes = targets(args.target, labels, len(images))
-    found = {model.label: measure(args, model, images, classes) for model in models}
+    with enough_memory('Grad-CAM', '--size'):
+        found = {model.label: measure(args, model, images, classes) for model in models}
     names = source.source.classes
     captions = {label: describe(maps, names) for label, maps in found.items()}
     titles = [named(int(label), names) for label in labels] if labels is not None else [

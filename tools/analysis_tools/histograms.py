@@ -18,6 +18,7 @@ from mmkd.analysis.command.batches import ImageBatches
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
+from mmkd.analysis.command.running import enough_memory
 from mmkd.analysis.histograms import (
     Moments,
     MomentSums,
@@ -117,7 +118,8 @@ def main() -> None:
     report = Report(args.out, 'histograms', args.force)
     models = analysed_models(args)
     images = analysed_images(args, models, args.batch_size, crop=True)
-    layers, rows = measure(args, models, images)
+    with enough_memory('a histogram', '--size or --batch-size'):
+        layers, rows = measure(args, models, images)
     from mmkd.analysis.figures.histograms import histograms_figure  # matplotlib is there, as the report knows
     table, numbers = tables(layers, rows)
     print(table)

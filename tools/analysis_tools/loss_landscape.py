@@ -1,13 +1,11 @@
 """Draws the loss on a plane or a line through the weights of models."""
 import argparse
-import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import torch
-from mmengine.config import Config
-from mmengine.dist import init_dist, is_main_process
+from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
 from mmkd.analysis.cam import expect_classes, expect_logits
@@ -23,6 +21,7 @@ from mmkd.analysis.command.arguments import (
 from mmkd.analysis.command.models import AnalysedModel, split_model
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
+from mmkd.analysis.command.running import add_launcher_argument, enough_memory, join_processes
 from mmkd.analysis.connected import trained_distiller
 from mmkd.analysis.loss_landscape import (
     Landscape,
@@ -37,7 +36,6 @@ from mmkd.analysis.tap_reader import TapReader
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
-from mmkd.utils.processes.distributed import prepare_cpu_processes
 
 EXPLANATION = MODELS + """
 The directions are Gaussian, and each filter of them has the norm of the weights' filter; biases and norms stay (Li et
@@ -67,19 +65,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='give batch norms the statistics of the images at each point, instead of leaving them')
     add_image_arguments(parser, number=64, size='their own, or 224')
     parser.add_argument('--batch-size', type=int, default=64, help='images a pass (default: 64)')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-                        help='how the processes are started that share the points')
+    add_launcher_argument(parser, 'points')
     add_output_arguments(parser, 'work_dirs/analysis')
     return parser.parse_args(argv)
-
-
-def join_processes(args: argparse.Namespace) -> None:
-    """Lets the processes of a launcher find each other."""
-    prepare_cpu_processes(Config(dict(launcher=args.launcher)))
-    if args.launcher != 'none' and not torch.distributed.is_initialized():
-        init_dist(args.launcher)
-    if torch.cuda.is_available() and args.launcher != 'none' and args.device is None:
-        args.device = f'cuda:{int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count()}'
 
 
 def objective(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[Tensor, Tensor]]
@@ -163,7 +151,10 @@ def main() -> None:
     report = Report(args.out, 'loss_landscape', args.force) if is_main_process() else None
     models = analysed_models(args)
     images = analysed_images(args, models, args.batch_size, crop=True)
-    found = {model.label: measure(args, model, on_device(args, model, images)) for model in models}
+    found = {}
+    for model in models:
+        with enough_memory(model.label, '--number, --size or --batch-size'):
+            found[model.label] = measure(args, model, on_device(args, model, images))
     if report is None:
         return
     loss = 'cross-entropy' if args.loss == 'task' else 'distillation loss'

@@ -1,14 +1,12 @@
 """Tests models on other images than those that they were trained for, side by side."""
 import argparse
-import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.dist import get_world_size, init_dist, is_main_process
+from mmengine.dist import is_main_process
 from torch import Tensor
 
 from mmkd.analysis.cam import expect_classes, expect_logits
@@ -24,6 +22,7 @@ from mmkd.analysis.command.arguments import (
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
+from mmkd.analysis.command.running import add_launcher_argument, enough_memory, join_processes
 from mmkd.analysis.robustness.corruption_errors import baseline_errors, corruption_error, corruption_errors
 from mmkd.analysis.robustness.corruptions import need_imagecorruptions
 from mmkd.analysis.robustness.test_sets import METRICS, Robustness, measure_robustness
@@ -32,7 +31,6 @@ from mmkd.datasets.classification.imagenet_variants import CORRUPTIONS, SEVERITI
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
-from mmkd.utils.processes.distributed import prepare_cpu_processes
 
 EXPLANATION = MODELS + """
 Without --corrupt: clean accuracy, and ImageNet-C (mCE with AlexNet's errors), Sketch, R, A, V2 and ReaL, as in Tables
@@ -68,19 +66,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='with --corrupt, which (default: 1 to 5)')
     add_image_arguments(parser, number=200, size='their own, or 224')
     parser.add_argument('--batch-size', type=int, default=50, help='with --corrupt, images a pass (default: 50)')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-                        help='how the processes are started that share the images')
+    add_launcher_argument(parser, 'images')
     add_output_arguments(parser, 'work_dirs/analysis')
     return parser.parse_args(argv)
-
-
-def join_processes(args: argparse.Namespace) -> None:
-    """Lets the processes of a launcher find each other."""
-    prepare_cpu_processes(Config(dict(launcher=args.launcher)))
-    if args.launcher != 'none' and not torch.distributed.is_initialized():
-        init_dist(args.launcher)
-    if torch.cuda.is_available() and args.launcher != 'none' and args.device is None:
-        args.device = f'cuda:{int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count()}'
 
 
 def scores_of(model: AnalysedModel, device: str) -> Callable[[Tensor], Tensor]:
@@ -188,9 +176,11 @@ def main() -> None:
     args = parse_args()
     join_processes(args)
     name = 'corruptions' if args.corrupt else 'robustness'
-    report = Report(args.out, name, args.force) if get_world_size() == 1 or is_main_process() else None
+    report = Report(args.out, name, args.force) if is_main_process() else None
     models = analysed_models(args)
-    (corrupted if args.corrupt else on_sets)(args, models, report)
+    options = '--size or --batch-size' if args.corrupt else 'test_dataloader.batch_size in the config'
+    with enough_memory('the test', options):
+        (corrupted if args.corrupt else on_sets)(args, models, report)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,30 @@
+"""Processes of the commands, and too little memory."""
+import argparse
+
+import pytest
+import torch
+
+from mmkd.analysis.command.running import add_launcher_argument, enough_memory, join_processes
+from mmkd.utils import UserError
+
+
+def test_one_process_joins_none():
+    parser = argparse.ArgumentParser()
+    add_launcher_argument(parser, 'points')
+    args = parser.parse_args([])
+    args.device = None
+    join_processes(args)
+    assert args.device is None and not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize('error', [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+                                   torch.cuda.OutOfMemoryError('CUDA out of memory')])
+def test_too_little_memory(error):
+    with pytest.raises(UserError, match=r'resnet needs more memory than there is. Lower --size.'), \
+            enough_memory('resnet', '--size'):
+        raise error
+
+
+def test_other_errors_stay():
+    with pytest.raises(RuntimeError, match='other'), enough_memory('resnet', '--size'):
+        raise RuntimeError('other')
