@@ -39,4 +39,5 @@ def test_converts_and_tells_the_settings(tmp_path, capsys):
 def test_unknown_format(tmp_path, capsys):
     torch.save(dict(state_dict={'neck.weight': torch.ones(1)}), tmp_path / 'other.pth')
     assert call(TOOL, 'other.pth', 'ours.pth', cwd=tmp_path) == 2
-    assert 'convnext, cswin, resnet, slak, vit, got other.pth with names such as neck.weight' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'convnext, cswin, efficientnet_lite, resnet, slak, vit, got other.pth with names such as neck.weight' in said
