@@ -135,7 +135,7 @@ def runtime(training: Training, scope: str, best: str | None, hooks: list[dict],
     """
     checkpoint: dict[str, Any] = dict(type='CheckpointHook', interval=1, max_keep_ckpts=1)
     if best is not None:
-        checkpoint |= dict(save_best=best, rule='less' if best.startswith('loss') else 'greater')
+        checkpoint |= dict(save_best=best, rule='less' if best == 'terms/total' else 'greater')
     visualizer = dict(mmpretrain='UniversalVisualizer', mmdet='DetLocalVisualizer', mmseg='SegLocalVisualizer')
     return dict(
         default_scope=scope,
