@@ -18,9 +18,9 @@ from .images import find_images
 from .models import AnalysedModel, build_models
 
 MODELS = """\
-MODEL is a config (of a recipe, its student), a name of the model index (mmkd zoo list) or timm:NAME. CHECKPOINT is a
-file, a URL or a name of the index. Without it the published weights are taken, if there are any, or else random ones,
-which the labels then say; MODEL=random takes random ones in any case.
+MODEL is a config (of a recipe, its student), a name of the model index (mmkd zoo list), timm:NAME or hf:NAME.
+CHECKPOINT is a file, a URL or a name of the index. Without it the published weights are taken, if there are any, or
+else random ones, which the labels then say; MODEL=random takes random ones in any case.
 """
 
 

@@ -83,8 +83,8 @@ def build_models(texts: Sequence[str], labels: Sequence[str] | None = None, devi
 
     Args:
         texts: ``MODEL`` or ``MODEL=CHECKPOINT`` each. A model is a config (of a recipe, its student), a name that
-            :func:`mmkd.list_models` gives, or ``timm:NAME``. Without a checkpoint it gets the published weights, if it
-            has any; ``MODEL=random`` gets random ones.
+            :func:`mmkd.list_models` gives, ``timm:NAME`` or ``hf:NAME``. Without a checkpoint it gets the published
+            weights, if it has any; ``MODEL=random`` gets random ones.
         labels: What they are called in pictures; None takes the ends of their names.
         device: Where they go.
 
@@ -103,7 +103,7 @@ def build_models(texts: Sequence[str], labels: Sequence[str] | None = None, devi
 
 def _labels(texts: Sequence[str]) -> list[str]:
     """The stems of the names; where two are the same, with the checkpoints."""
-    stems = [Path(split_model(text)[0].rpartition('::')[2]).name.removesuffix('.py').removeprefix('timm:')
+    stems = [Path(split_model(text)[0].rpartition(':')[2]).name.removesuffix('.py')
              for text in texts]
     return [stem if stems.count(stem) == 1 else f'{stem}={split_model(text)[1] or "published"}'
             for stem, text in zip(stems, texts, strict=True)]
@@ -123,7 +123,7 @@ def _built(text: str, label: str, device: str) -> AnalysedModel:
         if not report and not read.pretrained and hasattr(model, 'init_weights'):
             model.init_weights()
     matched = report.rpartition(': ')[2]
-    weights = f'{spec["checkpoint"]} ({matched})' if report else 'published by timm' if read.pretrained else RANDOM
+    weights = f'{spec["checkpoint"]} ({matched})' if report else 'published' if read.pretrained else RANDOM
     if weights == RANDOM:
         label = f'{label} (random weights)'
     normalisation = teacher_normalisation(model, read.cfg)
