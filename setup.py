@@ -136,8 +136,8 @@ setup(
     # The OpenMMLab packages and torch are extras: their two distributions share import names, and
     # installing mmkd must never overwrite the ones that are there.
     install_requires=[],
-    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'hf': HF, 'export': EXPORT, 'analysis': ANALYSIS, 'docs': DOCS,
-                    'dev': DEV},
+    extras_require={'onedl': ONEDL, 'openmmlab': OPENMMLAB, 'hf': HF, 'export': EXPORT, 'analysis': ANALYSIS,
+                    'docs': DOCS, 'dev': DEV},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
 )

@@ -130,7 +130,8 @@ def measure(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[
     found = loss_landscape(network, evaluate, directions, grid_steps(args.points, args.extent), prepare,
                            lambda points: progress(points, mine, model.label))
     return found, dict(classes=classes, loss=alone, centre=found.centre, seconds=found.seconds,
-                       seconds_of_evaluations=found.evaluating, points_of_this_process=mine, steps=found.steps, losses=found.losses)
+                       seconds_of_evaluations=found.evaluating, points_of_this_process=mine,
+                       steps=found.steps, losses=found.losses)
 
 
 def on_device(args: argparse.Namespace, model: AnalysedModel, images: Iterable[tuple[Tensor, Tensor | None]]
