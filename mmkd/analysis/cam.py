@@ -23,11 +23,13 @@ class ClassMaps:
         classes: The class of each map, (N,).
         scores: The softmax score of that class, (N,).
         predictions: The class with the highest score, (N,).
+        known: How many classes the model has.
     """
     maps: Tensor
     classes: Tensor
     scores: Tensor
     predictions: Tensor
+    known: int
 
 
 def grad_cam(model: nn.Module, images: Tensor, tap: str | None = None, classes: Tensor | None = None) -> ClassMaps:
@@ -67,7 +69,7 @@ def grad_cam(model: nn.Module, images: Tensor, tap: str | None = None, classes: 
         raise UserError(f'Grad-CAM expects a tap that the logits depend on, got {tap!r}, where every gradient is 0. '
                         'Tap an earlier module: of a transformer with a class token, the last block by its @input.')
     scores = logits.softmax(1).gather(1, classes[:, None])[:, 0]
-    return ClassMaps(F.relu(found), classes, scores, predictions)
+    return ClassMaps(F.relu(found), classes, scores, predictions, logits.shape[1])
 
 
 def cam_tap(model: nn.Module) -> str:

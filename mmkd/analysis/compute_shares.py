@@ -3,6 +3,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 from torch import nn
 
@@ -107,7 +108,8 @@ def _kind(model: nn.Module, weight: str, further: re.Pattern | None) -> str:
         return TOKEN
     if _is_head(model, path):
         return HEAD
-    layer, name = model.get_submodule(path), path.rpartition('.')[2]
+    layer: Any = model.get_submodule(path)
+    name = path.rpartition('.')[2]
     around = [*_ancestors(model, path)]
     if any(_ATTENTION.search(type(module).__name__) for module in [layer, *around]):
         return TOKEN

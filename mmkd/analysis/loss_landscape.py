@@ -115,7 +115,7 @@ class Mover:
 
     def __init__(self, model: nn.Module, weights: Mapping[str, Tensor], directions: Sequence[Mapping[str, Tensor]]
                  ) -> None:
-        moving = {name: parameter for name, parameter in model.named_parameters()
+        moving: dict[str, Tensor] = {name: parameter for name, parameter in model.named_parameters()
                   if any(direction[name].any() for direction in directions)}
         self._parameters = list(moving.values())
         self._middle = [weights[name] for name in moving]

@@ -61,12 +61,15 @@ WAYS = {
         (f'{ANALYSIS}check_recipe.py', 'taught.py'),
         (f'{ANALYSIS}receptive_field.py', f'{CONVNEST}=evil.pth'), (f'{ANALYSIS}cka.py', 'init.py'),
         (f'{ANALYSIS}frequency.py', f'{CONVNEST}=beside.pth'),
+        (f'{ANALYSIS}histograms.py', f'{CONVNEST}=evil.pth'), (f'{ANALYSIS}robustness.py', f'{CONVNEST}=evil.pth'),
+        (f'{ANALYSIS}loss_landscape.py', 'init.py'),
     ],
     'config': [
         (tool, config, *more) for config in ('evil.yml', 'inherits.py') for tool, *more in (
             ('train.py', ), ('test.py', 'evil.pth'), (f'{ANALYSIS}check_recipe.py', ), (f'{ANALYSIS}get_flops.py', ),
             (f'{ANALYSIS}show_taps.py', ), (f'{ANALYSIS}benchmark_step.py', ),
-            (f'{ANALYSIS}benchmark_input_pipeline.py', ), (f'{ANALYSIS}receptive_field.py', ))
+            (f'{ANALYSIS}benchmark_input_pipeline.py', ), (f'{ANALYSIS}receptive_field.py', ),
+            (f'{ANALYSIS}compute_shares.py', ))
     ],
 }
 

@@ -19,7 +19,7 @@ from mmkd.analysis.command.arguments import (
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
-from mmkd.analysis.command.running import enough_memory
+from mmkd.analysis.command.running import enough_memory, say_other_classes
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
@@ -106,6 +106,8 @@ def main() -> None:
     classes = targets(args.target, labels, len(images))
     with enough_memory('Grad-CAM', '--size'):
         found = {model.label: measure(args, model, images, classes) for model in models}
+    for label in found if args.target == 'label' else ():
+        say_other_classes(label, source, found[label][0].known)
     names = source.source.classes
     captions = {label: describe(maps, names) for label, maps in found.items()}
     titles = [named(int(label), names) for label in labels] if labels is not None else [

@@ -21,7 +21,12 @@ from mmkd.analysis.command.arguments import (
 from mmkd.analysis.command.models import AnalysedModel, split_model
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
-from mmkd.analysis.command.running import add_launcher_argument, enough_memory, join_processes
+from mmkd.analysis.command.running import (
+    add_launcher_argument,
+    enough_memory,
+    join_processes,
+    say_other_classes,
+)
 from mmkd.analysis.connected import trained_distiller
 from mmkd.analysis.loss_landscape import (
     Landscape,
@@ -115,6 +120,8 @@ def measure(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[
             ) -> tuple[Landscape, dict]:
     """The landscape of one model, and what it took."""
     network, evaluate, forward = objective(args, model, batches)
+    with torch.inference_mode():
+        classes = TapReader(network, ['logits'])(batches[0][0][:1])['logits'].shape[1]
     generator = torch.Generator().manual_seed(args.seed)
     directions = [random_direction(network, generator) for _ in range(1 if args.line else 2)]
     alone = evaluate()
@@ -122,8 +129,9 @@ def measure(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[
     mine = -(-args.points**len(directions) // (torch.distributed.get_world_size() if args.launcher != 'none' else 1))
     found = loss_landscape(network, evaluate, directions, grid_steps(args.points, args.extent), prepare,
                            lambda points: progress(points, mine, model.label))
-    return found, dict(loss=alone, centre=found.centre, seconds=found.seconds, seconds_of_evaluations=found.evaluating,
-                       points_of_this_process=mine, steps=found.steps, losses=found.losses)
+    return found, dict(classes=classes, loss=alone, centre=found.centre, seconds=found.seconds,
+                       seconds_of_evaluations=found.evaluating, points_of_this_process=mine,
+                       steps=found.steps, losses=found.losses)
 
 
 def on_device(args: argparse.Namespace, model: AnalysedModel, images: Iterable[tuple[Tensor, Tensor | None]]
@@ -155,6 +163,7 @@ def main() -> None:
     for model in models:
         with enough_memory(model.label, '--number, --size or --batch-size'):
             found[model.label] = measure(args, model, on_device(args, model, images))
+            say_other_classes(model.label, images, found[model.label][1].pop('classes'))
     if report is None:
         return
     loss = 'cross-entropy' if args.loss == 'task' else 'distillation loss'

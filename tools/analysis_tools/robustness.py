@@ -22,7 +22,12 @@ from mmkd.analysis.command.arguments import (
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
-from mmkd.analysis.command.running import add_launcher_argument, enough_memory, join_processes
+from mmkd.analysis.command.running import (
+    add_launcher_argument,
+    enough_memory,
+    join_processes,
+    say_other_classes,
+)
 from mmkd.analysis.robustness.corruption_errors import baseline_errors, corruption_error, corruption_errors
 from mmkd.analysis.robustness.corruptions import need_imagecorruptions
 from mmkd.analysis.robustness.test_sets import METRICS, Robustness, measure_robustness
@@ -153,6 +158,8 @@ def corrupted(args: argparse.Namespace, models: list[AnalysedModel], report: Rep
                                args.corruptions, args.severities)
     if report is None:
         return
+    for label, own in classes.items():
+        say_other_classes(label, images, own)
     name, base = baseline_errors(args.baseline, errors, args.corruptions, args.severities, next(iter(classes.values())))
     ratios = {label: 100 * corruption_error(each.corrupted, base) for label, each in errors.items()}
     print(text_table(['model', 'clean error', 'mean error', f'mCE beside {name}', 'images'], [

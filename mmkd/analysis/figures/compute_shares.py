@@ -2,6 +2,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..compute_shares import KINDS, Shares, closed_form
@@ -40,7 +41,7 @@ def shares_figure(shares: Mapping[str, Shares], kernel: int, cost: float, title:
     return figure
 
 
-def _curve(panel: object, kernel: int, cost: float) -> None:
+def _curve(panel: Axes, kernel: int, cost: float) -> None:
     ratios = np.linspace(1, LARGEST_RATIO, 100)
     panel.plot(ratios, [100 * closed_form(cost, ratio, kernel) for ratio in ratios], color=COLOURS[0])
     panel.plot(12, 100 * closed_form(cost, 12, kernel), 'o', color=COLOURS[1])

@@ -2,6 +2,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from ..histograms import Moments
@@ -20,7 +21,7 @@ def histograms_figure(rows: Mapping[str, Sequence[Mapping[str, Histogram]]], tit
     columns = max(map(len, rows.values()))
     figure, axes = panels(len(rows), columns, title, size=(3.2, 2.7))
     labels = list(dict.fromkeys(label for row in rows.values() for panel in row for label in panel))
-    handles: dict[str, object] = {}
+    handles: dict[str, Artist] = {}
     for row, (what, histograms) in zip(axes, rows.items(), strict=True):
         for stage, panel in enumerate(row):
             if stage >= len(histograms):

@@ -1,5 +1,6 @@
 """The picture of loss landscapes."""
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -43,12 +44,12 @@ def _planes(landscapes: Mapping[str, Landscape], loss: str, title: str) -> Figur
     figure, axes = panels(2, columns, title, size=PANEL)
     finite = np.concatenate([each.losses[np.isfinite(each.losses)] for each in landscapes.values()])
     low = max(finite.min(initial=np.inf, where=finite > 0), finite.max(initial=1.) * 1e-4)
-    norm = LogNorm(low, max(finite.max(initial=1.), low * 1.01))
-    levels = np.geomspace(norm.vmin, norm.vmax, LEVELS)
+    high = max(finite.max(initial=1.), low * 1.01)
+    norm, levels = LogNorm(low, high), np.geomspace(low, high, LEVELS)
     for column, (label, each) in enumerate(landscapes.items()):
         panel = axes[0][column]
         x, y = np.meshgrid(each.steps, each.steps, indexing='ij')
-        shown = np.clip(np.where(np.isfinite(each.losses), each.losses, norm.vmax), norm.vmin, norm.vmax)
+        shown = np.clip(np.where(np.isfinite(each.losses), each.losses, high), low, high)
         panel.contourf(x, y, shown, levels, norm=norm, cmap=SEQUENTIAL, extend='both')
         panel.contour(x, y, shown, levels, colors='white', linewidths=0.3)
         panel.plot(0, 0, marker='+', color=COLOURS[1])
@@ -58,10 +59,10 @@ def _planes(landscapes: Mapping[str, Landscape], loss: str, title: str) -> Figur
         panel.set_ylabel('second direction')
         place = axes[1][column].get_subplotspec()
         axes[1][column].remove()
-        surface = figure.add_subplot(place, projection='3d')
+        surface: Any = figure.add_subplot(place, projection='3d')
         surface.plot_surface(x, y, np.log10(shown), cmap=SEQUENTIAL, rcount=60, ccount=60,
-                             vmin=np.log10(norm.vmin), vmax=np.log10(norm.vmax))
-        surface.set_zlim(np.log10(norm.vmin), np.log10(norm.vmax))
+                             vmin=np.log10(low), vmax=np.log10(high))
+        surface.set_zlim(np.log10(low), np.log10(high))
         surface.tick_params(labelsize=FONT['xtick.labelsize'] - 1)
         surface.locator_params(nbins=3)
         surface.set_zlabel(f'log10 of the {loss}', fontsize=FONT['legend.fontsize'])

@@ -2,6 +2,7 @@
 import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -109,7 +110,8 @@ def _evaluate(classify: Callable[[Tensor], Tensor], config: Config, loader: Data
               thousand: bool) -> dict[str, float]:
     metrics = config.test_evaluator
     evaluator = Evaluator(metrics if isinstance(metrics, list) else [metrics])
-    evaluator.dataset_meta = getattr(loader.dataset, 'metainfo', None)
+    data: Any = loader.dataset
+    evaluator.dataset_meta = getattr(data, 'metainfo', None)
     for batch in batches:
         images = batch['inputs']
         images = torch.stack(images) if isinstance(images, list) else images
@@ -119,4 +121,4 @@ def _evaluate(classify: Callable[[Tensor], Tensor], config: Config, loader: Data
         samples = [sample.set_pred_score(score).set_pred_label(score.argmax())
                    for sample, score in zip(batch['data_samples'], scores, strict=True)]
         evaluator.process(data_samples=samples, data_batch=batch)
-    return evaluator.evaluate(len(loader.dataset))
+    return evaluator.evaluate(len(data))

@@ -1,10 +1,11 @@
 """Processes of the commands, and too little memory."""
 import argparse
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from mmkd.analysis.command.running import add_launcher_argument, enough_memory, join_processes
+from mmkd.analysis.command.running import add_launcher_argument, enough_memory, join_processes, say_other_classes
 from mmkd.utils import UserError
 
 
@@ -28,3 +29,9 @@ def test_too_little_memory(error):
 def test_other_errors_stay():
     with pytest.raises(RuntimeError, match='other'), enough_memory('resnet', '--size'):
         raise RuntimeError('other')
+
+
+@pytest.mark.parametrize(('names', 'said'), [('ab', True), ('', False), ('abcdefghij', False)])
+def test_other_classes_are_said(names, said, capsys):
+    say_other_classes('resnet', SimpleNamespace(source=SimpleNamespace(classes=tuple(names), name='folder')), 10)
+    assert ('Careful: resnet has 10 classes, folder has 2' in capsys.readouterr().out) == said
