@@ -29,7 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--student', required=True, help='the model to train; it gets the classes of the data')
     parser.add_argument('--teacher', required=True, help='the model to learn from')
-    parser.add_argument('--teacher-checkpoint', metavar='FILE', help='weights of the teacher, in place of published ones')
+    parser.add_argument('--teacher-checkpoint', metavar='FILE', help='weights of the teacher, not published ones')
     parser.add_argument('--data', required=True, help='a folder of pictures, or the config of a data set')
     parser.add_argument('--out', required=True, help='a new folder for the config, checkpoints and the student')
     parser.add_argument('--method', metavar='NAME', help='a recipe of configs/quickstart/methods (default: nkd if the '

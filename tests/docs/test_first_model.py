@@ -50,7 +50,8 @@ def fetch(words: list[str], file: Path) -> None:
 
 def test_the_whole_way(place, capsys, monkeypatch):
     (install, demo), (draw,), (package, convert) = (commands(PAGE, name) for name in ('install', 'pictures', 'teacher'))
-    assert install == ['install', '-e', '.[onedl,export]'] and demo == ['demo'] and draw == ['digits']  # tested elsewhere
+    # these three have tests of their own
+    assert install == ['install', '-e', '.[onedl,export]'] and demo == ['demo'] and draw == ['digits']
     fetch(package, place / convert[1])
     assert run(convert, place) == 0
     [distil], [export] = commands(PAGE, 'distil'), commands(PAGE, 'export')
