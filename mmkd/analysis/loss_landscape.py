@@ -234,7 +234,6 @@ def _summed(losses: np.ndarray, model: nn.Module) -> np.ndarray:
     """Each process has zeros where others have losses, so that the sum is exact."""
     on_gpu = dist.get_backend() == 'nccl'
     device = next(model.parameters()).device if on_gpu else torch.device('cpu')
-    # A copy: gloo's thread may free the tensor last, and to free NumPy's memory it would wait for the interpreter.
     tensor = torch.tensor(losses, device=device)
     dist.all_reduce(tensor)
     return tensor.cpu().numpy()

@@ -126,7 +126,6 @@ def _wrong(classify: Classify, images: Tensor, labels: Tensor) -> int:
 
 
 def _summed(counts: np.ndarray) -> np.ndarray:
-    # A copy: gloo's thread may free the tensor last, and to free NumPy's memory it would wait for the interpreter.
     tensor = torch.tensor(counts, device='cuda' if dist.get_backend() == 'nccl' else 'cpu')
     dist.all_reduce(tensor)
     return tensor.cpu().numpy()
