@@ -234,6 +234,6 @@ def _summed(losses: np.ndarray, model: nn.Module) -> np.ndarray:
     """Each process has zeros where others have losses, so that the sum is exact."""
     on_gpu = dist.get_backend() == 'nccl'
     device = next(model.parameters()).device if on_gpu else torch.device('cpu')
-    tensor = torch.from_numpy(losses).to(device)
+    tensor = torch.tensor(losses, device=device)
     dist.all_reduce(tensor)
     return tensor.cpu().numpy()

@@ -126,8 +126,6 @@ def _wrong(classify: Classify, images: Tensor, labels: Tensor) -> int:
 
 
 def _summed(counts: np.ndarray) -> np.ndarray:
-    tensor = torch.from_numpy(counts)
-    if dist.get_backend() == 'nccl':
-        tensor = tensor.cuda()
+    tensor = torch.tensor(counts, device='cuda' if dist.get_backend() == 'nccl' else 'cpu')
     dist.all_reduce(tensor)
     return tensor.cpu().numpy()
