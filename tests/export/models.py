@@ -4,9 +4,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmkd.apis.models import _fragments
 from mmkd.distillers.inputs import fixed_input_size
 from mmkd.distillers.models import build_model, read_spec
+from mmkd.distillers.models.names import plain_models
 from mmkd.export.network import ExportedNetwork, InputForm, input_form
 
 FORM = InputForm((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 'RGB')
@@ -38,7 +38,7 @@ def smooth_pictures(count: int, size: tuple[int, int], channels: int = 3) -> Ten
 
 def network_of(name: str, options: dict | None = None) -> tuple[ExportedNetwork, tuple[int, int] | None]:
     """The network of a config or of a fragment, and the only size that it takes, if there is one."""
-    spec = read_spec(dict(config=str(_fragments().get(name, name)), options=options or None), 'the model')
+    spec = read_spec(dict(config=str(plain_models().get(name, name)), options=options or None), 'the model')
     model = randomise(build_model(spec, 'student'))
     return ExportedNetwork(model, input_form(model, spec.cfg)).eval(), fixed_input_size(model, spec.cfg)
 
