@@ -24,10 +24,8 @@ class AnalysisJob(Job):
 
     def collect(self) -> dict | None:
         """The numbers that the tool wrote, the images that they are of, and the command to type for them."""
-        content = read_json(self.folder / f'{self.stem}.json')
-        if 'numbers' not in content or self.arrays and not (self.folder / f'{self.stem}.npz').is_file():
-            return None
-        return dict(command=self.typed(), images=content['settings']['images'], numbers=content['numbers'])
+        content = self._written()
+        return content and dict(command=self.typed(), images=content['settings']['images'], numbers=content['numbers'])
 
     def typed(self) -> str:
         """The command that gives the same numbers, with the tool's own folder for results."""
@@ -36,4 +34,9 @@ class AnalysisJob(Job):
 
     def done(self) -> dict | None:
         """See :class:`Job`; others need the files."""
-        return super().done() if self.collect() else None
+        return super().done() if self._written() else None
+
+    def _written(self) -> dict | None:
+        content = read_json(self.folder / f'{self.stem}.json')
+        whole = 'numbers' in content and (not self.arrays or (self.folder / f'{self.stem}.npz').is_file())
+        return content if whole else None

@@ -8,8 +8,8 @@ from mmkd.experiments.jobs.analysis import AnalysisJob
 @pytest.fixture
 def job(tmp_path):
     folder = tmp_path / 'inside-erf'
-    arguments = ['python', 'tools/analysis_tools/receptive_field.py', lambda: 'a.py=epoch_2.pth', '--labels', 'the model',
-                 '--out', str(folder)]
+    arguments = ['python', 'tools/analysis_tools/receptive_field.py', lambda: 'a.py=epoch_2.pth', '--labels',
+                 'the model', '--out', str(folder)]
     job = AnalysisJob('inside-erf', folder, arguments, 'key', word='erf', stem='receptive_field', arrays=True)
     folder.mkdir()
     return job
