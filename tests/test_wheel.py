@@ -136,7 +136,7 @@ def test_train_and_test(clean, trained):
 def test_quick_start_leaves_the_package_alone(clean, trained):
     home, work_dir, *tools = json.loads(clean.run('-c', PLAN, str(clean.mim / 'tools')))
     assert (Path(home), work_dir) == (clean.home, 'work_dirs/quickstart')
-    assert len(tools) == 2 and all(Path(tool).is_relative_to(clean.mim) and Path(tool).is_file() for tool in tools)
+    assert len(tools) == 4 and all(Path(tool).is_relative_to(clean.mim) and Path(tool).is_file() for tool in tools)
     assert sorted(path.name for path in clean.mim.iterdir()) == ['configs', 'model-index.yml', 'tools']
 
 

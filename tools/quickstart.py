@@ -11,12 +11,12 @@ import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+from quickstart_pictures import CAPTIONS, draw_figures
 from quickstart_plan import DigitsJob, Plan, Settings
 
 from mmkd.experiments.jobs.progress import shell_command
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import remove_job_folder
-from mmkd.experiments.run_logs import last_checkpoint, read_scalars
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.durations import clock
 from mmkd.utils.command_line.tables import text_table
@@ -28,16 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK_DIR = 'work_dirs/quickstart'
 CLOCK = 'clock.json'
 REPORTS = ('report.json', 'report.md', 'figures.txt')
-SCENES = range(3)  # the first validation scenes, not picked
-FIGURES = {
-    'curves.png': 'Top-1 of the students on the validation digits over the epochs.',
-    'detection.png': 'Mask R-CNN on the first validation scenes: '
-                     'objects with a score of 0.3 or more, the best in each place.',
-    'segmentation.png': 'UperNet on the first validation scenes, and the mean IoU of the classes in each.',
-}
-ORIGINS = dict(scratch='backbone from scratch', alone='backbone: student alone',
-               distilled='backbone: distilled student')
-CURVES = dict(alone='trained alone', distilled='distilled (NKD)', kd='distilled (KD)')
+NO_FIGURES = ('no figures, as matplotlib is not installed. Install it (pip install matplotlib) and give the same '
+              'command again.')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -71,7 +63,7 @@ def clean(work_dir: Path) -> None:
     for path in sorted(work_dir.iterdir()):
         if path.is_dir():
             remove_job_folder(path)
-        elif path.match('student*.pth') or path.name in {*FIGURES, CLOCK, *REPORTS}:
+        elif path.match('student*.pth') or path.name in {*CAPTIONS, CLOCK, *REPORTS}:
             path.unlink()
 
 
@@ -132,7 +124,7 @@ def report(plan: Plan, watch: Stopwatch) -> None:
     settings, folder = plan.settings, plan.settings.work_dir
     with open(folder / 'figures.txt', 'w', encoding='utf-8') as output, redirect_stdout(output), \
             redirect_stderr(output):  # mmdet and mmseg talk a lot
-        draw_figures(plan)
+        captions = draw_figures(plan)
     seconds = watch.stop()
     runs = {name: job.done() for name, job in plan.jobs.items()}
     results = reports.Results(runs, settings.student_seeds, settings.student_kinds, settings.scene_seeds,
@@ -142,38 +134,11 @@ def report(plan: Plan, watch: Stopwatch) -> None:
     for run in runs.values():
         commands += [shell_command(run['command']), *([run['metrics']['then']] if 'then' in run['metrics'] else [])]
     write_json(folder / 'report.json', content)
-    write_text(folder / 'report.md', reports.markdown(content, commands, FIGURES))
+    write_text(folder / 'report.md', reports.markdown(content, commands, captions))
     header, *rows = reports.table(content)
+    figures = f'figures: {", ".join(captions)} beside it.' if captions else NO_FIGURES
     print(f'\n{text_table(header, rows, rule=True)}\n\n{reports.CAVEAT}\n'
-          f'Took {clock(seconds)}. Report: {folder / "report.md"}, {folder / "report.json"}; figures: '
-          f'{", ".join(FIGURES)} beside it.', flush=True)
-
-
-def draw_figures(plan: Plan) -> None:
-    """Draws the curves of the students, and what detectors and segmentors see."""
-    from mmengine.utils import import_modules_from_strings
-
-    from mmkd.experiments.quickstart_figures import draw_curves
-    from mmkd.experiments.scene_figures import draw_scenes
-    from mmkd.experiments.scene_predictions import predict_scenes
-    from mmkd.zoo import load_safely_everywhere
-    load_safely_everywhere()
-    settings, folder = plan.settings, plan.settings.work_dir
-    curves = {}
-    for kind in settings.student_kinds:
-        logs = [read_scalars(folder / f'{kind}-seed{seed}')[1] for seed in settings.student_seeds]
-        curves[CURVES[kind]] = [{epoch: figures['accuracy/top1'] for epoch, figures in log.items()} for log in logs]
-    draw_curves(folder / 'curves.png', curves, plan.jobs['teacher'].done()['metrics']['accuracy/top1'])
-    for task, name, title in (('mask-rcnn', 'detection.png', 'Mask R-CNN: boxes and masks'),
-                              ('upernet', 'segmentation.png', 'UperNet: the class of each pixel')):
-        scenes = {}
-        for kind in settings.scene_kinds:
-            job = plan.jobs[f'{task}-{kind}-seed0']
-            config = job.config  # and not the file in its folder, which is a program that anybody may have changed
-            import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
-            scenes[ORIGINS[kind]] = predict_scenes(config, last_checkpoint(job.folder), SCENES)
-        info = config.val_dataloader.dataset.metainfo
-        draw_scenes(folder / name, title, scenes, info.classes, info.palette)
+          f'Took {clock(seconds)}. Report: {folder / "report.md"}, {folder / "report.json"}; {figures}', flush=True)
 
 
 @one_line_errors

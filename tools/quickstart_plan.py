@@ -1,10 +1,13 @@
 """The runs of ``quickstart.py``: which commands, what they need, and what they leave behind."""
 import sys
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
+from mmkd.experiments.jobs.analysis import AnalysisJob
 from mmkd.experiments.jobs.scheduler import Job
-from mmkd.experiments.jobs.training import DATA_STAMP, PublishJob, TrainingJobs, fingerprint
+from mmkd.experiments.jobs.training import DATA_STAMP, PublishJob, TrainingJobs, TrainJob, fingerprint
 from mmkd.experiments.run_logs import dataset_length, last_checkpoint
 from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.files.small import read_json
@@ -16,6 +19,11 @@ STUDENTS = dict(
     distilled='convnest-mini_slak-mini-nkd_digits-5shot',
     kd='convnest-mini_slak-mini-kd_digits-5shot')
 SCENES = {'mask-rcnn': 'mask-rcnn_convnest-mini{}_digits', 'upernet': 'upernet_convnest-mini{}_digits'}
+# What looks into the models: word, tool, stem of its files, whether it writes arrays, words of a check.
+INSIDE = (('erf', 'receptive_field.py', 'receptive_field', True, ('--number', '2')),
+          ('cka', 'cka.py', 'cka', False, ('--number', '16', '--batch-size', '8')))
+INSIDE_SECONDS = 5.
+LOOKED_AT = {'teacher': 'teacher', 'alone-seed0': 'student alone', 'distilled-seed0': 'student distilled'}
 # Expected seconds of an iteration: for the order and the progress only.
 ITERATION_SECONDS = {
     'teacher': 0.17, 'alone': 0.12, 'distilled': 0.13, 'kd': 0.13, 'mask-rcnn': 0.56, 'upernet': 0.12}
@@ -109,6 +117,8 @@ class Plan:
                     self._add_publishing(f'{kind}-seed{seed}')
                 for task in SCENES:
                     self._add_scenes(task, kind, seed)
+        if find_spec('matplotlib'):  # which the tools want
+            self._add_inside()
 
     def published(self, student: str) -> Path:
         """Where a published student is; the configs name the first distilled one ``student.pth``."""
@@ -154,12 +164,29 @@ class Plan:
         self.jobs[name] = PublishJob(name, folder, arguments, fingerprint(source.key), (student, ), cost=3.,
                                      target=self.published(student))
 
+    def _add_inside(self) -> None:
+        needs = [self.jobs[name] for name in LOOKED_AT]
+        models = [partial(_looked_at, job) for job in needs]
+        for word, tool, stem, arrays, short in INSIDE:
+            folder = self.settings.work_dir / f'inside-{word}'
+            words = ['--labels', *LOOKED_AT.values(), *(short if self.settings.check else ())]
+            self.jobs[folder.name] = AnalysisJob(
+                folder.name, folder,
+                [sys.executable, tool_path(f'analysis_tools/{tool}'), *models, *words, '--out', str(folder)],
+                fingerprint(self.versions, [job.key for job in needs], words), tuple(LOOKED_AT), INSIDE_SECONDS,
+                self.settings.threads, word=word, stem=stem, arrays=arrays)
+
     def _add_training(self, name: str, config_name: str, kind: str, options: dict, threads: int | None = None,
                       needs: tuple[str, ...] = (), teacher: Job | None = None) -> None:
         self.jobs[name] = self._trainings.job(
             name, self.settings.work_dir / name, f'{CONFIGS}/{config_name}.py', options,
             needs=[self.jobs[need] for need in needs], teacher=teacher, seconds_per_iteration=ITERATION_SECONDS[kind],
             threads=threads or self.settings.threads)
+
+
+def _looked_at(job: TrainJob) -> str:
+    """A trained model as ``mmkd analyse`` takes it; of a recipe, the student."""
+    return f'{job.arguments[2]}={last_checkpoint(job.folder)}'
 
 
 def _size(loader: dict) -> int:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.fft import dctn
 from torch import Tensor
 
 from mmkd.utils import UserError
@@ -50,8 +49,25 @@ def cosine_transform(maps: Tensor) -> np.ndarray:
 
     Returns:
         Coefficients in float64, of the same shape. The sum of their squares is that of the map (Parseval).
+
+    Raises:
+        UserError: SciPy is not installed.
     """
+    need_scipy()
+    from scipy.fft import dctn
     return dctn(maps.detach().cpu().double().numpy(), type=2, norm='ortho', axes=(2, 3))
+
+
+def need_scipy() -> None:
+    """Says how to install SciPy where it is missing.
+
+    Raises:
+        UserError: It is missing.
+    """
+    try:
+        import scipy.fft  # noqa: F401
+    except ImportError as error:
+        raise UserError('frequencies expect SciPy, which is not installed. Install it: pip install scipy.') from error
 
 
 def spectrum(batches: Iterable[Tensor], read: Callable[[Tensor], Tensor], name: str) -> Spectrum:

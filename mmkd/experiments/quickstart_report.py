@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from mmkd.utils.command_line.tables import markdown_table
 
+from .quickstart_inside import inside_content, inside_markdown
+
 TOP1, BOXES, MASKS, REGIONS = 'accuracy/top1', 'coco/bbox_mAP', 'coco/segm_mAP', 'mIoU'
 SCENE_FIGURES = dict(bbox_mAP=('mask-rcnn', BOXES), segm_mAP=('mask-rcnn', MASKS), mIoU=('upernet', REGIONS))
-STAGES = {'mask-rcnn': 'detection', 'upernet': 'segmentation'}
+STAGES = {'mask-rcnn': 'detection', 'upernet': 'segmentation', 'inside': 'inside'}
+INSIDE = ('inside-erf', 'inside-cka')  # runs that look into the models; not there without matplotlib
 COLUMNS = ('', 'from scratch', 'alone', 'distilled', 'gain')
 CAVEAT = ('These are tiny models on 8×8 digits, drawn on textures: they show that the whole path works and in which '
           'direction distillation moves the figures, and say nothing about ImageNet, COCO or ADE20K.')
@@ -66,7 +69,7 @@ def build_report(results: Results, setting: str, total_seconds: float, versions:
         versions: What is installed.
 
     Returns:
-        The contents of ``report.json``. Top-1 and mIoU are in percent, mAP is from 0 to 1.
+        The contents of ``report.json``. Top-1 and mIoU are in percent; mAP, area ratios and CKA are from 0 to 1.
     """
     alone, distilled = results.students('alone'), results.students('distilled')
     report = dict(setting=setting, teacher_top1=round(results.runs['teacher']['metrics'][TOP1], 4))
@@ -77,6 +80,8 @@ def build_report(results: Results, setting: str, total_seconds: float, versions:
         report['gain_kd'] = paired_gain(results.students('kd'), alone)
     for figure in SCENE_FIGURES:
         report[figure] = _scene_figure(results, figure)
+    if set(INSIDE) <= set(results.runs):
+        report['inside'] = inside_content(*(results.runs[name]['metrics'] for name in INSIDE))
     return report | dict(seconds=stage_seconds(results.runs, total_seconds), versions=versions)
 
 
@@ -152,11 +157,12 @@ def markdown(report: dict, commands: Sequence[str], figures: Mapping[str, str]) 
     """
     header, *rows = table(report)
     pictures = [f'![{caption}]({name})\n\n*{caption}*\n' for name, caption in figures.items()]
+    inside = ['## Inside the models', '', *inside_markdown(report['inside'])] if 'inside' in report else []
     seconds = ', '.join(f'{stage.replace("_", " ")} {value:.0f}' for stage, value in report['seconds'].items())
     versions = ', '.join(f'{name} {value}' for name, value in report['versions'].items())
     return '\n'.join([
         '# Quick start: from a large-kernel teacher to detection and segmentation', '', report['setting'], '', CAVEAT,
-        '', '## Figures', '', markdown_table(header, rows), NOTES, '', *pictures, '## Time', '',
+        '', '## Figures', '', markdown_table(header, rows), NOTES, '', *pictures, *inside, '## Time', '',
         f'Seconds: {seconds}. A stage is summed over its runs, which run side by side; the total is by the clock.', '',
         '## Commands', '', '```bash', *commands, '```', '', '## Versions', '', f'{versions}.', ''
     ])

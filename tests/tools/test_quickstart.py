@@ -2,6 +2,7 @@
 import itertools
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))  # as Python does for a script
 import quickstart  # noqa: E402
 import quickstart_plan  # noqa: E402
+from quickstart_pictures import CAPTIONS, draw_figures  # noqa: E402
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def environment(root=ROOT):
 
 def test_plan(plan):
     jobs = plan(threads=3).jobs
-    assert len(jobs) == 1 + 2 * 5 + 1 + 4
+    assert len(jobs) == 1 + 2 * 5 + 1 + 4 + 2
     assert jobs['teacher'].threads == 3 and jobs['alone-seed3'].threads == 1
     assert jobs['distilled-seed3'].needs == ('teacher', )
     assert jobs['publish-distilled-seed0'].needs == ('distilled-seed0', )
@@ -60,10 +62,28 @@ def test_plan(plan):
     assert jobs['alone-seed0'].iterations == jobs['distilled-seed0'].iterations > 1
 
 
+def test_what_looks_into_the_models(plan):
+    jobs = plan().jobs
+    for word in ('erf', 'cka'):
+        job = jobs[f'inside-{word}']
+        assert job.needs == ('teacher', 'alone-seed0', 'distilled-seed0')
+        assert arguments(job)[2:] == ['--labels', 'teacher', 'student alone', 'student distilled', '--out',
+                                      f'work/inside-{word}']
+        assert len(job.arguments) == len(arguments(job)) + 3  # checkpoints that are named when it starts
+        assert job.key != plan(check=True).jobs[job.name].key
+
+
+def test_without_matplotlib_nothing_is_drawn(plan, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)  # as if it was not installed
+    made = plan()
+    assert not {'inside-erf', 'inside-cka'} & set(made.jobs) and len(made.jobs) == 1 + 2 * 5 + 1 + 4
+    assert draw_figures(made) == {}
+
+
 def test_full_plan_contains_the_quick_one(plan):
     quick, full = plan().jobs, plan(full=True).jobs
     assert all(full[name].key == job.key for name, job in quick.items())
-    assert len(full) == 1 + 3 * 5 + 2 * 3 + 2 * 3 * 3
+    assert len(full) == 1 + 3 * 5 + 2 * 3 + 2 * 3 * 3 + 2
     job = full['upernet-alone-seed2']
     assert job.needs == ('publish-alone-seed2', )
     student = 'model.backbone.init_cfg.checkpoint=work/student-alone-seed2.pth'
@@ -80,7 +100,7 @@ def test_a_changed_config_changes_what_depends_on_it(plan, home, tmp_path, monke
     after = {name: job.key for name, job in quickstart_plan.Plan(quickstart_plan.Settings(Path('work'))).jobs.items()}
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {'teacher', *(f'distilled-seed{seed}' for seed in range(5)), 'publish-distilled-seed0',
-                       'mask-rcnn-distilled-seed0', 'upernet-distilled-seed0'}
+                       'mask-rcnn-distilled-seed0', 'upernet-distilled-seed0', 'inside-erf', 'inside-cka'}
 
 
 def test_description(plan):
@@ -152,6 +172,20 @@ zipfile.ZipFile(folder / f'epoch_{{epoch}}.pth', 'w').close()
 """
 
 
+ANALYSIS_STUB = """
+import json, sys
+from pathlib import Path
+folder, labels = Path(sys.argv[sys.argv.index('--out') + 1]), sys.argv[sys.argv.index('--labels') + 1:][:3]
+assert all(Path(word.partition('=')[2]).is_file() for word in sys.argv[1:4])
+numbers = {numbers}
+(folder / '{stem}.npz').touch()
+(folder / '{stem}.json').write_text(json.dumps(dict(numbers=numbers, settings=dict(images=dict(number=7, size=32)))))
+"""
+ERF_STUB = "{label: dict(area_ratios=dict(log={'0.5': 0.25}), images=7, skipped=0) for label in labels}"
+CKA_STUB = """{f'teacher × {label}': dict(values=[[0.75, 0.1], [0.1, 0.5]], rows=['pre_logits', 'logits'],
+           columns=['pre_logits', 'logits'], batches=1) for label in labels[1:]}"""
+
+
 @pytest.fixture
 def stubbed(home, tmp_path):
     """A checkout whose tools only pretend; they leave what the real ones leave."""
@@ -162,12 +196,14 @@ def stubbed(home, tmp_path):
     (tools / 'model_converters/publish_student.py').write_text(
         "import sys\nopen(sys.argv[2].replace('student', 'student-01234567'), 'w').write('weights')\n")
     (tools / 'train.py').write_text(STUB.format(sleep=False))
+    for stem, numbers in (('receptive_field', ERF_STUB), ('cka', CKA_STUB)):
+        (tools / f'analysis_tools/{stem}.py').write_text(ANALYSIS_STUB.format(stem=stem, numbers=numbers))
     return script
 
 
 def test_every_stage_ends_in_the_report(stubbed, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(quickstart, 'ROOT', tmp_path)
-    monkeypatch.setattr(quickstart, 'draw_figures', lambda plan: None)
+    monkeypatch.setattr(quickstart, 'draw_figures', lambda plan: CAPTIONS)
     monkeypatch.setattr(signal, 'signal', lambda *_: None)
     monkeypatch.setattr(quickstart, 'time', SimpleNamespace(monotonic=itertools.count().__next__))  # a second a look
     monkeypatch.setattr(sys, 'argv', ['quickstart.py', '--check', '--jobs', '4'])
@@ -185,9 +221,32 @@ def test_every_stage_ends_in_the_report(stubbed, tmp_path, monkeypatch, capsys):
     commands = (work_dir / 'report.md').read_text()
     teacher = 'model.teacher.checkpoint=work_dirs/quickstart-check/teacher/epoch_2.pth'
     assert teacher in commands and str(tmp_path) not in commands and sys.executable not in commands
+    assert report['inside']['receptive_fields']['area_ratios']['student distilled'] == {'0.5': 0.25}
+    assert report['inside']['cka']['last_layers']['student alone'] == dict(pre_logits=0.75, logits=0.5)
+    assert '| student distilled | 25.0 % | 0.75 | 0.50 |' in commands and '\nmmkd analyse erf configs/' in commands
+    assert 'inside' in report['seconds']
     assert quickstart.main() == 0  # all is done
     assert 'Start teacher' not in capsys.readouterr().out
     assert json.loads((work_dir / 'report.json').read_text()) == report
+    shutil.rmtree(work_dir / 'alone-seed0')
+    (work_dir / 'inside-erf/receptive_field.npz').unlink()
+    assert quickstart.main() == 0
+    output = capsys.readouterr().out  # a run from the same settings gives the same model: CKA holds
+    assert 'Start alone-seed0' in output and 'Start inside-erf' in output and 'Start inside-cka' not in output
+
+
+def test_a_report_without_matplotlib(stubbed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(quickstart, 'ROOT', tmp_path)
+    monkeypatch.setattr(signal, 'signal', lambda *_: None)
+    monkeypatch.setattr(sys, 'argv', ['quickstart.py', '--check', '--jobs', '4'])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)  # as if it was not installed
+    assert quickstart.main() == 0
+    output = capsys.readouterr().out
+    assert 'no figures, as matplotlib is not installed. Install it' in output and 'UperNet, mIoU' in output
+    text = Path('work_dirs/quickstart-check/report.md').read_text()
+    assert '.png' not in text and 'Inside' not in text
+    assert 'inside' not in json.loads(Path('work_dirs/quickstart-check/report.json').read_text())
 
 
 def test_interrupt(stubbed, tmp_path):
@@ -240,7 +299,23 @@ def test_end_to_end(tmp_path):
     assert len(report['student_distilled_top1']['values']) == 1
     assert {'distilled', 'scratch'} == set(report['bbox_mAP']) == set(report['segm_mAP']) == set(report['mIoU'])
     assert 'UperNet, mIoU' in result.stdout
-    for name in quickstart.FIGURES:
+    for name in CAPTIONS:
         with Image.open(work_dir / name) as image:
             assert min(image.size) > 200
         assert f'({name})' in (work_dir / 'report.md').read_text()
+    look_inside_again(report['inside'], tmp_path)
+
+
+def look_inside_again(inside, folder):
+    """The commands that the report prints give the figures of the report."""
+    typed = {part['command'].split()[2]: shlex.split(part['command']) for part in inside.values()}
+    for words in typed.values():
+        words[:2] = [sys.executable, '-m', 'mmkd', 'analyse']
+        result = subprocess.run(words, cwd=folder, env=environment(folder), capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+    fields = json.loads((folder / 'work_dirs/analysis/receptive_field.json').read_text())['numbers']
+    for label, ratios in inside['receptive_fields']['area_ratios'].items():
+        assert ratios == fields[label]['area_ratios']['log']
+    maps = json.loads((folder / 'work_dirs/analysis/cka.json').read_text())['numbers']
+    for label, layers in inside['cka']['last_layers'].items():
+        assert layers['logits'] == maps[f'teacher × {label}']['values'][-1][-1] is not None

@@ -21,7 +21,7 @@ from mmkd.analysis.command.models import RANDOM, AnalysedModel, split_model
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
 from mmkd.analysis.connected import ConnectedMaps, trained_distiller
-from mmkd.analysis.frequency import Spectrum, alternative_distances, spectrum
+from mmkd.analysis.frequency import Spectrum, alternative_distances, need_scipy, spectrum
 from mmkd.analysis.tap_reader import TapReader, stage_taps
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
@@ -114,6 +114,8 @@ def distances(args: argparse.Namespace, models: list[AnalysedModel], images: Ima
 def main() -> None:
     """Runs the tool."""
     args = parse_args()
+    if not args.distances:
+        need_scipy()
     report = Report(args.out, 'feature_distances' if args.distances else 'frequency', args.force)
     models = analysed_models(args)
     images = analysed_images(args, models, args.batch_size, crop=True)

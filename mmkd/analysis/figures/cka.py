@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from ..cka import Alignment
 from .style import colour_bar, draw_map, panels
@@ -31,7 +31,18 @@ def layers_figure(maps: Mapping[tuple[str, str], Alignment], title: str = 'CKA o
     longest = max(max(len(each.rows), len(each.columns)) for each in maps.values())
     side = min(3.2 + 0.06 * longest, 6)
     figure, axes = panels(rows, columns, title, (side + 0.5, side))
-    flat = [panel for row in axes for panel in row]
+    draw_layers(figure, [panel for row in axes for panel in row], maps)
+    return figure
+
+
+def draw_layers(figure: FigureBase, flat: Sequence[Axes], maps: Mapping[tuple[str, str], Alignment]) -> None:
+    """Draws the maps into panels of a figure; panels that are left over become empty.
+
+    Args:
+        figure: The figure or its part that holds the panels, for the colour bar.
+        flat: The panels.
+        maps: See :func:`layers_figure`.
+    """
     for panel, ((below, left), alignment) in zip(flat, maps.items()):
         image = draw_map(panel, alignment.values, f'{left} × {below}', (0., 1.), origin='lower', aspect='auto')
         _ticks(panel, 'y', alignment.rows)
@@ -41,7 +52,6 @@ def layers_figure(maps: Mapping[tuple[str, str], Alignment], title: str = 'CKA o
     for panel in flat[len(maps):]:
         panel.set_axis_off()
     colour_bar(figure, image, flat, 'CKA')
-    return figure
 
 
 def groups_figure(maps: Mapping[str, Mapping[str, np.ndarray]], stages: Sequence[str], title: str) -> Figure:

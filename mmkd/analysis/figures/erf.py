@@ -2,7 +2,8 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
 
 from ..erf import ReceptiveField, area_ratios, contribution_matrix
 from .style import colour_bar, draw_map, panels
@@ -20,7 +21,21 @@ def erf_figure(fields: Mapping[str, ReceptiveField], thresholds: Sequence[float]
     columns = min(len(fields), 4)
     rows = -(-len(fields) // columns)
     figure, axes = panels(rows, columns, title)
-    flat = [panel for row in axes for panel in row]
+    draw_fields(figure, [panel for row in axes for panel in row], fields, thresholds, log)
+    return figure
+
+
+def draw_fields(figure: FigureBase, flat: Sequence[Axes], fields: Mapping[str, ReceptiveField],
+                thresholds: Sequence[float], log: bool) -> None:
+    """Draws the matrices into panels of a figure; panels that are left over become empty.
+
+    Args:
+        figure: The figure or its part that holds the panels, for the colour bar.
+        flat: The panels.
+        fields: See :func:`erf_figure`, as the rest.
+        thresholds: Of the area ratios.
+        log: Whether the matrices are ``log10(score + 1)``.
+    """
     for panel, (label, field) in zip(flat, fields.items()):
         image = draw_map(panel, contribution_matrix(field.scores, log), label, (0., 1.))
         ratios = area_ratios(field.scores, thresholds, log)
@@ -33,7 +48,6 @@ def erf_figure(fields: Mapping[str, ReceptiveField], thresholds: Sequence[float]
         panel.set_axis_off()
     name = 'log10(contribution + 1), largest = 1' if log else 'contribution, largest = 1'
     colour_bar(figure, image, flat, name)
-    return figure
 
 
 def percent(ratio: float) -> str:

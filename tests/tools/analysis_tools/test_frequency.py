@@ -1,5 +1,6 @@
 """The tool that shows frequencies, and distances to the teacher."""
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -48,3 +49,11 @@ def test_distances_to_the_teacher(distilled_run, tmp_path, capsys):
 def test_what_a_user_can_mend(pictures, tmp_path, capsys, arguments, message):
     assert call(TOOL, STUDENT, '--images', pictures, *arguments, cwd=tmp_path) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_scipy(pictures, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'scipy.fft', None)
+    assert call(TOOL, STUDENT, '--images', pictures, '--out', 'out', cwd=tmp_path) == 2
+    assert capsys.readouterr().err == ('error: frequencies expect SciPy, which is not installed. Install it: pip '
+                                       'install scipy.\n')
+    assert not (tmp_path / 'out').exists()
