@@ -9,7 +9,7 @@ from mmkd.utils import UserError
 from .comparing import compare_outputs
 from .exporting import Exported
 from .formats import BATCH, onnx_session
-from .network import is_classifier
+from .network import gives_logits
 from .pictures import Preparation, ValidationSet, as_network_takes, picture_files, read_pictures
 from .quantising import accuracies, images_a_second, quantise, same_files
 from .sources import Source
@@ -52,7 +52,7 @@ def export_int8(source: Source, exported: Exported, inputs: Tensor, inside: bool
     eight = quantise(exported.content, as_network_takes(pictures, source.form, inside), 2 if fixed else 8)
     batch = inputs[:2] if fixed else inputs
     outputs = [onnx_session(content)(batch.numpy()) for content in (eight, exported.content)]
-    difference = compare_outputs(*outputs, logits=is_classifier(source.model))
+    difference = compare_outputs(*outputs, logits=gives_logits(source.model))
     report(f'int8 beside float: {difference}')
     if difference.agreement is not None and difference.agreement < AGREEMENT:
         report('warning: int8 often gives another class than the float model. Give more or other calibration pictures, '
@@ -64,7 +64,7 @@ def export_int8(source: Source, exported: Exported, inputs: Tensor, inside: bool
 
 def _report_accuracy(source: Source, exported: Exported, eight: bytes, inside: bool, size: tuple[int, int],
                      most: int | None, files: list, report: Callable[[str], None]) -> None:
-    if not is_classifier(source.model) or BATCH not in exported.free:
+    if not gives_logits(source.model) or BATCH not in exported.free:
         report('accuracy: not measured; only that of classifiers with a free batch size is.')
         return
 

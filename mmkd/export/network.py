@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.distillers.inputs import image_channels, teacher_normalisation
+from mmkd.engine.models import has_no_classifier
 from mmkd.utils import UserError
 
 RGB, BGR, GREY = 'RGB', 'BGR', 'grey'
@@ -65,13 +66,13 @@ class ExportedNetwork(nn.Module):
         form: What it expects of its images.
         inside: Whether pixels in 0…255, in RGB, are normalised here; else the images come as the model wants them.
 
-    Shapes: (N, C, H, W), C 3 or 1. Returns logits (N, classes) of a classifier, and of all others a tuple of the
-    backbone's maps (N, C_i, H/s, W/s).
+    Shapes: (N, C, H, W), C 3 or 1. Returns logits (N, classes) of a classifier, features (N, C) of one without a head,
+    and of all others a tuple of the backbone's maps (N, C_i, H/s, W/s).
     """
 
     def __init__(self, model: nn.Module, form: InputForm, inside: bool = True) -> None:
         super().__init__()
-        self.whole = is_classifier(model)
+        self.whole, self.logits = is_classifier(model), gives_logits(model)
         self.network = model if self.whole or not hasattr(model, 'backbone') else model.backbone
         self.inside, self.flip = inside, inside and form.order == BGR
         self.register_buffer('mean', torch.tensor(form.mean).reshape(1, -1, 1, 1), persistent=False)
@@ -89,11 +90,11 @@ class ExportedNetwork(nn.Module):
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
     def output_names(self, images: Tensor) -> list[str]:
-        """Names the outputs: ``logits``, or the stages by their numbers."""
+        """Names the outputs: ``logits``, ``features`` where nothing classifies them, or the stages by their numbers."""
         with torch.no_grad():
             outputs = self(images)
-        if isinstance(outputs, Tensor) and outputs.dim() == 2:
-            return ['logits']
+        if isinstance(outputs, Tensor) and (outputs.dim() == 2 or self.whole):
+            return ['logits' if self.logits else 'features']
         count = 1 if isinstance(outputs, Tensor) else len(outputs)
         indices = getattr(self.network, 'out_indices', None)
         if isinstance(indices, list | tuple) and len(indices) == count and min(indices) >= 0:
@@ -113,6 +114,12 @@ def is_classifier(model: nn.Module) -> bool:
         return False
     from mmpretrain.models import BaseClassifier
     return isinstance(model, BaseClassifier)
+
+
+def gives_logits(model: nn.Module) -> bool:
+    """Whether what a model returns are logits: it is no detector, segmentor or backbone alone, and has a head."""
+    ends = is_classifier(model) or not hasattr(model, 'backbone') and getattr(model, 'out_indices', None) is None
+    return ends and not has_no_classifier(model)
 
 
 @torch.no_grad()

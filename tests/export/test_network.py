@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from mmkd.distillers.models import build_model, read_spec
-from mmkd.export.network import ExportedNetwork, InputForm, attends, input_form, merged
+from mmkd.export.network import ExportedNetwork, InputForm, attends, gives_logits, input_form, merged
 from mmkd.export.pictures import as_network_takes
 from mmkd.utils import UserError
 
@@ -69,6 +69,20 @@ def test_outputs_of_a_backbone():
     assert network.output_names(pictures) == ['stage2', 'stage4']
     assert [each.shape[2] for each in network(pictures)] == [8, 2]
     assert ExportedNetwork(classifier(), FORM).eval().output_names(pictures) == ['logits']
+
+
+@pytest.mark.parametrize('model', [
+    dict(type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.ResNet', depth=18),
+         neck=dict(type='mmpretrain.GlobalAveragePooling')),
+    dict(type='mmpretrain.ImageClassifier', backbone=dict(type='mmpretrain.ResNet', depth=18)),
+    dict(type='mmpretrain.ConvNeXt', arch=dict(depths=[1, 1], channels=[8, 16]), out_indices=[1]),
+    dict(timm='resnet10t', num_classes=0, pretrained=False)], ids=['neck', 'map', 'backbone', 'timm'])
+def test_what_no_head_has_classified_are_features(model):
+    """Their largest channel is no class: neither agreement nor accuracy is measured of it."""
+    model = randomise(build_model(read_spec(model, 'the model'), 'student'))
+    assert not gives_logits(model)
+    assert ExportedNetwork(model, FORM).eval().output_names(smooth_pictures(2, (64, 64))) == ['features']
+    assert gives_logits(classifier())
 
 
 def test_of_a_detector_the_backbone():

@@ -11,7 +11,7 @@ from mmkd.export.facts import facts_of
 from mmkd.export.formats import BATCH, DEFAULT_OPSET, SIZE, SUFFIXES, check_packages
 from mmkd.export.int8 import export_int8
 from mmkd.export.network import INSIDE, ExportedNetwork
-from mmkd.export.pictures import as_network_takes, pictures_for
+from mmkd.export.pictures import as_network_takes, picture_files, pictures_for
 from mmkd.export.sources import Source, open_source
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
@@ -19,8 +19,9 @@ from mmkd.utils.files.whole import write_whole
 from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\
-A classifier is exported with its head (output logits), a detector or segmentor as its backbone alone (outputs stage1,
-stage2 ...). Images are float32 (N, 3, H, W), RGB, pixels in 0...255; mean and standard deviation are in the file.
+A classifier is exported with its head (output logits; without one, features), a detector or segmentor as its backbone
+alone (outputs stage1, stage2 ...). Images are float32 (N, 3, H, W), RGB, pixels in 0...255; mean and standard deviation
+are in the file.
 
 Nothing is written unless the file computes what the model does: max|a - b| / max|b| at most 1e-4, on real pictures, in
 two batch sizes and two image sizes where these are free.
@@ -65,7 +66,7 @@ def check_args(args: argparse.Namespace) -> None:
     """Checks what can be checked before anything is read.
 
     Raises:
-        UserError: Flags do not fit together, or a package is missing.
+        UserError: Flags do not fit together, or a package or the calibration pictures are missing.
     """
     if args.format != 'onnx' and (args.int8 or args.opset is not None):
         flag = '--int8' if args.int8 else '--opset'
@@ -80,6 +81,8 @@ def check_args(args: argparse.Namespace) -> None:
     if args.size and (len(args.size) > 2 or min(args.size) < 1):
         raise UserError(f'--size expects one or two positive numbers, got {args.size}. Give, for example, 224 224.')
     check_packages(args.format, args.opset or DEFAULT_OPSET)
+    if args.int8:
+        picture_files(args.calibration, '--calibration')
 
 
 def target(args: argparse.Namespace) -> Path:
@@ -91,6 +94,8 @@ def target(args: argparse.Namespace) -> Path:
     source = Path(args.checkpoint.partition('#')[0])
     name = f'{source.name.replace(":", "-") if ":" in source.name else source.stem}{SUFFIXES[args.format]}'
     out = Path(args.out) if args.out else source.with_name(name) if source.is_file() else Path(name)
+    if source.exists() and out.exists() and out.samefile(source):
+        raise UserError(f'--out expects another file than the checkpoint, got {out}. Name another.')
     for path in [out, *([int8_name(out)] if args.int8 else [])]:
         if path.is_dir():
             raise UserError(f'--out expects a file, got the folder {path}. Add a name.')
@@ -102,6 +107,19 @@ def target(args: argparse.Namespace) -> Path:
 def int8_name(out: Path) -> Path:
     """The file in int8 beside another."""
     return out.with_name(f'{out.stem}-int8{out.suffix}')
+
+
+def wanted_size(given: list[int] | None, only: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Height and width to export for; None where nobody says.
+
+    Raises:
+        UserError: The model does not take it.
+    """
+    size = only if given is None else (given[0], given[-1])
+    if only not in (None, size):
+        raise UserError(f'--size expects {only[0]} {only[1]}, the only size that this model takes, got '
+                        f'{" ".join(map(str, size))}. Leave it out.')
+    return size
 
 
 def describe(source: Source, network: ExportedNetwork, result: Exported, facts: dict[str, str], images: str) -> str:
@@ -127,8 +145,7 @@ def main() -> None:
     out = target(args)
     logging.disable(logging.INFO)  # MMEngine logs how it initialises each parameter
     source = open_source(args.checkpoint, args.config)
-    size = source.fixed_size if args.size is None else (args.size[0], args.size[-1])
-    pictures, images = pictures_for(source, args.images, size)
+    pictures, images = pictures_for(source, args.images, wanted_size(args.size, source.fixed_size))
     inside = args.normalise == INSIDE
     facts = facts_of(source, tuple(pictures.shape[2:]), inside)
     network = ExportedNetwork(source.model, source.form, inside).eval()

@@ -95,6 +95,7 @@ def test_calibration_pictures(home, tmp_path):
     (['--format', 'onnx', '--opset', '9'], 'got 9. The smallest that works is 17'),
     (['--format', 'onnx', '--size', '1', '2', '3'], '--size expects one or two positive numbers'),
     (['--format', 'onnx', '--images', 'nowhere'], '--images expects a folder of pictures, got nowhere'),
+    (['--format', 'onnx', '--int8', '--calibration', 'nowhere', '--out', 'a'], '--calibration expects a folder of'),
     (['--format', 'onnx', '--out', '.'], '--out expects a file, got the folder'),
     (['--format', 'onnx', '--config', 'nowhere.py'], 'config expects an existing file'),
     (['--format', 'torchscript', '--out', 'file/a.pt'], 'cannot write file/a.pt'),
@@ -111,6 +112,25 @@ def test_a_checkpoint_of_which_nothing_says_the_config(tmp_path, capsys):
     torch.save(dict(state_dict={'a': torch.ones(1)}), tmp_path / 'a.pth')
     assert call(TOOL, 'a.pth', '--format', 'onnx', cwd=tmp_path) == 2
     assert 'Give --config CONFIG.' in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_not_written_over(tmp_path, capsys):
+    torch.save(dict(state_dict={'a': torch.ones(1)}), tmp_path / 'a.pth')
+    before = (tmp_path / 'a.pth').read_bytes()
+    (tmp_path / 'link.onnx').symlink_to('a.pth')
+    for out in ('a.pth', 'link.onnx'):
+        assert call(TOOL, 'a.pth', '--config', 'timm:resnet10t', '--format', 'onnx', '--out', out, '--force',
+                    cwd=tmp_path) == 2
+        assert 'another file than the checkpoint' in capsys.readouterr().err
+    assert (tmp_path / 'a.pth').read_bytes() == before
+
+
+def test_a_size_that_the_model_does_not_take(tmp_path, capsys):
+    import timm
+    torch.save(timm.create_model('vit_tiny_patch16_224').state_dict(), tmp_path / 'vit.pth')
+    assert call(TOOL, 'vit.pth', '--config', 'timm:vit_tiny_patch16_224', '--format', 'torchscript', '--size', '256',
+                cwd=tmp_path) == 2
+    assert '--size expects 224 224, the only size that this model takes, got 256 256' in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path, capsys, monkeypatch):
