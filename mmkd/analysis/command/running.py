@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import init_dist
 
 from mmkd.utils import UserError
+from mmkd.utils.errors import lacks_memory
 from mmkd.utils.processes.distributed import prepare_cpu_processes
 
 
@@ -52,6 +53,6 @@ def enough_memory(what: str, options: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if 'memory' not in str(error) and not isinstance(error, MemoryError):
+        if not lacks_memory(error):
             raise
         raise UserError(f'{what} needs more memory than there is. Lower {options}.') from error
