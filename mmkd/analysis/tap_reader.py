@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmkd.distillers.models import fake_samples, forward_mode, forward_of
 from mmkd.distillers.taps import Taps, named_locations
 from mmkd.utils import UserError
+from mmkd.utils.errors import lacks_memory
 
 _LISTS = (nn.Sequential, nn.ModuleList)
 
@@ -49,7 +50,7 @@ class TapReader:
         except UserError:
             raise
         except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-            if 'memory' in str(error):
+            if lacks_memory(error):
                 raise
             raise UserError(f'the {type(self.model).__name__} cannot forward images of '
                             f'{images.shape[2]}×{images.shape[3]} ({" ".join(str(error).split())}). Give another '

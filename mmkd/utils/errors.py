@@ -19,6 +19,12 @@ class UserError(ValueError):
         super().__init__(*args)
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory, of the machine or of a GPU."""
+    text = str(error)
+    return isinstance(error, MemoryError) or 'out of memory' in text or "can't allocate memory" in text
+
+
 def nearest(name: str, valid: Iterable[str], most: int = 5) -> str:
     """Lists the valid names nearest to a misspelt one, for an error message.
 

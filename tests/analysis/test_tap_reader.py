@@ -99,3 +99,14 @@ def test_what_cannot_be_read():
         TapReader(Odd(), ['nothing'])(torch.rand(1, 3, 8, 8))
     with pytest.raises(UserError, match='expects stages that are known'):
         stage_taps(Odd())
+
+
+@pytest.mark.parametrize(('text', 'kind'), [('CUDA out of memory', RuntimeError), ('no such memory format', UserError)])
+def test_too_little_memory_is_told_from_other_errors(text, kind):
+    class Raises(Nothing):
+        def forward(self, images):
+            raise RuntimeError(text)
+
+    with pytest.raises(kind, match=text) as caught:
+        TapReader(nn.Sequential(Raises()), ['0'])(torch.rand(1, 3, 8, 8))
+    assert type(caught.value) is kind

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmkd.utils import UserError
+from mmkd.utils.errors import lacks_memory
 
 from .images import ImageSource
 
@@ -161,8 +162,7 @@ def enough_memory(label: str, images: ImageBatches, also: str = '') -> Iterator[
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        text = str(error)
-        if not isinstance(error, MemoryError) and 'out of memory' not in text and "can't allocate memory" not in text:
+        if not lacks_memory(error):
             raise
         raise UserError(f'{label} needs more memory than there is for {images.batch_size} '
                         f'image{"s" if images.batch_size > 1 else ""} of {images.size}×{images.size}. Lower --size or '

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import init_dist, is_main_process
 
 from mmkd.utils import UserError
+from mmkd.utils.errors import lacks_memory
 from mmkd.utils.processes.distributed import prepare_cpu_processes
 
 from .batches import ImageBatches
@@ -68,6 +69,6 @@ def enough_memory(what: str, options: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if 'memory' not in str(error) and not isinstance(error, MemoryError):
+        if not lacks_memory(error):
             raise
         raise UserError(f'{what} needs more memory than there is. Lower {options}.') from error

@@ -19,7 +19,7 @@ import traceback
 from pathlib import Path
 
 from mmkd.utils.building.build import unknown_type
-from mmkd.utils.errors import UserError, nearest
+from mmkd.utils.errors import UserError, lacks_memory, nearest
 
 LIBRARIES = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg', 'timm')
 OURS = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def _unknown(error: BaseException) -> str | None:
 
 def _memory(error: BaseException) -> str | None:
     text = str(error)
-    if isinstance(error, MemoryError) or 'out of memory' in text or "can't allocate memory" in text:
+    if lacks_memory(error):
         return (f'there is not enough memory: {_cut(_last_line(text) or "none is left")}. Lower the batch size or the '
                 'number of workers, or use a smaller model.')
     if isinstance(error, RuntimeError) and re.search(r'unable to .*(shared memory|file </torch_)', text):

@@ -1,0 +1,25 @@
+"""Images of classes that a model does not have: refused in one line by every tool that compares with them."""
+import pytest
+
+from ..conftest import call
+
+STUDENT = 'quickstart/convnest-mini_digits-5shot.py=random'
+
+
+@pytest.mark.parametrize('tool', [
+    ['loss_landscape.py', '--points', '3', '--line'],
+    ['loss_landscape.py', '--batch-size', '4', '--points', '3', '--line'],
+    ['grad_cam.py', '--number', '11', '--target', 'label'], ['robustness.py', '--corrupt', '--severities', '1']])
+def test_refused(eleven_classes, tmp_path, capsys, tool):
+    for library in ('captum', 'imagecorruptions'):
+        pytest.importorskip(library)
+    name, *options = tool
+    assert call(f'analysis_tools/{name}', STUDENT, '--images', eleven_classes, *options, cwd=tmp_path) == 2
+    assert capsys.readouterr().err == ('error: a model of 10 classes expects classes from 0 to 9, got 10. Take images '
+                                       'whose classes are those of the model.\n')
+
+
+def test_of_no_matter_where_nothing_is_compared_with_them(eleven_classes, tmp_path):
+    options = ['--images', eleven_classes, '--number', '11', '--batch-size', '4', '--out', 'out']
+    for name in ('cka.py', 'histograms.py', 'frequency.py'):
+        assert call(f'analysis_tools/{name}', STUDENT, *options, cwd=tmp_path) == 0
