@@ -47,8 +47,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--lr', type=float, help='learning rate of AdamW (default: follows the batch size)')
     parser.add_argument('--seed', type=int, default=0, help='(default: %(default)s)')
     parser.add_argument('--workers', type=int, help='processes that load images')
-    parser.add_argument('--amp', action=argparse.BooleanOptionalAction, default=None,
+    parser.add_argument('--amp', action='store_true', default=None,
                         help='mixed precision (default: where there is a GPU)')
+    parser.add_argument('--no-amp', dest='amp', action='store_false', help='full precision on a GPU, too')
     parser.add_argument('--no-augment', action='store_true', help='no random crops and flips')
     parser.add_argument('--from-scratch', action='store_true', help='the student starts without published weights')
     parser.add_argument('--resume', action='store_true', help='go on with the run in --out, with the same options')

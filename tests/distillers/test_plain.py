@@ -260,7 +260,8 @@ def test_a_runner_trains_it_too(tmp_path, batch):
     (dict(student=Returning(lambda x: dict(a='b'))), 'dict of tensors, got a dict of a'),
     (dict(teacher=Net(classes=7)), r'over the same classes, got \(2, 5\) from the student and \(2, 7\)'),
     (dict(student=nn.Flatten()), 'student expects module to be an nn.Module with parameters, got a Flatten'),
-    (dict(student='resnet18'), "student expects a model dict .* or an nn.Module, got 'resnet18'"),
+    (dict(student=18), 'student expects a model dict .* or an nn.Module, got 18'),
+    (dict(student='resnet1'), "student expects 'timm:NAME', .*, got 'resnet1'. Did you mean resnet18"),
     (dict(teacher=dict(module=Net(), dtpye='bf16')), "teacher expects module and check.*'dtpye'. Did you mean dtype"),
     (dict(terms=dict(t=dict(LOGITS, loss=nn.MSELoss(reduction='none')))), r'one number, got \(2, 5\) of MSELoss'),
 ])

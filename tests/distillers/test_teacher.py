@@ -76,7 +76,7 @@ def test_several_teachers_with_their_own_input_sizes(build, batch):
 @pytest.mark.parametrize(('teacher', 'message'), [
     (dict(large=classifier(16), other=classifier(16)), r"form 'name:tap' .*, got 'wide:stage2'"),
     (dict(large=classifier(16), wide=classifier(16), third=classifier(16)), "'third' expects a term that reads it"),
-    ('slak', "teacher expects a dict, got 'slak'"),
+    ('slak', "teacher expects 'timm:NAME', .*, got 'slak'. Did you mean slak-"),
     (dict(ema=0.1), r'ema=dict\(momentum=…\)'), (dict(ema=dict(momentum=1.5)), r'momentum in \(0, 1\), got 1.5')])
 def test_bad_teachers(build, teacher, message):
     terms = TERMS if 'large' in teacher else dict(kd=dict(TERMS['kd'], teacher='logits'))

@@ -78,6 +78,7 @@ def options_of(tool: str) -> str:
 def is_there(name: str) -> bool:
     """Whether a config is in the repository or in another one, on a page, or stands for a file of the reader's."""
     known = name in EXAMPLES or name in FILES or name.isupper() or '::' in name and not name.startswith('mmkd::')
+    known |= name.startswith('work_dirs/')  # what a command before it has written
     name = name.removeprefix('mmkd::')
     return known or (ROOT / name).exists() or (ROOT / 'configs' / name).exists()
 

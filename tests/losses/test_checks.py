@@ -18,6 +18,7 @@ from mmkd.losses.checks import (
     target_index,
     tensors_of,
 )
+from mmkd.losses.positions import pair_positions
 from mmkd.utils import UserError
 
 LOSS = KDLoss()
@@ -168,4 +169,4 @@ def test_shape_of():
 def test_every_loss_gets_its_tensors_in_the_one_way(name):
     module = import_module(getattr(losses, name).__module__)
     assert any(getattr(module, pair.__name__, None) is pair
-               for pair in (pair_tensors, pair_logits, pair_features, tensors_of))
+               for pair in (pair_tensors, pair_logits, pair_features, pair_positions, tensors_of))

@@ -1,7 +1,6 @@
 """Training through tools/train.py: what happens to the teacher, what a checkpoint holds, and going on after a kill."""
 import copy
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmkd.engine.training import watch_distillation
 from mmkd.experiments.run_logs import read_scalars, read_teachers
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.reading import read_checkpoint
@@ -283,7 +283,7 @@ model = dict(teacher=dict(_delete_=True, config='timm_teacher.py', checkpoint='t
 def test_the_distillation_hook_is_added_once(hooks, added):
     config = Config(dict(model=dict(type='mmkd.Distiller'), **copy.deepcopy(hooks)))
     before = len(config.get('custom_hooks') or [])
-    runpy.run_path(str(TOOLS / 'train.py'))['watch_distillation'](config)
+    watch_distillation(config)
     assert len(config.get('custom_hooks') or []) == before + added
 
 

@@ -52,7 +52,8 @@ def test_weights_follow_the_maps():
 
 
 def test_what_is_asked_for():
-    assert methods_between_other_classes(True) == ['at', 'cc', 'crd', 'distpro', 'fd', 'mgd', 'ofd', 'reviewkd', 'rkd']
+    assert methods_between_other_classes(True) == [
+        'at', 'cc', 'cosine_smooth_l1', 'crd', 'distpro', 'fd', 'fitnet', 'mgd', 'ofd', 'reviewkd', 'rkd']
     assert read_method('nkd').needs_labels() == ['nkd'] and read_method('kd').needs_labels() == []
     assert read_method('scalekd').compares_classes() == ['kd'] and read_method('srrl').compares_classes() == ['srrl']
     assert read_method('funmatch').augments and read_method('binary_kd').sigmoid

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmkd.distillers.term import term as module
+from mmkd.distillers.term import extras as module
 from mmkd.utils import UserError
 
 from ..test_distiller import optimizer_of
