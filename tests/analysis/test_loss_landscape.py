@@ -176,6 +176,7 @@ def landscape_of_a_rank(rank: int, expected: list) -> None:
     assert found.losses.tolist() == expected
 
 
+@pytest.mark.processes
 def test_points_are_spread_over_processes(tmp_path):
     net, data = network(), batches()
     alone = loss_landscape(net, lambda: cross_entropy(net, data), directions(net), grid_steps(5))

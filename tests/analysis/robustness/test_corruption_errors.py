@@ -89,6 +89,7 @@ def errors_of_a_rank(rank: int, expected: list) -> None:
     assert (found.corrupted.tolist(), found.images) == (expected, 5)
 
 
+@pytest.mark.processes
 def test_images_are_spread_over_processes(tmp_path):
     pytest.importorskip('imagecorruptions')
     alone = corruption_errors(MODELS, batches(), 3, NAMES, HARD)['bright']

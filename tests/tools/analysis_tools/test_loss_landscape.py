@@ -69,6 +69,7 @@ def test_the_distillation_loss(distilled, pictures, capsys):
     assert 'error: ' in capsys.readouterr().err
 
 
+@pytest.mark.processes
 def test_processes_share_the_points(pictures, tmp_path):
     options = [STUDENT, '--images', pictures, '--points', '3', '--device', 'cpu']
     assert call(TOOL, *options, '--out', 'alone', cwd=tmp_path) == 0

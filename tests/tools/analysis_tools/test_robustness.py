@@ -46,6 +46,7 @@ def test_a_model_of_other_classes_and_no_data(workplace, tmp_path, capsys):  # n
     assert '--roots expects SET=FOLDER' in capsys.readouterr().err
 
 
+@pytest.mark.processes
 def test_corrupted_images(pictures, tmp_path, capsys):
     pytest.importorskip('imagecorruptions')
     options = ['--labels', 'teacher', 'student', '--images', pictures, '--corrupt', *FEW]
