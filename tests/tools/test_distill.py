@@ -73,7 +73,15 @@ def test_a_file_takes_the_place_of_published_weights(place, tmp_path):
     import torch
     torch.save(timm.create_model('resnet10t').state_dict(), tmp_path / 'weights.pth')
     assert call('distill.py', '--student', STUDENT, '--teacher', 'timm:resnet10t', '--teacher-checkpoint',
-                tmp_path / 'weights.pth', '--data', 'shapes', '--out', tmp_path / 'out', '--config-only', '--method', 'fd',
-                *QUICK, cwd=place) == 0
+                tmp_path / 'weights.pth', '--data', 'shapes', '--out', tmp_path / 'out', '--config-only', '--method',
+                'fd', *QUICK, cwd=place) == 0
     text = (tmp_path / 'out/config.py').read_text()
     assert f"checkpoint='{tmp_path}/weights.pth'" in text and 'pretrained=True' not in text
+
+
+def test_the_log_is_quiet_beside_the_bar(place, tmp_path, capfd):
+    """Recipes with mixup make mmpretrain log a line while the student is built."""
+    assert call('distill.py', '--student', 'convnest-atto', '--from-scratch', '--teacher', 'timm:resnet10t', '--data',
+                'shapes', '--out', tmp_path / 'out', '--config-only', '--method', 'fd', *QUICK[:-1], cwd=place) == 0
+    said = capfd.readouterr()
+    assert ' INFO ' not in said.out + said.err and 'method: fd' in said.err

@@ -84,7 +84,7 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
     training = Training(epochs, batch_size, lr, size, seed, amp, workers)
     training.check()
     check_folder(folder, resume)
-    with borrowed_process(trust_checkpoint), only_warnings(progress):
+    with only_warnings(progress), borrowed_process(trust_checkpoint):
         source = source_of(data, labels, val_share, seed, corrupt, classes)
         bank = _bank(labelled, source, val_share, seed, corrupt)
         if source.config is None:

@@ -10,6 +10,7 @@ from mmkd.utils import UserError
 
 SMALL = 2000  # pictures: below, worker processes take longer to start each epoch than they save
 WARM_UP = 0.1
+BEST_TERMS = 'terms/total'  # of mmkd.TermLossValLoop; the one figure here of which less is better
 FEW_STEPS = 80  # below, a tenth of them is no warm-up on eight GPUs
 
 
@@ -135,7 +136,7 @@ def runtime(training: Training, scope: str, best: str | None, hooks: list[dict],
     """
     checkpoint: dict[str, Any] = dict(type='CheckpointHook', interval=1, max_keep_ckpts=1)
     if best is not None:
-        checkpoint |= dict(save_best=best, rule='less' if best.startswith('loss') else 'greater')
+        checkpoint |= dict(save_best=best, rule='less' if best == BEST_TERMS else 'greater')
     visualizer = dict(mmpretrain='UniversalVisualizer', mmdet='DetLocalVisualizer', mmseg='SegLocalVisualizer')
     return dict(
         default_scope=scope,

@@ -12,6 +12,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch.utils.data import Dataset
 
 from mmkd.datasets.pictures.folders import READ
+from mmkd.experiments.run_logs import read_scalars
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.configs.finding import load_config
@@ -128,7 +129,11 @@ def test_a_config_with_modules_says_so_when_it_is_trained_by_itself(tmp_path):
 def test_pictures_without_classes(tmp_path, teacher_spec, pictures):
     write_pictures(tmp_path / 'heap', 12)
     result = mmkd.distill(STUDENT, teacher_spec, tmp_path / 'heap', out=tmp_path / 'a', **QUICK)
-    assert result.classes == () and result.metrics['val_loss/total'] > 0 and 'val_loss/total' in result.weights
+    assert result.classes == () and 'terms/total' in result.weights
+    _, val = read_scalars(tmp_path / 'a/run')
+    totals = {epoch: figures['terms/total'] for epoch, figures in val.items()}
+    assert result.metrics['terms/total'] == totals[result.metrics['epoch']] == min(totals.values())
+    assert "save_best='terms/total', rule='less'" in result.paths['config'].read_text()
     with pytest.raises(UserError, match='predict expects a student with classes'):
         result.predict(tmp_path / 'heap/0.png')
     checked = mmkd.distill(STUDENT, teacher_spec, pictures, 'at', labels=False, labelled=pictures,
