@@ -44,6 +44,7 @@ def test_it_trains_and_says_what_comes_next(place, capsys):
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (('--data', 'none'), 'data expects a folder of pictures, got none, which does not exist.'),
+    (('--tracker', 'tensorbord'), "argument --tracker: invalid choice: 'tensorbord'"),
     (('--epochs', '0'), 'epochs expects a whole number from 1, got 0.'),
     (('--method', 'nk'), "method expects the name of one or a dict of terms, got 'nk'. Did you mean"),
     (('--teacher', 'timm:resnet1'), "teacher expects the name of a timm model, got 'resnet1'."),

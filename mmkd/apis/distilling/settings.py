@@ -45,7 +45,10 @@ class Training:
                                    ('size', self.size, 8), ('seed', self.seed, 0), ('workers', self.workers, 0)):
             if value is not None and (type(value) is not int or value < least):
                 raise UserError(f'{name} expects a whole number from {least}, got {value!r}. Correct it.')
-        if self.lr is not None and (isinstance(self.lr, bool) or not isinstance(self.lr, int | float) or self.lr <= 0):
+        if self.seed >= 2**32:  # NumPy's generators take no larger one
+            raise UserError(f'seed expects a number below 2**32, got {self.seed}. Correct it.')
+        if self.lr is not None and (isinstance(self.lr, bool) or not isinstance(self.lr, int | float)
+                                    or not 0 < self.lr < math.inf):
             raise UserError(f'lr expects a number above 0, got {self.lr!r}. Correct it.')
 
     def fill(self, images: int) -> None:

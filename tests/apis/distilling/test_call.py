@@ -1,4 +1,5 @@
 """mmkd.distill: what it trains, writes and returns."""
+import json
 import logging
 import random
 
@@ -86,6 +87,34 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(pictures, teacher_spec, mad
     mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', resume=True, **QUICK)
     states = [read_checkpoint(out / 'run/epoch_2.pth')['state_dict'] for out in (tmp_path / 'out', made[1])]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_a_last_validation_that_was_cut_off_is_made_up_for(pictures, teacher_spec, made, tmp_path, monkeypatch):
+    """The best checkpoint is that of an uninterrupted run, though all epochs had been trained."""
+    inner = CheckpointHook.after_val_epoch
+
+    def stop(self, runner, metrics):
+        if runner.epoch == 2:
+            raise KeyboardInterrupt
+        inner(self, runner, metrics)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(CheckpointHook, 'after_val_epoch', stop)
+        mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', **QUICK)
+    assert (tmp_path / 'out/run/epoch_2.pth').is_file()
+    assert json.loads((tmp_path / 'out/run/last_validation.json').read_text())['epoch'] == 1
+    mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', resume=True, **QUICK)
+    assert json.loads((tmp_path / 'out/run/last_validation.json').read_text())['epoch'] == 2
+    names = [sorted(path.name for path in (out / 'run').glob('best_*.pth')) for out in (tmp_path / 'out', made[1])]
+    assert names[0] == names[1]
+
+
+def test_trackers(pictures, teacher_spec, tmp_path):
+    pytest.importorskip('tensorboard')
+    mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', trackers='tensorboard',
+                 **QUICK | dict(epochs=1))
+    assert list((tmp_path / 'out/run/tensorboard').glob('events.*'))
+    assert 'Tensorboard' not in (tmp_path / 'out/config.py').read_text()
 
 
 class Items(Dataset):
