@@ -8,6 +8,7 @@ import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.command_line.tables import text_table
+from mmkd.utils.command_line.trackers import TRACKERS
 
 EPILOG = """\
 student and teacher: timm:NAME, hf:NAME, a name that `mmkd zoo list` shows, or a config.
@@ -29,7 +30,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--student', required=True, help='the model to train; it gets the classes of the data')
     parser.add_argument('--teacher', required=True, help='the model to learn from')
-    parser.add_argument('--teacher-checkpoint', metavar='FILE', help='weights of the teacher, not published ones')
+    parser.add_argument('--teacher-checkpoint', metavar='FILE',
+                        help='weights of the teacher, in place of published ones')
     parser.add_argument('--data', required=True, help='a folder of pictures, or the config of a data set')
     parser.add_argument('--out', required=True, help='a new folder for the config, checkpoints and the student')
     parser.add_argument('--method', metavar='NAME', help='a recipe of configs/quickstart/methods (default: nkd if the '
@@ -54,6 +56,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--from-scratch', action='store_true', help='the student starts without published weights')
     parser.add_argument('--resume', action='store_true', help='go on with the run in --out, with the same options')
     parser.add_argument('--config-only', action='store_true', help='write the config, and train nothing')
+    parser.add_argument('--tracker', nargs='+', metavar='NAME', default=[],
+                        choices=['tensorboard', 'wandb', 'mlflow', 'clearml', 'aim', 'dvclive', 'neptune'],
+                        help=f'write what is logged to these as well: {", ".join(TRACKERS)}')
     parser.add_argument('--log', action='store_true', help="print MMEngine's log in place of a bar")
     parser.add_argument('--trust-checkpoint', action='store_true',
                         help='unpickle checkpoints that hold Python objects; may run code of their author')
@@ -77,7 +82,7 @@ def main() -> None:
         batch_size=args.batch_size, lr=args.lr, seed=args.seed, workers=args.workers, amp=args.amp,
         augment=not args.no_augment, pretrained=not args.from_scratch, resume=args.resume,
         cfg_options=args.cfg_options, progress=not args.log, train_now=not args.config_only,
-        trust_checkpoint=args.trust_checkpoint)
+        trust_checkpoint=args.trust_checkpoint, trackers=args.tracker)
     config = shlex.quote(f'{args.out}/config.py')
     if args.config_only:
         print(f'{config} is written. Train it: mmkd train {config}')

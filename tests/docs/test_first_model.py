@@ -50,8 +50,7 @@ def fetch(words: list[str], file: Path) -> None:
 
 def test_the_whole_way(place, capsys, monkeypatch):
     (install, demo), (draw,), (package, convert) = (commands(PAGE, name) for name in ('install', 'pictures', 'teacher'))
-    # these three have tests of their own
-    assert install == ['install', '-e', '.[onedl,export]'] and demo == ['demo'] and draw == ['digits']
+    assert install == ['install', '-e', '.[onedl,export]'] and demo == ['demo'] and draw == ['digits']  # in other tests
     fetch(package, place / convert[1])
     assert run(convert, place) == 0
     [distil], [export] = commands(PAGE, 'distil'), commands(PAGE, 'export')
@@ -61,7 +60,10 @@ def test_the_whole_way(place, capsys, monkeypatch):
     assert run(export, place) == 0
     monkeypatch.chdir(place)
     [code] = code_to_run(PAGE)
-    said = subprocess.run([sys.executable, '-c', code.replace('(64, 64)', '(32, 32)').replace('[::100]', '[::20]')],
+    for page, small in (('(73, 73)', '(37, 37)'), ('(4, 4, 68, 68)', '(2, 2, 34, 34)'), ('[::100]', '[::20]')):
+        assert page in code
+        code = code.replace(page, small)
+    said = subprocess.run([sys.executable, '-c', code],
                           cwd=place, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(said) == 3 and all(' looks like ' in line for line in said), said
 

@@ -44,6 +44,7 @@ def test_it_trains_and_says_what_comes_next(place, capsys):
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (('--data', 'none'), 'data expects a folder of pictures, got none, which does not exist.'),
+    (('--tracker', 'tensorbord'), "argument --tracker: invalid choice: 'tensorbord'"),
     (('--epochs', '0'), 'epochs expects a whole number from 1, got 0.'),
     (('--method', 'nk'), "method expects the name of one or a dict of terms, got 'nk'. Did you mean"),
     (('--teacher', 'timm:resnet1'), "teacher expects the name of a timm model, got 'resnet1'."),
@@ -77,3 +78,11 @@ def test_a_file_takes_the_place_of_published_weights(place, tmp_path):
                 'fd', *QUICK, cwd=place) == 0
     text = (tmp_path / 'out/config.py').read_text()
     assert f"checkpoint='{tmp_path}/weights.pth'" in text and 'pretrained=True' not in text
+
+
+def test_the_log_is_quiet_beside_the_bar(place, tmp_path, capfd):
+    """Recipes with mixup make mmpretrain log a line while the student is built."""
+    assert call('distill.py', '--student', 'convnest-atto', '--from-scratch', '--teacher', 'timm:resnet10t', '--data',
+                'shapes', '--out', tmp_path / 'out', '--config-only', '--method', 'fd', *QUICK[:-1], cwd=place) == 0
+    said = capfd.readouterr()
+    assert ' INFO ' not in said.out + said.err and 'method: fd' in said.err

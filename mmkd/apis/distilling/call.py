@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmkd.datasets.pictures import write_lists
 from mmkd.engine.borrowed_process import borrowed_process
 from mmkd.utils import UserError
-from mmkd.utils.files.small import write_text
+from mmkd.utils.command_line.trackers import check_trackers
+from mmkd.utils.files.small import lock_folder, write_text
 
 from .models import student_of, teacher_of
 from .progress import only_warnings
@@ -39,7 +40,7 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
             batch_size: int | None = None, lr: float | None = None, seed: int = 0, amp: bool | None = None,
             workers: int | None = None, augment: bool = True, pretrained: bool = True, resume: bool = False,
             cfg_options: Mapping | None = None, progress: bool = True, train_now: bool = True,
-            trust_checkpoint: bool = False) -> DistillResult | Path:
+            trust_checkpoint: bool = False, trackers: str | Sequence[str] = ()) -> DistillResult | Path:
     """Trains a student under a teacher on some pictures, and writes an ordinary config of it.
 
     Random generators, MMEngine's global objects and all else of this process stay as they are. An interrupted call can
@@ -73,6 +74,7 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         progress: Whether to show a bar; False prints MMEngine's log.
         train_now: False writes the config alone.
         trust_checkpoint: Whether checkpoints may run code.
+        trackers: What is logged is written to these as well: ``'tensorboard'``, ``'wandb'``, … (see Monitoring).
 
     Returns:
         The result; with ``train_now=False`` the path of the config.
@@ -84,7 +86,9 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
     training = Training(epochs, batch_size, lr, size, seed, amp, workers)
     training.check()
     check_folder(folder, resume)
-    with borrowed_process(trust_checkpoint), only_warnings(progress):
+    trackers = [trackers] if isinstance(trackers, str) else [*trackers]
+    check_trackers(trackers)
+    with only_warnings(progress), borrowed_process(trust_checkpoint):
         source = source_of(data, labels, val_share, seed, corrupt, classes)
         bank = _bank(labelled, source, val_share, seed, corrupt)
         if source.config is None:
@@ -93,17 +97,19 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
                              bank, method, training, augment, _mixed(amp))
         path = folder / NAME
         text = config_text(recipe, path, cfg_options)
-        check_config_is(text, path)
-        _write_lists(folder, source, bank)
-        write_text(path, text)
-        _say(recipe, training, progress)
-        if not train_now:
-            return path
-        config = read_back(path, recipe)
-        with modules_kept(config):
-            runner = None if resume and is_finished(folder / RUN, config) else train(
-                config, folder / RUN, resume, progress)
-        return _result(folder, recipe, source, config, runner)
+        with lock_folder(folder):
+            check_folder(folder, resume)  # once more: another call may have come first
+            check_config_is(text, path)
+            _write_lists(folder, source, bank)
+            write_text(path, text)
+            _say(recipe, training, progress)
+            if not train_now:
+                return path
+            config = read_back(path, recipe)
+            with modules_kept(config):
+                runner = None if resume and is_finished(folder / RUN, config) else train(
+                    config, folder / RUN, resume, progress, trackers)
+            return _result(folder, recipe, source, config, runner)
 
 
 def _bank(labelled: str | Path | None, source: Source, share: float, seed: int, corrupt: str) -> Source | None:

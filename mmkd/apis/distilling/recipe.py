@@ -21,7 +21,7 @@ from .methods import (
     read_method,
 )
 from .models import IMAGENET, Known, look_at
-from .settings import Training, loader, pipelines, runtime, schedule
+from .settings import BEST_TERMS, Training, loader, pipelines, runtime, schedule
 from .sources import Source
 
 
@@ -145,7 +145,7 @@ def _of_images(source: Source, bank: Source | None, student: Known, method: Meth
             type='mmkd.FeatureValLoop', neighbours=min(20, bank.images), bank_dataloader=loader(
                 dict(bank.train, pipeline=val), training, False, 0))), 'knn/top1'
     if not source.labelled:
-        return config | dict(val_evaluator=[], val_cfg=dict(type='mmkd.TermLossValLoop')), 'terms/total'
+        return config | dict(val_evaluator=[], val_cfg=dict(type='mmkd.TermLossValLoop')), BEST_TERMS
     return config | dict(
         val_evaluator=dict(type='Accuracy', topk=(1, )), val_cfg=dict(), test_dataloader=config['val_dataloader'],
         test_evaluator=dict(type='Accuracy', topk=(1, )), test_cfg=dict()), 'accuracy/top1'

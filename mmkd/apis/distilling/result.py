@@ -49,8 +49,9 @@ class DistillResult:
             UserError: The student has no classes.
         """
         if not self.classes:
-            raise UserError('predict expects a student with classes, got one that was trained without labels. Read its '
-                            'features with mmkd.distillers.taps.Taps, or fine-tune it.')
+            raise UserError('predict expects a student with classes, got one that was trained without labels or by '
+                            'the config of a data set. Of the latter see docs/predict.md; else read its features with '
+                            'mmkd.distillers.taps.Taps, or fine-tune it.')
         files = [paths] if isinstance(paths, str | Path) else list(paths)
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             import mmpretrain.datasets  # noqa: F401  (registers the transforms)

@@ -1,5 +1,5 @@
 """Training what a call has written, and taking the student out of it."""
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from torch import nn
 
 from mmkd.distillers import Distiller
 from mmkd.distillers.models import ModelSpec, build_without_weights, read_spec
+from mmkd.engine.hooks.missed_validation import MARK
 from mmkd.engine.models import model_of
 from mmkd.engine.training import train_config
 from mmkd.experiments.run_logs import epoch_of, last_checkpoint, read_scalars, read_teachers
@@ -17,20 +18,25 @@ from mmkd.utils import UserError
 from mmkd.utils.checkpoints.publishing import publish
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.checkpoints.weights import STUDENT_PREFIX, choose_weights, plain
+from mmkd.utils.command_line.trackers import add_trackers
+from mmkd.utils.files.small import read_json
 from mmkd.utils.given import Given
 
 from .progress import ProgressHook, only_warnings
 
 
 def is_finished(out: Path, config: Config) -> bool:
-    """Whether the run in a folder has all its epochs behind it."""
+    """Whether the run in a folder has all its epochs behind it, and the validation after the last one."""
     try:
-        return epoch_of(last_checkpoint(out)) >= config.train_cfg.max_epochs
+        epochs = [epoch_of(last_checkpoint(out))]
     except UserError:
         return False
+    if config.get('val_dataloader'):
+        epochs.append(read_json(out / MARK).get('epoch', 0))
+    return min(epochs) >= config.train_cfg.max_epochs
 
 
-def train(config: Config, out: Path, resume: bool, progress: bool) -> Runner:
+def train(config: Config, out: Path, resume: bool, progress: bool, trackers: Sequence[str] = ()) -> Runner:
     """Trains a config in a folder.
 
     Args:
@@ -38,9 +44,11 @@ def train(config: Config, out: Path, resume: bool, progress: bool) -> Runner:
         out: The folder.
         resume: Whether to go on from its last checkpoint, if it has one.
         progress: Whether to show a bar in place of the log.
+        trackers: Names of trackers; the run is called there as the folder around its own.
     """
     config.launcher, config.work_dir = 'none', str(out)
     config.resume, config.load_from = resume and (out / 'last_checkpoint').is_file(), None
+    add_trackers(config, trackers, config.resume, out.resolve().parent.name)
     bar = ProgressHook()
     with only_warnings(progress):
         try:

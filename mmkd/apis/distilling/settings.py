@@ -10,6 +10,7 @@ from mmkd.utils import UserError
 
 SMALL = 2000  # pictures: below, worker processes take longer to start each epoch than they save
 WARM_UP = 0.1
+BEST_TERMS = 'terms/total'  # of mmkd.TermLossValLoop; the one figure here of which less is better
 FEW_STEPS = 80  # below, a tenth of them is no warm-up on eight GPUs
 
 
@@ -44,7 +45,10 @@ class Training:
                                    ('size', self.size, 8), ('seed', self.seed, 0), ('workers', self.workers, 0)):
             if value is not None and (type(value) is not int or value < least):
                 raise UserError(f'{name} expects a whole number from {least}, got {value!r}. Correct it.')
-        if self.lr is not None and (isinstance(self.lr, bool) or not isinstance(self.lr, int | float) or self.lr <= 0):
+        if self.seed >= 2**32:  # NumPy's generators take no larger one
+            raise UserError(f'seed expects a number below 2**32, got {self.seed}. Correct it.')
+        if self.lr is not None and (isinstance(self.lr, bool) or not isinstance(self.lr, int | float)
+                                    or not 0 < self.lr < math.inf):
             raise UserError(f'lr expects a number above 0, got {self.lr!r}. Correct it.')
 
     def fill(self, images: int) -> None:
@@ -135,7 +139,7 @@ def runtime(training: Training, scope: str, best: str | None, hooks: list[dict],
     """
     checkpoint: dict[str, Any] = dict(type='CheckpointHook', interval=1, max_keep_ckpts=1)
     if best is not None:
-        checkpoint |= dict(save_best=best, rule='less' if best == 'terms/total' else 'greater')
+        checkpoint |= dict(save_best=best, rule='less' if best == BEST_TERMS else 'greater')
     visualizer = dict(mmpretrain='UniversalVisualizer', mmdet='DetLocalVisualizer', mmseg='SegLocalVisualizer')
     return dict(
         default_scope=scope,

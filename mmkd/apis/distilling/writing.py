@@ -8,6 +8,7 @@ from mmengine.config import Config, ConfigDict
 
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
+from mmkd.utils.configs.keys import check_config
 from mmkd.utils.configs.options import merge_options
 from mmkd.utils.configs.text import config_text as text_of
 from mmkd.utils.given import Given
@@ -15,6 +16,7 @@ from mmkd.utils.given import Given
 from .recipe import Recipe
 
 NAME = 'config.py'
+WRITTEN_FIRST = {'lists', 'labelled'}  # a call may have ended between these and its config
 HEAD = """\
 # Written by mmkd.distill: {method}.
 # Train it again, here or on several GPUs: mmkd train {path} --work-dir FOLDER
@@ -34,11 +36,12 @@ def config_text(recipe: Recipe, path: Path, options: Mapping | None) -> str:
         options: Dotted keys to override, as ``--cfg-options`` gives them.
 
     Raises:
-        UserError: An option has a key that nothing reads.
+        UserError: An option has a key that nothing reads, or a value that cannot be.
     """
     config = Config(recipe.config)
     if options:
         merge_options(config, dict(options))
+        check_config(config, 'cfg_options')
     sections = ConfigDict(config._cfg_dict).to_dict()
     head = HEAD.format(method=recipe.method.name, path=path.as_posix())
     lost = [key for key, _ in given_in(recipe.config)]
@@ -84,7 +87,8 @@ def check_folder(out: Path, resume: bool) -> None:
                         '--config-only) and train it with tools/dist_train.sh.')
     if out.is_file():
         raise UserError(f'out expects a folder, got the file {out}. Name another one.')
-    if resume or not out.is_dir() or not any(not path.name.startswith('.') for path in out.iterdir()):
+    found = {path.name for path in out.iterdir() if not path.name.startswith('.')} if out.is_dir() else set()
+    if found <= WRITTEN_FIRST or (resume and NAME in found):
         return
     what = 'another run' if (out / NAME).is_file() else 'other files'
     raise UserError(f'out expects a folder for this run alone, got {out}, which holds {what}. Name another one'

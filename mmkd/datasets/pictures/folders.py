@@ -10,7 +10,7 @@ from mmkd.datasets.junk import is_junk
 from mmkd.utils import UserError
 
 READ = (*EXTENSIONS, '.webp')  # mmpretrain's own walk leaves .webp out, but its loader reads it from a list
-TRAIN = 'train'
+TRAIN = ('train', 'training')
 VAL = ('val', 'valid', 'validation', 'test')
 Entry = tuple[str, int]  # a path below the root, with slashes, and a class
 
@@ -55,12 +55,13 @@ def find_pictures(folder: str | Path, labels: bool = True) -> Pictures:
                         f'{"is a file" if root.exists() else "does not exist"}. Name another one.')
     inner = {name.lower(): name for name in _folders(root)}
     val = next((inner[name] for name in VAL if name in inner), None)
-    if TRAIN not in inner:
-        if val is not None and len(inner) < 2:
-            raise UserError(f'data expects a folder {TRAIN} beside {val} in {root}, got none. Add it, or name the '
+    train = next((inner[name] for name in TRAIN if name in inner), None)
+    if train is None:
+        if val is not None and set(inner) <= set(VAL):
+            raise UserError(f'data expects a folder {TRAIN[0]} beside {val} in {root}, got none. Add it, or name the '
                             'folder with the classes itself.')
         return _read(root, '', labels)
-    pictures = _read(root, inner[TRAIN], labels)
+    pictures = _read(root, train, labels)
     if val is not None:
         other = _read(root, val, labels and bool(pictures.classes), pictures.classes)
         pictures.val, pictures.notes = other.train, [*pictures.notes, *other.notes]
@@ -130,10 +131,21 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _walk(folder: Path, deep: bool = True) -> Iterator[Path]:
-    """The files below a folder, without junk."""
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if deep and not is_junk(name)]
+    """The files below a folder, without junk; a folder that a link leads back to is not gone through again."""
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
+        folders[:] = [name for name in folders if deep and not is_junk(name) and not _leads_back(parent, name)]
         yield from (Path(parent, name) for name in files if not is_junk(name))
+
+
+def _leads_back(parent: str, name: str) -> bool:
+    path = os.path.join(parent, name)
+    return os.path.islink(path) and Path(os.path.realpath(path)) in (
+        (real := Path(os.path.realpath(parent))), *real.parents)
+
+
+def _refuse(error: OSError) -> None:
+    raise UserError(f'data expects folders that can be read, got {error.filename} ({error.strerror}). Change its '
+                    'permissions, or name another folder.') from error
 
 
 def _is_read(path: Path) -> bool:

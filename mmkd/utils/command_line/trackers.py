@@ -26,17 +26,14 @@ class Run(NamedTuple):
     """What a tracker is told of a run.
 
     Args:
-        work_dir: Its folder, whose name is the run's.
+        work_dir: Its folder.
         resumed: Whether it goes on.
+        name: What it is called.
     """
 
     work_dir: Path
     resumed: bool
-
-    @property
-    def name(self) -> str:
-        """The name of the run."""
-        return self.work_dir.resolve().name
+    name: str
 
 
 class Tracker(NamedTuple):
@@ -108,13 +105,26 @@ TRACKERS = {
     'neptune': Tracker('NeptuneVisBackend', ('neptune', ), _neptune)}
 
 
-def add_trackers(config: Config, names: Sequence[str] | None, resumed: bool = False) -> None:
+def check_trackers(names: Sequence[str]) -> None:
+    """Checks that there are such trackers, and that their packages are installed.
+
+    Raises:
+        UserError: A tracker is unknown, or its package is not installed.
+    """
+    for name in names:
+        if name not in TRACKERS:
+            raise UserError(f'--tracker expects any of {", ".join(TRACKERS)}, got {name!r}. {nearest(name, TRACKERS)}')
+        _check_installed(name, TRACKERS[name].packages)
+
+
+def add_trackers(config: Config, names: Sequence[str] | None, resumed: bool = False, run: str | None = None) -> None:
     """Adds trackers to the backends of a config's visualizer; those that it lists already stay as they are.
 
     Args:
         config: The config, with its ``work_dir``.
         names: Names of trackers.
         resumed: Whether the run goes on in this folder.
+        run: What it is called; None for the name of the work dir.
 
     Raises:
         UserError: A tracker is unknown, or its package is not installed.
@@ -124,14 +134,12 @@ def add_trackers(config: Config, names: Sequence[str] | None, resumed: bool = Fa
     visualizer = dict(config.get('visualizer') or dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]))
     backends = visualizer.get('vis_backends') or []
     backends = [*backends] if isinstance(backends, list | tuple) else [backends]
-    for name in dict.fromkeys(names):
-        if name not in TRACKERS:
-            raise UserError(f'--tracker expects any of {", ".join(TRACKERS)}, got {name!r}. {nearest(name, TRACKERS)}')
-        tracker = TRACKERS[name]
-        _check_installed(name, tracker.packages)
+    check_trackers(names)
+    work_dir = Path(config.work_dir)
+    for tracker in (TRACKERS[name] for name in dict.fromkeys(names)):
         if tracker.backend not in map(type_name, backends):
-            run = Run(Path(config.work_dir), resumed)
-            backends.append(dict(type=tracker.backend, **tracker.arguments(run)))
+            told = Run(work_dir, resumed, run or work_dir.resolve().name)
+            backends.append(dict(type=tracker.backend, **tracker.arguments(told)))
     config.visualizer = dict(visualizer, vis_backends=backends)
 
 

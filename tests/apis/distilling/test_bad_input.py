@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 from mmkd.utils import UserError
+from mmkd.utils.files.small import lock_folder
 
 from .conftest import QUICK, STUDENT, Plain, write_classes, write_pictures
 
@@ -62,6 +63,12 @@ def test_numbers(tmp_path, pictures):
     refused(out, 'epochs expects a whole number from 1, got 0', data=pictures, epochs=0)
     refused(out, 'batch_size expects a whole number from 2, got 1', data=pictures, batch_size=1)
     refused(out, 'lr expects a number above 0, got 0', data=pictures, lr=0)
+    refused(out, 'lr expects a number above 0, got nan', data=pictures, lr=float('nan'))
+    refused(out, r'seed expects a number below 2\*\*32', data=pictures, seed=2**32)
+    refused(out, "cfg_options expects train_cfg.max_epochs to be a number at least 1, got 'x'", data=pictures,
+            cfg_options={'train_cfg.max_epochs': 'x'})
+    refused(out, '--tracker expects any of tensorboard, .* Did you mean tensorboard', data=pictures,
+            trackers='tensorbord')
     refused(out, 'val_share expects a share between 0 and 1, got 1', data=pictures, val_share=1)
 
 
@@ -114,7 +121,15 @@ def test_a_folder_that_is_in_use(tmp_path, pictures):
         mmkd.distill(STUDENT, Plain(), pictures, 'kd', out=tmp_path / 'out', **QUICK)
     with pytest.raises(UserError, match='out expects a folder, got the file'):
         mmkd.distill(STUDENT, Plain(), pictures, 'kd', out=tmp_path / 'out/mine.txt', **QUICK)
-    assert (tmp_path / 'out/mine.txt').read_text() == 'mine'
+    with pytest.raises(UserError, match=r'holds other files\. Name another one\.'):
+        mmkd.distill(STUDENT, Plain(), pictures, 'kd', out=tmp_path / 'out', resume=True, **QUICK)
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['mine.txt']
+
+
+def test_a_folder_in_which_another_call_is_at_work(tmp_path, pictures):
+    with lock_folder(tmp_path / 'out'), pytest.raises(UserError, match='is in use by another run'):
+        mmkd.distill(STUDENT, Plain(), pictures, 'kd', out=tmp_path / 'out', train_now=False, **QUICK)
+    assert not (tmp_path / 'out/config.py').exists()
 
 
 def test_junk_is_no_class(tmp_path):

@@ -1,4 +1,5 @@
 """mmkd.distill: what it trains, writes and returns."""
+import json
 import logging
 import random
 
@@ -12,6 +13,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch.utils.data import Dataset
 
 from mmkd.datasets.pictures.folders import READ
+from mmkd.experiments.run_logs import read_scalars
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.configs.finding import load_config
@@ -87,6 +89,34 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(pictures, teacher_spec, mad
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
+def test_a_last_validation_that_was_cut_off_is_made_up_for(pictures, teacher_spec, made, tmp_path, monkeypatch):
+    """The best checkpoint is that of an uninterrupted run, though all epochs had been trained."""
+    inner = CheckpointHook.after_val_epoch
+
+    def stop(self, runner, metrics):
+        if runner.epoch == 2:
+            raise KeyboardInterrupt
+        inner(self, runner, metrics)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(CheckpointHook, 'after_val_epoch', stop)
+        mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', **QUICK)
+    assert (tmp_path / 'out/run/epoch_2.pth').is_file()
+    assert json.loads((tmp_path / 'out/run/last_validation.json').read_text())['epoch'] == 1
+    mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', resume=True, **QUICK)
+    assert json.loads((tmp_path / 'out/run/last_validation.json').read_text())['epoch'] == 2
+    names = [sorted(path.name for path in (out / 'run').glob('best_*.pth')) for out in (tmp_path / 'out', made[1])]
+    assert names[0] == names[1]
+
+
+def test_trackers(pictures, teacher_spec, tmp_path):
+    pytest.importorskip('tensorboard')
+    mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', trackers='tensorboard',
+                 **QUICK | dict(epochs=1))
+    assert list((tmp_path / 'out/run/tensorboard').glob('events.*'))
+    assert 'Tensorboard' not in (tmp_path / 'out/config.py').read_text()
+
+
 class Items(Dataset):
     """Random pictures with labels, as tensors of bytes."""
 
@@ -128,7 +158,10 @@ def test_a_config_with_modules_says_so_when_it_is_trained_by_itself(tmp_path):
 def test_pictures_without_classes(tmp_path, teacher_spec, pictures):
     write_pictures(tmp_path / 'heap', 12)
     result = mmkd.distill(STUDENT, teacher_spec, tmp_path / 'heap', out=tmp_path / 'a', **QUICK)
-    assert result.classes == () and result.metrics['terms/total'] > 0 and 'terms/total' in result.weights
+    assert result.classes == () and 'terms/total' in result.weights
+    _, val = read_scalars(tmp_path / 'a/run')
+    totals = {epoch: figures['terms/total'] for epoch, figures in val.items()}
+    assert result.metrics['terms/total'] == totals[result.metrics['epoch']] == min(totals.values())
     assert "save_best='terms/total', rule='less'" in result.paths['config'].read_text()
     with pytest.raises(UserError, match='predict expects a student with classes'):
         result.predict(tmp_path / 'heap/0.png')

@@ -71,3 +71,21 @@ def test_all_of_a_class_damaged(tmp_path):
     (root / 'b/00.png').write_bytes(b'no picture')
     with pytest.raises(UserError, match='whole pictures of the class b, got damaged ones only'):
         refuse_or_skip(find_pictures(root), 'skip')
+
+
+def test_folders_to_validate_are_no_classes(tmp_path):
+    """Without training folders ``val`` and ``test`` would be the two classes."""
+    with pytest.raises(UserError, match='a folder train beside val'):
+        find_pictures(fill(tmp_path / 'a', {'val/x': 1, 'val/y': 1, 'test/x': 1, 'test/y': 1}))
+    parts = find_pictures(fill(tmp_path / 'b', {'training/x': 1, 'training/y': 1, 'validation/y': 1}))
+    assert parts.classes == ('x', 'y') and parts.val == [('validation/y/00.png', 1)]
+
+
+def test_a_link_that_leads_back_is_not_followed(tmp_path):
+    root = fill(tmp_path / 'data', {'a': 2, 'b': 2})
+    (root / 'a/again').symlink_to(root / 'a')
+    (tmp_path / 'elsewhere').mkdir()
+    Image.new('RGB', (4, 4)).save(tmp_path / 'elsewhere/1.png')
+    (root / 'b/more').symlink_to(tmp_path / 'elsewhere')
+    assert [path for path, _ in find_pictures(root).train] == [
+        'a/00.png', 'a/01.png', 'b/00.png', 'b/01.png', 'b/more/1.png']

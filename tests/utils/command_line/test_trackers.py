@@ -94,3 +94,9 @@ def test_tools_name_all_of_them():
              and node.args and ast.unparse(node.args[0]) == "'--tracker'"]
     choices = [ast.literal_eval(word.value) for word in calls[0].keywords if word.arg == 'choices']
     assert choices == [[*TRACKERS]]
+
+
+def test_a_run_may_be_called_otherwise_than_its_folder(tmp_path):
+    config = Config(dict(work_dir=str(tmp_path / 'out/run')))
+    add_trackers(config, ['mlflow'], run='out')
+    assert config.visualizer.vis_backends[-1].run_name == 'out'
