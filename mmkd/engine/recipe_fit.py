@@ -27,6 +27,24 @@ def check_schedules(distiller: nn.Module, length: Progress) -> None:
                             'training.') from error
 
 
+def check_estimates(distiller: nn.Module, iterations: int) -> None:
+    """Checks that the estimates of the terms' ``teacher_norm`` end within the training; until then terms teach nothing.
+
+    Args:
+        distiller: The distiller.
+        iterations: The length of the training; 0 if it is not known.
+
+    Raises:
+        UserError: One would not end.
+    """
+    for name, term in distiller.terms.items():
+        steps = max((norm.steps for norm in term.teacher_norms or () if not norm.is_estimated), default=0)
+        if iterations and steps > iterations:
+            raise UserError(f'term {name!r} expects a training longer than the {steps} iterations that its '
+                            f'teacher_norm estimates from, got {iterations}, in which it would teach nothing. Set '
+                            f'model.terms.{name}.teacher_norm.steps, to a tenth of them or less.')
+
+
 def check_sample_indices(distiller: nn.Module, dataset: object) -> None:
     """Checks that a number of each image reaches those losses that keep something of it, without reading any.
 

@@ -19,6 +19,7 @@ from mmkd.zoo.checkpoint_meta import read_classes
 from mmkd.zoo.index import find_checkpoint
 
 from .network import InputForm, input_form
+from .stated import stated_normalisations
 
 TIMM = 'timm:'
 
@@ -93,7 +94,7 @@ def known_config(checkpoint: str) -> tuple[str, str]:
         The config, and how it was found.
 
     Raises:
-        UserError: Nothing says it.
+        UserError: Nothing says it, or the run was made with another of the same name.
     """
     index = model_index()
     stem = Path(checkpoint).name
@@ -106,10 +107,20 @@ def known_config(checkpoint: str) -> tuple[str, str]:
     run = re.sub(r'_\d{8}_\d{6}$', '', run)
     found = [path for path in config_root().rglob('*.py') if run and path.stem == run]
     if len(found) == 1:
+        _check_same_images(checkpoint, str((meta or {}).get('cfg') or ''), found[0])
         return str(found[0].relative_to(config_root())), 'by the name of its run, --config names another'
     beside = _written_config(Path(checkpoint), run)
     raise UserError(f'an export of {checkpoint} expects its config, and neither the model index nor the name of its '
                     f'run ({run or "none"}) says it. Give --config CONFIG{beside}.')
+
+
+def _check_same_images(checkpoint: str, text: str, path: Path) -> None:
+    """Raises a UserError if a run of this name was made with images that are normalised otherwise."""
+    own, ours = stated_normalisations(text), stated_normalisations(load_config(str(path)).pretty_text)
+    if own and set(own) != set(ours):
+        raise UserError(f'an export of {checkpoint} expects the config of its run, and the one of that name, '
+                        f'{path.name}, normalises images otherwise. Give --config CONFIG'
+                        f'{_written_config(Path(checkpoint), path.stem)}.')
 
 
 def _written_config(checkpoint: Path, run: str) -> str:

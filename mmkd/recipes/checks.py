@@ -11,7 +11,7 @@ from mmkd.distillers.models.dry_run import has_classifier
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import Teacher
 from mmkd.engine.models import class_count
-from mmkd.engine.recipe_fit import check_sample_indices, check_schedules
+from mmkd.engine.recipe_fit import check_estimates, check_sample_indices, check_schedules
 from mmkd.utils import UserError
 
 from .cost import check_cost
@@ -140,16 +140,17 @@ def _labels(recipe: Recipe) -> list[Tensor]:
 
 
 def check_term_weights(recipe: Recipe) -> Iterator[Finding]:
-    """Every term has a weight at some time, and schedules end within the training."""
+    """Every term has a weight at some time, and schedules and estimates end within the training."""
     distiller = recipe.distiller
     if distiller is None:
         return
-    by_iteration = any(not term.weight.by_epoch for term in distiller.terms.values())
+    by_iteration = any(not term.weight.by_epoch or term.teacher_norms for term in distiller.terms.values())
     epochs = (recipe.config.get('train_cfg') or {}).get('max_epochs') or 0
     schedules = Finding('ok', 'the schedules of all weights end within the training.')
     try:
         epochs, iters = recipe.length if by_iteration else (epochs, 0)
         check_schedules(distiller, Progress(max_epochs=epochs, max_iters=iters))
+        check_estimates(distiller, iters)
     except UserError as error:
         schedules = Finding('error', str(error))
     yield schedules

@@ -57,7 +57,7 @@ class Recipe:
         model.init_weights()
         for part in model.modules():
             if isinstance(part, Standardisation):
-                part.steps = 1  # its term counts from the first batch: there are not as many as a training has
+                part.hurry()  # its term counts from the first batch: there are not as many as a training has
         self._model = model.to(self.device)
         return model
 

@@ -3,7 +3,9 @@ import torch
 
 from mmkd.export.facts import facts_of
 from mmkd.export.sources import known_config, open_source
+from mmkd.export.stated import stated_normalisations
 from mmkd.utils import UserError
+from mmkd.utils.configs.finding import load_config
 
 NAME = 'convnest-mini_slak-mini-nkd_digits-5shot'
 RECIPE = f'quickstart/{NAME}.py'
@@ -14,14 +16,33 @@ def test_the_config_of_a_name_of_the_index():
     assert known_config(f'/tmp/{NAME}-5784d7b6.pth')[0] == RECIPE  # the file, wherever it lies
 
 
-def save(path, experiment_name):
-    torch.save(dict(state_dict={'a': torch.ones(1)}, meta=dict(experiment_name=experiment_name)), path)
+def save(path, experiment_name, **meta):
+    torch.save(dict(state_dict={'a': torch.ones(1)}, meta=dict(experiment_name=experiment_name, **meta)), path)
     return str(path)
 
 
 def test_the_config_of_a_run(tmp_path):
     file = save(tmp_path / 'epoch_1.pth', 'convnest-mini_digits-5shot_20260101_010203')
     assert known_config(file)[0] == 'quickstart/convnest-mini_digits-5shot.py'
+
+
+@pytest.mark.parametrize('changed', [dict(mean=[1., 2., 3.]), dict(to_rgb=False)])
+def test_a_run_of_a_config_of_that_name_which_normalises_otherwise(tmp_path, changed):
+    """The file would be compared with a model of other images, and be found right."""
+    name, config = 'convnest-mini_digits-5shot', load_config('quickstart/convnest-mini_digits-5shot.py')
+    file = save(tmp_path / 'epoch_1.pth', f'{name}_20260101_010203', cfg=config.pretty_text)
+    assert known_config(file)[0] == f'quickstart/{name}.py'
+    config.merge_from_dict(dict(data_preprocessor=changed))
+    (tmp_path / f'{name}.py').touch()
+    save(tmp_path / 'epoch_1.pth', f'{name}_20260101_010203', cfg=config.pretty_text)
+    with pytest.raises(UserError, match=f'{name}.py, normalises images otherwise. Give --config CONFIG, such as'):
+        known_config(file)
+
+
+def test_what_a_text_states_of_images():
+    text = "model = dict(student={'data_preprocessor': dict(mean=[1], size=3)})\ndata_preprocessor = dict(to_rgb=True)"
+    assert sorted(key for key, _ in stated_normalisations(text)) == ['mean', 'to_rgb']
+    assert stated_normalisations('def') == stated_normalisations('raise SystemExit') == []
 
 
 def test_a_run_of_a_config_of_ones_own(tmp_path):

@@ -2,6 +2,7 @@
 import torch
 from mmengine.config import Config
 
+from mmkd.recipes.checks import check_term_weights
 from mmkd.recipes.recipe import Finding, Recipe, run_checks
 from mmkd.utils import UserError
 
@@ -32,3 +33,11 @@ def test_a_teachers_standardisation_is_there_for_the_first_step(recipe):
     model = Recipe(Config(dict(model=recipe))).build()
     losses = model.train()(torch.rand(2, 3, 32, 32), torch.tensor([0, 1]), mode='loss')
     assert model.terms['fd'].teacher_norms[0].is_estimated and losses['loss_fd'] > 0
+
+
+def test_the_check_names_an_estimate_that_outlasts_the_training(recipe):
+    recipe['terms']['fd'].update(loss=dict(type='mmkd.FitNetLoss'), teacher_norm=dict(type='mmkd.PHIS', steps=100))
+    short = Recipe(Config(dict(model=recipe, train_cfg=dict(max_epochs=None, max_iters=99))))
+    short.build()
+    first, _ = check_term_weights(short)
+    assert first.level == 'error' and 'longer than the 100 iterations' in first.text

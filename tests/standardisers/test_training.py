@@ -49,3 +49,20 @@ def test_a_checkpoint_without_the_estimate_cannot_be_resumed(tmp_path):
     state = {name: value for name, value in runner.model.state_dict().items() if ESTIMATE not in name}
     with pytest.raises(UserError, match=f'cannot be resumed.*{ESTIMATE}'):
         StrictResumeHook().after_load_checkpoint(runner, dict(state_dict=state, meta={}, message_hub={}))
+
+
+def test_a_training_that_ends_before_the_estimate(tmp_path):
+    """Nothing would be learnt, with a loss of 0 in the log."""
+    term = TERM | dict(teacher_norm=dict(type='mmkd.PHIS', steps=9))
+    hook = dict(type='mmkd.DistillationHook', teacher_accuracy=False)
+    runner = runner_of(tmp_path, None, model=distiller_config(terms=dict(fit=copy.deepcopy(term))), custom_hooks=[hook])
+    with pytest.raises(UserError, match=r"'fit' expects a training longer than the 9 iterations .* got 8"):
+        runner.train()
+
+
+def test_no_checkpoint_is_the_best_while_terms_count_nothing(tmp_path):
+    runner = runner_of(
+        tmp_path, dict(type='mmkd.TermLossValLoop'), model=distiller_config(terms=dict(fit=copy.deepcopy(TERM))),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', save_best='terms/total', rule='less')))
+    runner.train()
+    assert [path.name for path in tmp_path.glob('best_*')] == ['best_terms_total_epoch_2.pth']

@@ -96,6 +96,11 @@ class Term(BaseModule):
         """Whether the loss asks for the indices of the samples."""
         return 'indices' in self._extras
 
+    @property
+    def is_estimating(self) -> bool:
+        """Whether the term counts nothing yet, as its ``teacher_norm`` is not known."""
+        return is_estimating(self.teacher_norms)
+
     def switch_off(self) -> None:
         """Takes the term out of training: its weight is 0, and its parameters are frozen, so it is not computed."""
         self.weight = WeightSchedule(0.)
@@ -226,7 +231,7 @@ class Term(BaseModule):
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise UserError(f'term {self.name!r} expects its loss to return one number, got {shape_of(value)} of '
                             f'{type(self.loss).__name__}. Average it.')
-        weight = 0. if is_estimating(self.teacher_norms) else self.weight.at(progress or Progress())
+        weight = 0. if self.is_estimating else self.weight.at(progress or Progress())
         return weight * value.reshape(())
 
     def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: TeacherParts) -> None:

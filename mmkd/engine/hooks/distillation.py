@@ -14,7 +14,7 @@ from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
 from ..figure_loop import FigureLoop
-from ..recipe_fit import check_sample_indices, check_schedules
+from ..recipe_fit import check_estimates, check_sample_indices, check_schedules
 from ..teacher_validation import (
     Agreement,
     has_fixed_order,
@@ -68,6 +68,7 @@ class DistillationHook(Hook):
         by_iter = isinstance(runner.train_loop, IterBasedTrainLoop)
         length = Progress(max_epochs=0 if by_iter else runner.max_epochs, max_iters=runner.max_iters)
         check_schedules(self._distiller, length)
+        check_estimates(self._distiller, runner.max_iters)
         check_sample_indices(self._distiller, runner.train_dataloader.dataset)
         self._agreements = {}
         if self.teacher_accuracy or self.agreement:

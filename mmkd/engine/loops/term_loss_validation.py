@@ -28,9 +28,10 @@ class TermLossValLoop(FigureLoop):
 
     Its figures are ``terms/<term>`` for each term, with the weights that they have in training at that time,
     ``terms/task`` if there is a ``task_weight``, and their sum ``terms/total``, for
-    ``save_best='terms/total', rule='less'``. Each batch counts by its images. Student and teachers run once a batch,
-    in eval mode and without gradients; a loss that draws random numbers draws the same in each validation. With a
-    weight that changes, the losses of two epochs are not those of the same sum.
+    ``save_best='terms/total', rule='less'``. While a term's ``teacher_norm`` estimates, the sum is infinite. Each batch
+    counts by its images. Student and teachers run once a batch, in eval mode and without gradients; a loss that draws
+    random numbers draws the same in each validation. With a weight that changes, the losses of two epochs are not those
+    of the same sum.
 
     Args:
         runner: The runner; its model is a distiller.
@@ -80,6 +81,8 @@ class TermLossValLoop(FigureLoop):
             table[number] = torch.tensor(values, dtype=torch.float64) * len(self.batches.indices(number))
         all_reduce(table)
         means = table.sum(0) / self.batches.images
+        if any(term.is_estimating for term in self._distiller.terms.values()):
+            means[-1] = torch.inf  # the terms count nothing yet, which is no best result
         return {f'terms/{name}': value for name, value in zip(names, means.tolist(), strict=True)}
 
 

@@ -8,15 +8,19 @@ from mmkd.utils.checkpoints.weights import validated_kinds
 from .address import WEIGHTS, HubAddress
 from .errors import without_tokens
 
-# Trackers take keys of the user's in a config.
-SECRET = re.compile(r"""((?i:token|api_?key|password|secret)\w*['"]?\s*[=:]\s*)(['"])[^'"]*\2""")
+# Trackers take keys of the user's in a config, and addresses with a password in them.
+NAMES = r'token|(?:api|access|private)_?key|passw(?:or)?d|secret'
+SECRET = re.compile(rf"""((?i:{NAMES})\w*['"]?\s*[=:]\s*)(['"])(?:\\.|(?!\2).)*\2""")
+LOGIN = re.compile(r'(://)[^\s/\'"]+@')
 
 
 def recipe_of(checkpoint: Mapping) -> str | None:
     """The text of the config that a training checkpoint keeps, without what looks like a token; it is not run."""
     meta = checkpoint.get('meta')
     text = (meta.get('config') or meta.get('cfg')) if isinstance(meta, Mapping) else None
-    return without_tokens(SECRET.sub(r'\1\2(removed)\2', text)) if isinstance(text, str) and text.strip() else None
+    if not isinstance(text, str) or not text.strip():
+        return None
+    return without_tokens(LOGIN.sub(r'\1(removed)@', SECRET.sub(r'\1\2(removed)\2', text)))
 
 
 def classes_of(meta: Mapping) -> list[str]:

@@ -100,6 +100,14 @@ def test_a_recipe_is_text_and_never_run():
     assert recipe_of(dict(meta={})) is None and recipe_of({}) is None and recipe_of(dict(meta=dict(cfg=3))) is None
 
 
+@pytest.mark.parametrize('secret', [
+    """password="it's mine" """, r"""token='it\'s mine'""", "dict(access_key='mine')", "{'passwd': 'mine'}",
+    "tracking_uri='https://me:mine@mlflow.example/path'"])
+def test_what_opens_doors_is_not_in_the_recipe(secret):
+    found = recipe_of(dict(meta=dict(cfg=f'a = 1\nx = {secret}\nb = "kept"\n')))
+    assert 'mine' not in found and '(removed)' in found and found.startswith('a = 1') and 'b = "kept"' in found
+
+
 @pytest.mark.parametrize(('url', 'said'), [
     ('hf://me', 'expects hf://ORG/NAME'),
     ('hf://me/student/other.safetensors', 'Leave the name of the file out'),
