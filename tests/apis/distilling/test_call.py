@@ -155,10 +155,11 @@ def test_a_config_with_modules_says_so_when_it_is_trained_by_itself(tmp_path):
         MODELS.build(load_config(path).model)
 
 
-def test_pictures_without_classes(tmp_path, teacher_spec, pictures):
+def test_pictures_without_classes(tmp_path, teacher_spec, pictures, capsys):
     write_pictures(tmp_path / 'heap', 12)
     result = mmkd.distill(STUDENT, teacher_spec, tmp_path / 'heap', out=tmp_path / 'a', **QUICK)
     assert result.classes == () and 'terms/total' in result.weights
+    assert 'keeps a classifier of 10 classes, which is not trained' in ''.join(capsys.readouterr())
     _, val = read_scalars(tmp_path / 'a/run')
     totals = {epoch: figures['terms/total'] for epoch, figures in val.items()}
     assert result.metrics['terms/total'] == totals[result.metrics['epoch']] == min(totals.values())
