@@ -23,7 +23,7 @@ def default_tap(model: nn.Module) -> str:
         UserError: It has none of these.
     """
     names = named_locations(model)
-    stages = sorted((name for name in names if name.startswith('stage')), key=lambda name: (len(name), name))
+    stages = sorted((name for name in names if name.startswith('stage')), key=lambda name: int(name[5:]))
     for name in ('pre_logits', *stages[-1:], 'output'):
         if name in names:
             return name

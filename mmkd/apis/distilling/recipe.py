@@ -70,7 +70,8 @@ def make_recipe(student: dict, teacher: dict, source: Source, bank: Source | Non
                         f"{chosen.name!r}. Write the terms, with teacher taps such as '{next(iter(teachers))}:logits'.")
     notes = [*source.notes, note]
     if not source.labelled and ours.classes:
-        notes.append(f'the student keeps a classifier of {ours.classes} classes, which is not trained: use its features')
+        notes.append(f'the student keeps a classifier of {ours.classes} classes, which is not trained: use its '
+                     'features')
     terms = chosen.terms if single is None else fitted(chosen, ours.taps, single.taps, source.images, training.epochs)
     model = dict(type='mmkd.Distiller', student=_with_loss(ours, chosen), teacher=teacher, input_size=training.size,
                  task_weight=chosen.task_weight if source.labelled else 0.0, terms=terms)
