@@ -21,7 +21,8 @@ class FeatureExtractor(nn.Module):
 
     def __init__(self, model: BaseModel) -> None:
         super().__init__()
-        self.names = sorted(name for name in named_locations(model) if name.startswith('stage'))
+        self.names = sorted((name for name in named_locations(model) if name.startswith('stage')),
+                            key=lambda name: int(name[5:]))
         if not self.names:
             raise UserError(f'features_only expects a model with stages, got a {type(model).__name__} without any. '
                             'Read a module of it with mmkd.distillers.taps.Taps.')
