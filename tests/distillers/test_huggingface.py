@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmkd.distillers import Distiller
-from mmkd.distillers.models import build_with_report, read_spec
+from mmkd.distillers.models import build_model, build_with_report, read_spec
 from mmkd.distillers.models.huggingface.files import KINDS
 from mmkd.distillers.taps import Taps, named_locations
 from mmkd.utils import UserError
@@ -381,3 +381,19 @@ def test_what_the_hub_has_not(repositories, name, match, tmp_path):
     assert not any('/api/' in path and 'discussions' in path for _, path, _ in repositories.asked)
 
 
+
+
+def test_a_model_that_is_not_here_while_offline(monkeypatch):
+    monkeypatch.setenv('MMKD_OFFLINE', '1')
+    with pytest.raises(UserError, match='is not in the cache, and MMKD_OFFLINE is set'):
+        build_model(read_spec(dict(hf='nobody/nothing'), 'the model'), 'student')
+
+
+def test_weights_of_other_shapes_are_named(tmp_path):
+    package = pytest.importorskip('transformers')
+    config = package.ViTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+                               image_size=32, patch_size=8, num_labels=3)
+    package.ViTForImageClassification(config).save_pretrained(tmp_path)
+    package.ViTConfig(**config.to_dict() | dict(intermediate_size=64)).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r'tensors matched; missing .*weight'):
+        build_model(read_spec(dict(hf=str(tmp_path)), 'the model'), 'student')

@@ -61,6 +61,9 @@ def model_config(name: str, revision: str | None) -> Any:
     place = where(name, revision)
     with hub_errors(f'hf model {name!r}'):
         raw = _json_of(name, revision, 'config.json')
+        if raw is None and is_offline() and not Path(name).expanduser().is_dir():
+            raise UserError(f'hf model {name!r} is not in the cache, and MMKD_OFFLINE is set. Unset it, or give a '
+                            'folder.')
         if raw is None:
             raise UserError(f'hf model {name!r} has no config.json, by which transformers knows a model. Take another '
                             'one, or give the file of its weights as a checkpoint of the right model.')

@@ -47,7 +47,7 @@ def build(name: str, revision: str | None, pretrained: bool, num_classes: int | 
         return _ready(kind._from_config(config))
     with _quiet(), hub_errors(f'hf model {name!r}'):
         model, info = kind.from_pretrained(**where(name, revision), config=config, use_safetensors=True,
-                                           output_loading_info=True, ignore_mismatched_sizes=bool(options))
+                                           output_loading_info=True, ignore_mismatched_sizes=True)  # _check names them
     _check(model, info, f'hf model {name!r} as {kind.__name__}', new_head=bool(options))
     return _ready(model)
 
