@@ -102,11 +102,16 @@ def _rank(function: Callable[..., None], folder: str, rank: int, ranks: int, lim
         distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=ranks,
                                        timeout=timedelta(seconds=2 * limit))
         function(rank, *args)
-        distributed.barrier()  # none leaves while another still talks to it
-        distributed.destroy_process_group()
+        distributed.barrier()
+        Path(folder, f'rank_{rank}.done').touch()
+        while len(list(Path(folder).glob('rank_*.done'))) < ranks:  # none leaves while another still talks to it
+            time.sleep(0.01)
     except BaseException:
         Path(folder, f'rank_{rank}.error').write_text(f'rank {rank}:\n{traceback.format_exc()}', encoding='utf-8')
         os._exit(1)  # without waiting for the others
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # destroy_process_group of PyTorch 2.4 may wait for a thread that waits for the interpreter
 
 
 def watched(folder: Path, path: str = '') -> dict[str, str]:
