@@ -206,3 +206,19 @@ def test_a_teacher_of_hugging_face(tmp_path, pictures):
     transformers.ViTModel(config).save_pretrained(tmp_path / 'vit')
     result = mmkd.distill(STUDENT, f'hf:{tmp_path}/vit', pictures, 'fd', out=tmp_path / 'out', **QUICK | dict(epochs=1))
     assert result.metrics['epoch'] == 1 and "teacher=dict(hf='" in result.paths['config'].read_text()
+
+
+def test_batch_augmentations_of_the_students_own_recipe_are_left_out(tmp_path, pictures, capfd):
+    """The config says all that is mixed; without classes mixup would be an error of mmpretrain's."""
+    write_pictures(tmp_path / 'heap', 12)
+    mmkd.distill('convnest-atto', Plain(10), tmp_path / 'heap', 'fd', labels=False, labelled=pictures,
+                 pretrained=False, out=tmp_path / 'a', **QUICK | dict(epochs=1))
+    assert 'batch augmentations are enabled' not in ''.join(capfd.readouterr())
+    assert "'model.train_cfg': None" in (tmp_path / 'a/config.py').read_text()
+    path = mmkd.distill('convnest-atto', Plain(3), pictures, 'funmatch', pretrained=False, out=tmp_path / 'b',
+                        train_now=False, **QUICK)
+    config = load_config(path)
+    assert config.data_preprocessor.batch_augments  # the method's own stay
+    distiller = MODELS.build(load_config(tmp_path / 'a/config.py').model | dict(
+        teacher=dict(module=Plain(10)), data_preprocessor=load_config(tmp_path / 'a/config.py').data_preprocessor))
+    assert distiller.data_preprocessor.batch_augments is None
