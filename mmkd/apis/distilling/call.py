@@ -106,9 +106,11 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
             if not train_now:
                 return path
             config = read_back(path, recipe)
+            ended = resume and is_finished(folder / RUN, config)
+            if ended:
+                _tell([f'the run in {folder} has ended: nothing was trained'], progress)
             with modules_kept(config):
-                runner = None if resume and is_finished(folder / RUN, config) else train(
-                    config, folder / RUN, resume, progress, trackers)
+                runner = None if ended else train(config, folder / RUN, resume, progress, trackers)
             return _result(folder, recipe, source, config, runner)
 
 
@@ -139,8 +141,11 @@ def _write_lists(folder: Path, source: Source, bank: Source | None) -> None:
 
 def _say(recipe: Recipe, training: Training, progress: bool) -> None:
     """Tells what was decided, above the bar."""
-    lines = [*recipe.notes, f'{training.epochs} epochs, {training.batch_size} images a step, learning rate '
-             f'{training.lr:g}, images of {training.size}×{training.size}']
+    _tell([*recipe.notes, f'{training.epochs} epoch{"s" if training.epochs > 1 else ""}, {training.batch_size} images '
+           f'a step, learning rate {training.lr:g}, images of {training.size}×{training.size}'], progress)
+
+
+def _tell(lines: list[str], progress: bool) -> None:
     for line in lines:
         print(line, file=sys.stderr if progress else sys.stdout)
 

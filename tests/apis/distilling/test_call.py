@@ -222,3 +222,13 @@ def test_batch_augmentations_of_the_students_own_recipe_are_left_out(tmp_path, p
     distiller = MODELS.build(load_config(tmp_path / 'a/config.py').model | dict(
         teacher=dict(module=Plain(10)), data_preprocessor=load_config(tmp_path / 'a/config.py').data_preprocessor))
     assert distiller.data_preprocessor.batch_augments is None
+
+
+def test_an_ended_run_of_a_timm_model_gives_its_student_back(tmp_path, pictures, capsys):
+    options = dict(out=tmp_path / 'out', pretrained=False, **QUICK | dict(epochs=1))
+    first = mmkd.distill('timm:resnet10t', Plain(), pictures, 'kd', **options)
+    again = mmkd.distill('timm:resnet10t', Plain(), pictures, 'kd', resume=True, **options)
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.equal(again.student(image), first.student(image))
+    assert again.student.state_dict().keys() == first.student.state_dict().keys() and again.metrics == first.metrics
+    assert 'has ended: nothing was trained' in ''.join(capsys.readouterr())
