@@ -232,3 +232,12 @@ def test_an_ended_run_of_a_timm_model_gives_its_student_back(tmp_path, pictures,
     assert torch.equal(again.student(image), first.student(image))
     assert again.student.state_dict().keys() == first.student.state_dict().keys() and again.metrics == first.metrics
     assert 'has ended: nothing was trained' in ''.join(capsys.readouterr())
+
+
+@pytest.mark.parametrize('known', [True, False])
+def test_a_teacher_of_other_classes_has_no_figure_beside_a_plain_module(tmp_path, pictures, known):
+    """Its classes are not those of the labels, whether or not the module says how many it has."""
+    teacher = dict(timm='resnet10t', pretrained=False, num_classes=7) if known else Plain(7)
+    result = mmkd.distill(Plain(3), teacher, pictures, 'fd', out=tmp_path / 'out', **QUICK | dict(epochs=1))
+    assert 'teacher/accuracy/top1' not in result.metrics and 'accuracy/top1' in result.metrics
+    assert 'it has 7 classes, and the student 3' in result.paths['log'].read_text()
