@@ -22,7 +22,7 @@ from mmkd.distillers.models import (
 from mmkd.distillers.models.dry_run import images_fit
 from mmkd.distillers.taps import named_locations
 from mmkd.engine.models import class_count, has_no_classifier
-from mmkd.recipes.weightless import strip_weights
+from mmkd.recipes.weightless import brings_weights, strip_weights
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 from mmkd.utils.checkpoints.reading import check_fit
@@ -84,6 +84,12 @@ def student_of(value: Any, classes: int | None, pretrained: bool) -> dict:
         name = spec.pop('checkpoint')
         options['model.backbone.init_cfg'] = dict(type='Pretrained', checkpoint=name, prefix='backbone.')
     return spec | dict(options=options)
+
+
+def has_weights(cfg: dict) -> bool:
+    """Whether a model that a recipe names comes with weights to start from."""
+    spec = read_spec({key: value for key, value in cfg.items() if key not in TEACHER_OPTIONS}, 'student')
+    return spec.pretrained or brings_weights(spec)
 
 
 def without_augments(spec: dict) -> dict:

@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, DefaultScope
+from PIL import Image
 from torch.utils.data import Dataset
 
 from mmkd.datasets.pictures.folders import READ
@@ -44,6 +45,29 @@ def test_the_result(made, pictures):
     (name, share), = result.predict(pictures / 'ring/0.png')
     assert name in result.classes and 1 / 3 <= share <= 1
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in result.student.modules())
+
+
+def test_predicting_pictures_in_memory_and_broken_ones(made, pictures, tmp_path):
+    """A picture gets the same answer from its file, from PIL and from an array."""
+    result, file = made[0], pictures / 'ring/1.png'
+    with Image.open(file) as opened:
+        image = opened.convert('RGB')
+    first, = result.predict(str(file))
+    assert result.predict(image) == result.predict(np.asarray(image)) == [first]
+    assert result.predict([file, image, np.asarray(image)]) == [first] * 3
+    assert result.predict(np.stack([np.asarray(image)] * 2)) == [first] * 2
+    (tmp_path / 'broken.png').write_bytes(b'no picture')
+    (tmp_path / 'empty.png').write_bytes(b'')
+    (tmp_path / 'cut.png').write_bytes(file.read_bytes()[:200])
+    for name in ('broken.png', 'empty.png', 'cut.png', 'none.png'):
+        what = 'does not exist' if name == 'none.png' else 'cannot be read as a picture'
+        with pytest.raises(UserError, match=f'predict expects pictures, got .*{name}, which {what}'):
+            result.predict([file, tmp_path / name])
+    with pytest.raises(UserError, match='got a damaged one'):
+        result.predict(Image.open(tmp_path / 'cut.png'))
+    for wrong in (np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8), torch.zeros(3, 8, 8), [3]):
+        with pytest.raises(UserError, match=r'predict expects paths, PIL images or arrays \(H, W, 3\) of bytes'):
+            result.predict(wrong)
 
 
 def test_the_process_is_left_as_it_was(made):
@@ -241,3 +265,10 @@ def test_a_teacher_of_other_classes_has_no_figure_beside_a_plain_module(tmp_path
     result = mmkd.distill(Plain(3), teacher, pictures, 'fd', out=tmp_path / 'out', **QUICK | dict(epochs=1))
     assert 'teacher/accuracy/top1' not in result.metrics and 'accuracy/top1' in result.metrics
     assert 'it has 7 classes, and the student 3' in result.paths['log'].read_text()
+
+
+def test_a_student_of_random_weights_is_said_to_be_one(tmp_path, pictures, capsys, teacher_spec):
+    students = (STUDENT, True), ('timm:resnet10t', False), (Plain(), False), (teacher_spec, False)
+    for number, (student, said) in enumerate(students):
+        mmkd.distill(student, Plain(), pictures, 'kd', out=tmp_path / str(number), train_now=False, **QUICK)
+        assert ('the student starts from random weights' in ''.join(capsys.readouterr())) == said
