@@ -2,6 +2,7 @@
 import argparse
 import shlex
 import sys
+from typing import Any
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 
@@ -67,22 +68,31 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@one_line_errors
-def main() -> None:
-    """Runs the tool."""
-    args = parse_args()
+def distilled(args: argparse.Namespace) -> Any:
+    """Calls :func:`mmkd.distill` with the options."""
     from mmkd.apis import distill
     from mmkd.distillers.models import named_model
     teacher = args.teacher
     if args.teacher_checkpoint:
         teacher = named_model(teacher, 'teacher', pretrained=False) | dict(checkpoint=args.teacher_checkpoint)
-    result = distill(
+    return distill(
         args.student, teacher, args.data, args.method, args.epochs, out=args.out, labelled=args.labelled,
         labels=not args.no_labels, val_share=args.val_share, corrupt=args.corrupt, size=args.size,
         batch_size=args.batch_size, lr=args.lr, seed=args.seed, workers=args.workers, amp=args.amp,
         augment=not args.no_augment, pretrained=not args.from_scratch, resume=args.resume,
         cfg_options=args.cfg_options, progress=not args.log, train_now=not args.config_only,
         trust_checkpoint=args.trust_checkpoint, trackers=args.tracker)
+
+
+@one_line_errors
+def main() -> None:
+    """Runs the tool."""
+    args = parse_args()
+    try:
+        result = distilled(args)
+    except KeyboardInterrupt:
+        print('interrupted. The same command with --resume goes on from the last whole epoch.', file=sys.stderr)
+        sys.exit(130)
     config = shlex.quote(f'{args.out}/config.py')
     if args.config_only:
         print(f'{config} is written. Train it: mmkd train {config}')
@@ -91,7 +101,7 @@ def main() -> None:
     print(text_table(('figure', 'value'), [(name, f'{value:g}') for name, value in result.metrics.items()]))
     print(text_table(('what', 'where'), [(name, str(path)) for name, path in result.paths.items()]))
     print(f'next: mmkd train {config} --work-dir FOLDER     the same training, also on several GPUs\n'
-          f'      mmkd export {shlex.quote(str(result.paths["checkpoint"]))} --format onnx')
+          f'      mmkd export {shlex.quote(str(result.paths["checkpoint"]))} --config {config} --format onnx')
 
 
 if __name__ == '__main__':

@@ -47,6 +47,18 @@ def class_count(model: nn.Module) -> int | None:
     return None
 
 
+def output_count(model: nn.Module) -> int | None:
+    """As :func:`class_count`; of a plain module that ends with a linear layer the width of this one.
+
+    That may be the width of an embedding: what is asked of a classifier alone asks for :func:`class_count`.
+    """
+    count, location = class_count(model), named_locations(model).get('pre_logits')
+    if count is not None or location is None or isinstance(model, BaseModel):
+        return count
+    width = getattr(model.get_submodule(location.module), 'out_features', None)
+    return width if isinstance(width, int) else None
+
+
 def has_no_classifier(model: nn.Module) -> bool:
     """Whether a model is known to end with features, so that what it returns are no classes.
 

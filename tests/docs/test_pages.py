@@ -56,12 +56,21 @@ def test_python_page(tmp_path, monkeypatch, capsys):
     assert 'loss_at' in printed
 
 
+def assert_onnx_computes(file: str, model: torch.nn.Module) -> None:
+    runtime, images = pytest.importorskip('onnxruntime'), torch.rand(3, 3, 32, 32)
+    (found,) = runtime.InferenceSession(file).run(None, dict(images=images.numpy()))
+    assert torch.allclose(torch.from_numpy(found), model(images), atol=1e-4)
+
+
 def test_the_call_of_the_distill_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_classes(tmp_path / 'data/shapes')
-    (block,) = code_to_run('distill.md')
+    call, export = code_to_run('distill.md')
     with one_thread():
-        exec(block, {})
+        names = {}
+        exec(call, names)
+        exec(export, names)
+    assert_onnx_computes('student.onnx', names['result'].student)
     *_, figures, predicted, paths = capsys.readouterr().out.splitlines()
     assert all(0 <= float(word) <= 100 for word in figures.split()) and "('" in predicted
     assert paths.startswith('work_dirs/shapes/config.py work_dirs/shapes/student-')

@@ -1,6 +1,7 @@
 """tools/distill.py: the call on the command line."""
 import json
 import re
+import shlex
 
 import pytest
 
@@ -33,9 +34,14 @@ def test_it_trains_and_says_what_comes_next(place, capsys):
     assert 'the student has the best in validation by accuracy/top1, of epoch 1' in said
     assert re.search(r'^teacher/accuracy/top1 +[\d.]+', said, re.MULTILINE)
     assert 'next: mmkd train out/config.py --work-dir FOLDER' in said and 'mmkd export out/run/best_' in said
+    exported = shlex.split(next(line for line in said.splitlines() if 'mmkd export' in line))
+    assert call('model_converters/export.py', *exported[2:], cwd=place) == 0  # as it was printed
+    assert len(list(place.glob('out/run/*.onnx'))) == 1 and capsys.readouterr()
     entries = [json.loads(line) for log in place.glob('out/run/*/vis_data/scalars.json')
                for line in log.read_text().splitlines()]
     assert any('accuracy/top1' in entry for entry in entries) and len(list(place.glob('out/student-*.pth'))) == 1
+    assert call('distill.py', *arguments, '--resume', cwd=place) == 0
+    assert 'the run in out has ended: nothing was trained' in capsys.readouterr().out
     assert call('distill.py', *arguments, cwd=place) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         'error: out expects a folder for this run alone, got out, which holds another run. Name another one, or go on '
@@ -86,3 +92,23 @@ def test_the_log_is_quiet_beside_the_bar(place, tmp_path, capfd):
                 'shapes', '--out', tmp_path / 'out', '--config-only', '--method', 'fd', *QUICK[:-1], cwd=place) == 0
     said = capfd.readouterr()
     assert ' INFO ' not in said.out + said.err and 'method: fd' in said.err
+
+
+def test_an_interruption_names_the_way_on(place, tmp_path, capsys, monkeypatch):
+    from mmengine.hooks import CheckpointHook
+
+    def stop(self, runner):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CheckpointHook, 'after_train_epoch', stop)
+    assert call('distill.py', '--student', STUDENT, '--teacher', 'timm:resnet10t', '--data', 'shapes', '--out',
+                tmp_path / 'out', '--method', 'fd', *QUICK, '--teacher-checkpoint', weights(tmp_path), cwd=place) == 130
+    assert 'interrupted. The same command with --resume goes on' in capsys.readouterr().err
+
+
+def weights(folder):
+    """A file of random weights, in place of published ones."""
+    import timm
+    import torch
+    torch.save(timm.create_model('resnet10t').state_dict(), folder / 'weights.pth')
+    return folder / 'weights.pth'

@@ -1,6 +1,8 @@
 """``mmkd.distill``: a student from a teacher and some pictures, in one call."""
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,9 @@ from .running import (
 )
 from .settings import Training
 from .sources import LISTS, Source, of_folder, source_of
-from .writing import NAME, check_config_is, check_folder, config_text, read_back
+from .writing import NAME, RUN, check_config_is, check_folder, config_text, freed_by_failure, read_back
 
 BANK_LISTS = 'labelled'
-RUN = 'run'  # MMEngine writes its own copy of the config beside the checkpoints
 
 
 def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None = None, epochs: int = 100, *,
@@ -97,18 +98,21 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
                              bank, method, training, augment, _mixed(amp))
         path = folder / NAME
         text = config_text(recipe, path, cfg_options)
-        with lock_folder(folder):
+        with lock_folder(folder), ExitStack() as stack:
             check_folder(folder, resume)  # once more: another call may have come first
             check_config_is(text, path)
+            stack.enter_context(freed_by_failure(folder, partial(_tell, progress=progress)))
             _write_lists(folder, source, bank)
             write_text(path, text)
             _say(recipe, training, progress)
             if not train_now:
                 return path
             config = read_back(path, recipe)
+            ended = resume and is_finished(folder / RUN, config)
+            if ended:
+                _tell([f'the run in {folder} has ended: nothing was trained'], progress)
             with modules_kept(config):
-                runner = None if resume and is_finished(folder / RUN, config) else train(
-                    config, folder / RUN, resume, progress, trackers)
+                runner = None if ended else train(config, folder / RUN, resume, progress, trackers)
             return _result(folder, recipe, source, config, runner)
 
 
@@ -139,8 +143,11 @@ def _write_lists(folder: Path, source: Source, bank: Source | None) -> None:
 
 def _say(recipe: Recipe, training: Training, progress: bool) -> None:
     """Tells what was decided, above the bar."""
-    lines = [*recipe.notes, f'{training.epochs} epochs, {training.batch_size} images a step, learning rate '
-             f'{training.lr:g}, images of {training.size}×{training.size}']
+    _tell([*recipe.notes, f'{training.epochs} epoch{"s" if training.epochs > 1 else ""}, {training.batch_size} images '
+           f'a step, learning rate {training.lr:g}, images of {training.size}×{training.size}'], progress)
+
+
+def _tell(lines: list[str], progress: bool) -> None:
     for line in lines:
         print(line, file=sys.stderr if progress else sys.stdout)
 

@@ -22,7 +22,7 @@ from mmkd.distillers.models import (
 from mmkd.distillers.models.dry_run import images_fit
 from mmkd.distillers.taps import named_locations
 from mmkd.engine.models import class_count, has_no_classifier
-from mmkd.recipes.weightless import strip_weights
+from mmkd.recipes.weightless import brings_weights, strip_weights
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 from mmkd.utils.checkpoints.reading import check_fit
@@ -65,7 +65,7 @@ def student_of(value: Any, classes: int | None, pretrained: bool) -> dict:
     Raises:
         UserError: It is none of these.
     """
-    spec = _as_dict(value, 'student', pretrained)
+    spec = without_augments(_as_dict(value, 'student', pretrained))
     if classes is None or 'module' in spec:
         return spec
     if 'timm' in spec or 'hf' in spec or type_name(spec) in ('TimmClassifier', 'HuggingFaceModel'):
@@ -84,6 +84,37 @@ def student_of(value: Any, classes: int | None, pretrained: bool) -> dict:
         name = spec.pop('checkpoint')
         options['model.backbone.init_cfg'] = dict(type='Pretrained', checkpoint=name, prefix='backbone.')
     return spec | dict(options=options)
+
+
+def has_weights(cfg: dict) -> bool:
+    """Whether a model that a recipe names comes with weights to start from."""
+    spec = read_spec({key: value for key, value in cfg.items() if key not in TEACHER_OPTIONS}, 'student')
+    return spec.pretrained or brings_weights(spec)
+
+
+def without_augments(spec: dict) -> dict:
+    """Takes the batch augmentations (mixup, cutmix) of a student's own recipe out: a call says itself what it mixes.
+
+    They are the ``train_cfg`` of a classifier. A detector's says other things, and stays.
+
+    Args:
+        spec: What a recipe says of the student.
+    """
+    if 'config' not in spec:
+        own = spec.get('train_cfg')
+        return {key: value for key, value in spec.items() if key != 'train_cfg'} if _augments(own) else spec
+    options = dict(spec.get('options') or {})
+    model = read_spec(dict(config=spec['config'], options=options), 'student').cfg
+    found = {}
+    if _augments(model.get('train_cfg')):
+        found['model.train_cfg'] = None
+    if (model.get('data_preprocessor') or {}).get('batch_augments'):  # else the call's preprocessor would inherit them
+        found['data_preprocessor.batch_augments'] = None
+    return spec | dict(options=options | found) if found else spec
+
+
+def _augments(train_cfg: Any) -> bool:
+    return isinstance(train_cfg, Mapping) and 'augments' in train_cfg
 
 
 def teacher_of(value: Any) -> dict:

@@ -20,7 +20,7 @@ from .methods import (
     methods_between_other_classes,
     read_method,
 )
-from .models import IMAGENET, Known, look_at
+from .models import IMAGENET, Known, has_weights, look_at
 from .settings import BEST_TERMS, Training, loader, pipelines, runtime, schedule
 from .sources import Source
 
@@ -69,6 +69,8 @@ def make_recipe(student: dict, teacher: dict, source: Source, bank: Source | Non
         raise UserError('method expects a dict of terms where there are several teachers, got '
                         f"{chosen.name!r}. Write the terms, with teacher taps such as '{next(iter(teachers))}:logits'.")
     notes = [*source.notes, note]
+    if not ours.given and not has_weights(student):
+        notes.append('the student starts from random weights')
     if not source.labelled and ours.classes:
         notes.append(f'the student keeps a classifier of {ours.classes} classes, which is not trained: use its '
                      'features')

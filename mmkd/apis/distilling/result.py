@@ -1,17 +1,23 @@
 """What a call returns."""
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
+from PIL import Image
 from torch import Tensor, nn
 
+from mmkd.datasets.classification.torch_dataset import as_bgr
+from mmkd.datasets.verification.images import ImageFile, check_image
 from mmkd.distillers.models import device_of, forward_of
 from mmkd.distillers.taps.plain import logits_in
 from mmkd.utils import UserError
+from mmkd.utils.building.build import type_name
 
 
 @dataclass
@@ -36,31 +42,62 @@ class DistillResult:
     _config: Config = field(repr=False, default_factory=Config)
 
     @torch.no_grad()
-    def predict(self, paths: str | Path | Sequence[str | Path]) -> list[tuple[str, float]]:
-        """Classifies picture files.
+    def predict(self, pictures: Any) -> list[tuple[str, float]]:
+        """Classifies pictures.
 
         Args:
-            paths: One file, or several.
+            pictures: One picture, or several: the path of a file, a PIL image, or an array (H, W, 3) of bytes in RGB.
 
         Returns:
             The name of the class and its probability, for each.
 
         Raises:
-            UserError: The student has no classes.
+            UserError: The student has no classes, or a picture cannot be read.
         """
         if not self.classes:
             raise UserError('predict expects a student with classes, got one that was trained without labels or by '
                             'the config of a data set. Of the latter see docs/predict.md; else read its features with '
                             'mmkd.distillers.taps.Taps, or fine-tune it.')
-        files = [paths] if isinstance(paths, str | Path) else list(paths)
+        single = isinstance(pictures, str | Path | Image.Image) or getattr(pictures, 'ndim', 4) < 4
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             import mmpretrain.datasets  # noqa: F401  (registers the transforms)
-            steps = Compose(ConfigDict(dict(steps=self._config.test_pipeline)).to_dict()['steps'])
+            steps = [TRANSFORMS.build(step) for step in ConfigDict(dict(
+                steps=self._config.test_pipeline)).to_dict()['steps'] if type_name(step) != 'LoadImageFromFile']
             preprocessor = MODELS.build(ConfigDict(self._config.data_preprocessor)).to(device_of(self.student))
-        scores = [self._scores(preprocessor, steps(dict(img_path=str(file)))) for file in files]
+        scores = [self._scores(preprocessor, Compose(steps)(_read(picture)))
+                  for picture in ([pictures] if single else pictures)]
         return [(self.classes[int(each.argmax())], float(each.max())) for each in scores]
 
     def _scores(self, preprocessor: nn.Module, item: dict) -> Tensor:
         batch = preprocessor(dict(inputs=[item['inputs']], data_samples=[item['data_samples']]))
         outputs = forward_of(self.student)(batch['inputs'], mode='tensor')
         return logits_in(self.student, outputs)[0].float().softmax(dim=0)
+
+
+def _read(picture: Any) -> dict:
+    """What the first step of a pipeline makes of a file, of any picture.
+
+    Raises:
+        UserError: It is none, or is damaged.
+    """
+    if isinstance(picture, str | Path):
+        problem = check_image(ImageFile(str(picture))) if Path(picture).is_file() else None
+        try:
+            if problem is None:  # of a picture that is cut off the decoder makes wrong pixels
+                return LoadImageFromFile()(dict(img_path=str(picture)))
+        except Exception:  # whatever the decoder says of bytes that are no picture
+            pass
+        what = 'cannot be read as a picture' if Path(picture).exists() else 'does not exist'
+        raise UserError(f'predict expects pictures, got {picture}, which {what}'
+                        f'{f" ({problem.text})" if problem else ""}. Name another one.')
+    if not isinstance(picture, Image.Image) and not (
+            isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3
+            and picture.shape[2] == 3 and picture.size):
+        what = f'{picture.dtype} of shape {tuple(picture.shape)}' if hasattr(picture, 'shape') else repr(picture)
+        raise UserError('predict expects paths, PIL images or arrays (H, W, 3) of bytes in RGB, got '
+                        f'{what}. Convert it.')
+    try:
+        image = as_bgr(picture, 0)
+    except OSError as error:  # a PIL image decodes when it is asked for its pixels
+        raise UserError(f'predict expects whole pictures, got a damaged one ({error}). Leave it out.') from error
+    return dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmkd.distillers import Distiller
-from mmkd.distillers.models import ModelSpec, build_without_weights, read_spec
+from mmkd.distillers.models import ModelSpec, build_model, read_spec
 from mmkd.engine.hooks.missed_validation import MARK
 from mmkd.engine.models import model_of
 from mmkd.engine.training import train_config
@@ -108,7 +108,7 @@ def student_from(config: Config, runner: Runner | None, checkpoint: Path) -> nn.
         student = distiller.student
     else:
         spec = read_spec(config.model.student, 'student')
-        student = spec.cfg['module'] if 'module' in spec.cfg else build_without_weights(
+        student = spec.cfg['module'] if 'module' in spec.cfg else build_model(
             ModelSpec(strip_weights(spec.cfg), None), 'student')
     tensors = choose_weights(read_checkpoint(checkpoint), str(checkpoint)).tensors
     own = {name.removeprefix(STUDENT_PREFIX): value for name, value in tensors.items()

@@ -1,6 +1,8 @@
 """Writing the config of a call, and putting back what text cannot hold."""
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,10 @@ from mmkd.utils.given import Given
 from .recipe import Recipe
 
 NAME = 'config.py'
-WRITTEN_FIRST = {'lists', 'labelled'}  # a call may have ended between these and its config
+RUN = 'run'  # MMEngine writes its own copy of the config beside the checkpoints
+FAILED = 'failed'
+LISTED = {'lists', 'labelled'}
+WRITTEN_FIRST = LISTED | {FAILED}  # a call may have ended between these and its config
 HEAD = """\
 # Written by mmkd.distill: {method}.
 # Train it again, here or on several GPUs: mmkd train {path} --work-dir FOLDER
@@ -74,6 +79,39 @@ def check_config_is(text: str, path: Path) -> None:
                         f'others: {_difference(path.read_text(encoding="utf-8"), text)}. Give the same ones, or '
                         'another folder.')
     path.parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def freed_by_failure(out: Path, tell: Callable[[list[str]], None]) -> Iterator[None]:
+    """Frees the folder of a run that begins, if it ends in an error before anything was trained; the log is kept.
+
+    A config that had been there already, and what Ctrl-C leaves for ``resume``, stay.
+
+    Args:
+        out: The folder.
+        tell: Gets a line that says so.
+    """
+    begins = not (out / NAME).is_file()
+    try:
+        yield
+    except Exception:
+        if begins and not any((out / RUN).glob('*.pth')):
+            _free(out)
+            log = f'; the log is in {out / FAILED}' if (out / FAILED).is_dir() else ''
+            tell([f'nothing was trained: a corrected call can take {out} again{log}'])
+        raise
+
+
+def _free(out: Path) -> None:
+    (out / NAME).unlink(missing_ok=True)
+    for name in LISTED:
+        for part in ('train', 'val', 'classes'):
+            (out / name / f'{part}.txt').unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or holds something else
+            (out / name).rmdir()
+    if (out / RUN).is_dir():
+        shutil.rmtree(out / FAILED, ignore_errors=True)
+        (out / RUN).rename(out / FAILED)
 
 
 def check_folder(out: Path, resume: bool) -> None:

@@ -38,5 +38,5 @@ def divide(pictures: Pictures, share: float, seed: int) -> None:
     if not pictures.val:
         raise UserError(f'data expects two pictures or more of a class, got one of each in {pictures.root}. Add some.')
     pictures.train = train
-    pictures.notes.append(f'{len(train)} pictures to train and {len(pictures.val)} to validate: {share:.0%} of each '
-                          f'class were set aside (seed {seed})')
+    pictures.notes.append(f'{len(train)} pictures to train and {len(pictures.val)} to validate: {share:.0%} '
+                          f'{"of each class " if pictures.classes else ""}were set aside (seed {seed})')

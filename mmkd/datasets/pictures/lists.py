@@ -42,7 +42,8 @@ def refuse_or_skip(pictures: Pictures, corrupt: str) -> None:
     if not pictures.train or lost:
         raise UserError(f'data expects whole pictures{f" of the class {lost[0]}" if lost else ""}, got damaged ones '
                         f'only: {named}. Add some.')
-    pictures.notes.append(f'{len(bad)} damaged pictures are skipped: {named}')
+    what = 'damaged picture is' if len(bad) == 1 else 'damaged pictures are'
+    pictures.notes.append(f'{len(bad)} {what} skipped: {named}')
 
 
 def write_lists(pictures: Pictures, folder: Path) -> dict[str, Path]:

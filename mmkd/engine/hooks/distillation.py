@@ -9,7 +9,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmkd.distillers import Teacher
 from mmkd.distillers.schedule import Progress
 from mmkd.distillers.teacher import SINGLE
-from mmkd.engine.models import class_count, distiller_of, has_no_classifier
+from mmkd.engine.models import distiller_of, has_no_classifier, output_count
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
@@ -134,7 +134,7 @@ class DistillationHook(Hook):
             return 'the run has no validation'
         if has_no_classifier(teacher.model):
             return 'it has no classifier'
-        counts = class_count(teacher.model), class_count(self._distiller.student)
+        counts = output_count(teacher.model), output_count(self._distiller.student)
         if None not in counts and counts[0] != counts[1]:
             return f'it has {counts[0]} classes, and the student {counts[1]}'
         return ''

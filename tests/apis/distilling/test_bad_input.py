@@ -156,3 +156,30 @@ def test_pictures_that_came_after_the_run_began(tmp_path):
 def test_several_processes(tmp_path, pictures, monkeypatch):
     monkeypatch.setenv('WORLD_SIZE', '2')
     refused(tmp_path / 'out', 'expects one process, got several', data=pictures)
+
+
+class Late(Plain):
+    """A network that can be looked at, and fails when it is trained."""
+
+    def forward(self, x):
+        if self.training:
+            raise UserError('the network fails')
+        return super().forward(x)
+
+
+def test_a_start_that_fails_leaves_the_folder_free(tmp_path, pictures, capsys):
+    out, data = tmp_path / 'out', write_classes(tmp_path / 'data', ('a', 'b', 'c'), 4)
+    with pytest.raises(UserError, match='the network fails'):
+        mmkd.distill(Late(), Plain(), data, 'kd', out=out, **QUICK)
+    assert {path.name for path in out.iterdir()} == {'.lock', 'failed'} and list(out.glob('failed/*/*.log'))
+    assert f'nothing was trained: a corrected call can take {out} again' in capsys.readouterr().out
+    result = mmkd.distill(Plain(), Plain(), pictures, 'kd', out=out, **QUICK | dict(epochs=1))
+    assert result.paths['checkpoint'].is_file()
+
+
+def test_a_config_that_was_there_before_a_failure_stays(tmp_path, pictures):
+    path = mmkd.distill(Late(), Plain(), pictures, 'kd', out=tmp_path / 'out', train_now=False, **QUICK)
+    text = path.read_text()
+    with pytest.raises(UserError, match='the network fails'):
+        mmkd.distill(Late(), Plain(), pictures, 'kd', out=tmp_path / 'out', resume=True, **QUICK)
+    assert path.read_text() == text and (path.parent / 'lists/train.txt').is_file()

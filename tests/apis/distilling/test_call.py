@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, DefaultScope
+from PIL import Image
 from torch.utils.data import Dataset
 
 from mmkd.datasets.pictures.folders import READ
@@ -52,6 +53,29 @@ def test_the_result(made, pictures):
     (name, share), = result.predict(pictures / 'ring/0.png')
     assert name in result.classes and 1 / 3 <= share <= 1
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in result.student.modules())
+
+
+def test_predicting_pictures_in_memory_and_broken_ones(made, pictures, tmp_path):
+    """A picture gets the same answer from its file, from PIL and from an array."""
+    result, file = made[0], pictures / 'ring/1.png'
+    with Image.open(file) as opened:
+        image = opened.convert('RGB')
+    first, = result.predict(str(file))
+    assert result.predict(image) == result.predict(np.asarray(image)) == [first]
+    assert result.predict([file, image, np.asarray(image)]) == [first] * 3
+    assert result.predict(np.stack([np.asarray(image)] * 2)) == [first] * 2
+    (tmp_path / 'broken.png').write_bytes(b'no picture')
+    (tmp_path / 'empty.png').write_bytes(b'')
+    (tmp_path / 'cut.png').write_bytes(file.read_bytes()[:200])
+    for name in ('broken.png', 'empty.png', 'cut.png', 'none.png'):
+        what = 'does not exist' if name == 'none.png' else 'cannot be read as a picture'
+        with pytest.raises(UserError, match=f'predict expects pictures, got .*{name}, which {what}'):
+            result.predict([file, tmp_path / name])
+    with pytest.raises(UserError, match='got a damaged one'):
+        result.predict(Image.open(tmp_path / 'cut.png'))
+    for wrong in (np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8), torch.zeros(3, 8, 8), [3]):
+        with pytest.raises(UserError, match=r'predict expects paths, PIL images or arrays \(H, W, 3\) of bytes'):
+            result.predict(wrong)
 
 
 def test_the_process_is_left_as_it_was(made):
@@ -211,3 +235,45 @@ def test_a_teacher_of_hugging_face(tmp_path, pictures):
     transformers.ViTModel(config).save_pretrained(tmp_path / 'vit')
     result = mmkd.distill(STUDENT, f'hf:{tmp_path}/vit', pictures, 'fd', out=tmp_path / 'out', **QUICK | dict(epochs=1))
     assert result.metrics['epoch'] == 1 and "teacher=dict(hf='" in result.paths['config'].read_text()
+
+
+def test_batch_augmentations_of_the_students_own_recipe_are_left_out(tmp_path, pictures, capfd):
+    """The config says all that is mixed; without classes mixup would be an error of mmpretrain's."""
+    write_pictures(tmp_path / 'heap', 12)
+    mmkd.distill('convnest-atto', Plain(10), tmp_path / 'heap', 'fd', labels=False, labelled=pictures,
+                 pretrained=False, out=tmp_path / 'a', **QUICK | dict(epochs=1))
+    assert 'batch augmentations are enabled' not in ''.join(capfd.readouterr())
+    assert "'model.train_cfg': None" in (tmp_path / 'a/config.py').read_text()
+    path = mmkd.distill('convnest-atto', Plain(3), pictures, 'funmatch', pretrained=False, out=tmp_path / 'b',
+                        train_now=False, **QUICK)
+    config = load_config(path)
+    assert config.data_preprocessor.batch_augments  # the method's own stay
+    distiller = MODELS.build(load_config(tmp_path / 'a/config.py').model | dict(
+        teacher=dict(module=Plain(10)), data_preprocessor=load_config(tmp_path / 'a/config.py').data_preprocessor))
+    assert distiller.data_preprocessor.batch_augments is None
+
+
+def test_an_ended_run_of_a_timm_model_gives_its_student_back(tmp_path, pictures, capsys):
+    options = dict(out=tmp_path / 'out', pretrained=False, **QUICK | dict(epochs=1))
+    first = mmkd.distill('timm:resnet10t', Plain(), pictures, 'kd', **options)
+    again = mmkd.distill('timm:resnet10t', Plain(), pictures, 'kd', resume=True, **options)
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.equal(again.student(image), first.student(image))
+    assert again.student.state_dict().keys() == first.student.state_dict().keys() and again.metrics == first.metrics
+    assert 'has ended: nothing was trained' in ''.join(capsys.readouterr())
+
+
+@pytest.mark.parametrize('known', [True, False])
+def test_a_teacher_of_other_classes_has_no_figure_beside_a_plain_module(tmp_path, pictures, known):
+    """Its classes are not those of the labels, whether or not the module says how many it has."""
+    teacher = dict(timm='resnet10t', pretrained=False, num_classes=7) if known else Plain(7)
+    result = mmkd.distill(Plain(3), teacher, pictures, 'fd', out=tmp_path / 'out', **QUICK | dict(epochs=1))
+    assert 'teacher/accuracy/top1' not in result.metrics and 'accuracy/top1' in result.metrics
+    assert 'it has 7 classes, and the student 3' in result.paths['log'].read_text()
+
+
+def test_a_student_of_random_weights_is_said_to_be_one(tmp_path, pictures, capsys, teacher_spec):
+    students = (STUDENT, True), ('timm:resnet10t', False), (Plain(), False), (teacher_spec, False)
+    for number, (student, said) in enumerate(students):
+        mmkd.distill(student, Plain(), pictures, 'kd', out=tmp_path / str(number), train_now=False, **QUICK)
+        assert ('the student starts from random weights' in ''.join(capsys.readouterr())) == said

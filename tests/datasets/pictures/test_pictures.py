@@ -89,3 +89,12 @@ def test_a_link_that_leads_back_is_not_followed(tmp_path):
     (root / 'b/more').symlink_to(tmp_path / 'elsewhere')
     assert [path for path, _ in find_pictures(root).train] == [
         'a/00.png', 'a/01.png', 'b/00.png', 'b/01.png', 'b/more/1.png']
+
+
+def test_what_is_said_of_one_and_of_pictures_without_classes(tmp_path):
+    heap = find_pictures(fill(tmp_path / 'heap', {'a': 4}), labels=False)
+    (tmp_path / 'heap/a/00.png').write_bytes(b'no picture')
+    refuse_or_skip(heap, 'skip')
+    divide(heap, 0.4, 0)
+    assert heap.notes[0].startswith('1 damaged picture is skipped: ')
+    assert heap.notes[1] == '2 pictures to train and 1 to validate: 40% were set aside (seed 0)'
