@@ -105,7 +105,7 @@ class ValidationImages(ImageSource):
         split = _split(config)
         if split is None:
             raise UserError(f'{name} expects a val_dataloader, has none. Give a folder of images by --images.')
-        check_data_exists(config, (split, ))
+        check_data_exists(config, (split, ), 'give a folder of images by --images')
         cfg = ConfigDict(config[f'{split}_dataloader'].dataset).to_dict()
         while 'dataset' in cfg:  # in a wrapper
             cfg = cfg['dataset']
