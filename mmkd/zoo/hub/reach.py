@@ -13,12 +13,13 @@ from .errors import CONNECTION, NOT_HERE, chain_of, is_offline
 
 ENDPOINT = 'https://huggingface.co'
 HELP = ('and the hub cannot be reached: there is no network, or offline mode is set. Train from scratch '
-        "(--from-scratch, pretrained=False), or give a file as checkpoint: docs/teachers.md, 'A real teacher without an account'")
+        "(--from-scratch, pretrained=False), or give a file as checkpoint: docs/teachers.md, 'A real teacher without an "
+        "account'")
 LOST = {*CONNECTION, *NOT_HERE, 'OfflineModeIsEnabled', 'URLError', 'gaierror'}
 
 
 def is_unreachable() -> bool:
-    """Whether the hub refuses a connection or has no address; a slow network, or one with a proxy, is taken as there."""
+    """Whether the hub refuses a connection or has no address; a slow network or one with a proxy is taken as there."""
     return is_offline() or not getproxies() and _refused(os.environ.get('HF_ENDPOINT') or ENDPOINT)
 
 
