@@ -13,8 +13,8 @@ from .errors import CONNECTION, NOT_HERE, chain_of, is_offline
 
 ENDPOINT = 'https://huggingface.co'
 HELP = ('and the hub cannot be reached: there is no network, or offline mode is set. Train from scratch '
-        "(--from-scratch, pretrained=False), or give a file as checkpoint: docs/teachers.md, 'A real teacher without an "
-        "account'")
+        "(--from-scratch, pretrained=False), or give a file as checkpoint: docs/teachers.md, 'A real teacher without "
+        "an account'")
 LOST = {*CONNECTION, *NOT_HERE, 'OfflineModeIsEnabled', 'URLError', 'gaierror'}
 
 
