@@ -12,14 +12,16 @@ from .annotation_lists import check_configured_list
 from .empty_folders import check_not_empty
 
 DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them
+MEND = 'set {key}.data_root with --cfg-options'  # in the tools that have the option
 
 
-def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val', 'test')) -> None:
+def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val', 'test'), mend: str = MEND) -> None:
     """Checks that the files and folders that the config's datasets name are there, and that images and lists are such.
 
     Args:
         config: A config with ``train_dataloader`` and so on.
         splits: Which of them to check.
+        mend: What else helps than to prepare the data, for the message; ``{key}`` is the dataset's.
 
     Raises:
         UserError: A path is missing or a list is wrong; the message says which dataset wants it.
@@ -41,7 +43,7 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
                 if not path.exists():
                     raise UserError(
                         f'{key} ({dataset.get("type")}) expects {path}, which does not exist. '
-                        f'Prepare the data or set {key}.data_root with --cfg-options.' + _digits_hint(path))
+                        f'Prepare the data or {mend.format(key=key)}.' + _digits_hint(path))
             check_not_empty(key, dataset)
             check_configured_list(key, dataset)
 

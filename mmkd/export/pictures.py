@@ -21,6 +21,7 @@ from .network import RGB, InputForm, is_classifier
 from .sources import Source, transform_types, validation_data
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.tif', '.tiff', '.webp')
+MEND = 'run this where the data are, or set {key}.data_root in a config that you give by --config'
 Size = tuple[int, int]
 
 
@@ -159,7 +160,7 @@ class ValidationSet:
         cfg = validation_data(config)
         if cfg is None or config is None:
             raise UserError('the config has no validation set')
-        check_data_exists(config, ('val', ) if config.get('val_dataloader') else ('test', ))
+        check_data_exists(config, ('val', ) if config.get('val_dataloader') else ('test', ), MEND)
         scope = config.get('default_scope', 'mmpretrain')
         self.dataset = DATASETS.build(ConfigDict({'_scope_': scope, **cfg}))
         self.channels = channels

@@ -130,3 +130,11 @@ def test_names_that_are_given():
     citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text(encoding='utf-8'))
     assert f"title   = {{{citation['title']}}}" in TEXT and f"version = {{{citation['version']}}}" in TEXT
     assert f"year    = {{{citation['preferred-citation']['year']}}}" in TEXT
+
+
+def test_both_tools_that_train_have_the_trackers_the_pages_name():
+    for tool in ('train', 'distill'):
+        source = (ROOT / f'tools/{tool}.py').read_text(encoding='utf-8')
+        assert '--tracker' in source or 'add_tracker' in source
+        for page in (TEXT, (ROOT / 'docs/monitoring.md').read_text(encoding='utf-8')):
+            assert re.search(rf'`?mmkd {tool}\b[^\n]* --tracker', page)

@@ -85,3 +85,10 @@ def test_sample_pictures():
 def test_equal_files_are_found(folder):
     (folder / 'copy.png').write_bytes((folder / 'a.png').read_bytes())
     assert same_files([folder / 'copy.png', folder / 'c.png'], [folder / 'a.png', folder / 'sub/b.jpg']) == 1
+
+
+def test_a_set_that_is_not_there_is_mended_by_what_an_export_has(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r'val_dataloader.dataset.data_root in a config .* by --config\.') as error:
+        ValidationSet(load_config(DIGITS), 3)
+    assert '--cfg-options' not in str(error.value)

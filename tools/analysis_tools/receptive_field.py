@@ -1,5 +1,6 @@
 """Draws the effective receptive fields of models side by side, with their area ratios."""
 import argparse
+import time
 from math import isnan
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
@@ -17,12 +18,15 @@ from mmkd.analysis.command.batches import ImageBatches, enough_memory
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
-from mmkd.analysis.erf import THRESHOLDS, ReceptiveField, area_ratios, receptive_field
-from mmkd.analysis.tap_reader import stage_taps
+from mmkd.analysis.command.sizes import wide_size
+from mmkd.analysis.erf import THRESHOLDS, ReceptiveField, area_ratios, contributions, receptive_field
+from mmkd.analysis.tap_reader import TapReader, stage_taps, without_parameter_gradients
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.durations import clock
 from mmkd.utils.command_line.tables import text_table
 
+LONG = 30  # seconds
 EXPLANATION = MODELS + """
 For each pixel of the images: how much the middle of the last stage's map changes with it, averaged over the images.
 The area ratio at t is the share of the image that the first centred square holding more than t of it takes. It is the
@@ -40,7 +44,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, epilog=EXPLANATION, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_arguments(parser)
     parser.add_argument('--tap', help="the map whose middle is looked at (default: each model's last stage)")
-    add_image_arguments(parser, number=50, size="the papers' 1024; 4 × that of small images")
+    add_image_arguments(parser, number=50, size="the papers' 1024; 4 × the models' own below 160")
     parser.add_argument('--batch-size', type=int, default=1, help='images a pass (default: 1)')
     parser.add_argument('--thresholds', type=float, nargs='+', default=list(THRESHOLDS), metavar='SHARE',
                         help='of the area ratios (default: 0.2 0.3 0.5 0.99)')
@@ -54,7 +58,28 @@ def measure(args: argparse.Namespace, model: AnalysedModel, images: ImageBatches
     """The receptive field of one model."""
     normalised = (model.normalise(batch.to(args.device)) for batch, _ in progress(images, len(images), model.label))
     with enough_memory(model.label, images):
-        return receptive_field(model.model, normalised, args.tap or stage_taps(model.model)[-1])
+        return receptive_field(model.model, normalised, args.tap or last_stage(model))
+
+
+def announce(args: argparse.Namespace, models: list[AnalysedModel], images: ImageBatches) -> None:
+    """Sets the size, and says which it is, why, and about how long it takes, by the first batch of each model."""
+    why = 'as --size says'
+    if args.size is None:
+        images.size, why = wide_size(models, images.size)
+    print(f'images: {images.number} of {images.size}×{images.size} ({why})', flush=True)
+    first, start = next(iter(images))[0], time.monotonic()
+    for model in models:
+        tap = args.tap or last_stage(model)
+        with enough_memory(model.label, images), without_parameter_gradients(model.model):
+            contributions(TapReader(model.model, [tap]), model.normalise(first.to(args.device)), tap).cpu()
+    left = (time.monotonic() - start) * len(images)
+    print(f'about {clock(left)} for {len(models)} model{"s" if len(models) > 1 else ""}'
+          + ('; a smaller --size or --number takes less' if left > LONG else ''), flush=True)
+
+
+def last_stage(model: AnalysedModel) -> str:
+    """The tap of a model's last stage."""
+    return stage_taps(model.model)[-1]
 
 
 def tables(fields: dict[str, ReceptiveField], thresholds: list[float], log: bool) -> tuple[str, dict]:
@@ -81,8 +106,7 @@ def main() -> None:
     report = Report(args.out, 'receptive_field', args.force)
     models = analysed_models(args)
     images = analysed_images(args, models, args.batch_size)
-    if args.size is None:
-        images.size = 1024 if images.size >= 224 else 4 * images.size
+    announce(args, models, images)
     fields = {model.label: measure(args, model, images) for model in models}
     from mmkd.analysis.figures.erf import erf_figure  # matplotlib is there, as the report knows
     table, numbers = tables(fields, args.thresholds, not args.linear)

@@ -105,10 +105,8 @@ class ValidationImages(ImageSource):
         split = _split(config)
         if split is None:
             raise UserError(f'{name} expects a val_dataloader, has none. Give a folder of images by --images.')
-        check_data_exists(config, (split, ))
-        cfg = ConfigDict(config[f'{split}_dataloader'].dataset).to_dict()
-        while 'dataset' in cfg:  # in a wrapper
-            cfg = cfg['dataset']
+        check_data_exists(config, (split, ), 'give a folder of images by --images')
+        cfg = dataset_of(config, split)
         cfg['_scope_'] = config.get('default_scope') or 'mmpretrain'
         steps = [step for step in cfg.get('pipeline', []) if type_name(step).startswith('LoadImage')]
         self._load = [TRANSFORMS.build(ConfigDict(step, _scope_=cfg['_scope_'])) for step in steps[:1]]
@@ -151,6 +149,15 @@ def gives_rgb(config: Config) -> bool:
     """Whether the data set of a config gives images in RGB, and not in OpenCV's order."""
     split = _split(config)
     return split is not None and type_name(config[f'{split}_dataloader'].dataset) in RGB_SETS
+
+
+def dataset_of(config: Config, split: str) -> dict | None:
+    """The config of a data set inside its wrappers; None where a config has none of this split."""
+    cfg = (config.get(f'{split}_dataloader') or {}).get('dataset')
+    cfg = None if cfg is None else ConfigDict(cfg).to_dict()
+    while cfg and 'dataset' in cfg:  # in a wrapper
+        cfg = cfg['dataset']
+    return cfg
 
 
 def _split(config: Config) -> str | None:

@@ -14,6 +14,7 @@ from .images import ImageFile, Problem, mask_values
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # what mmpretrain looks for in folders
 SKIPPED = ('.webp', '.tiff', '.gif', '.jfif', '.avif', '.heic', '.jp2')
+READ_BY = {'.webp': 'mmkd distill and mmkd.UnlabelledImages do', '.tiff': 'mmkd.UnlabelledImages does'}
 MASKS_LOOKED_AT = 32
 
 
@@ -116,8 +117,9 @@ def _image_names(folder: str, plan: Plan) -> Iterator[str]:
         path = join_path(folder, file)
         if file.lower().endswith(SKIPPED):
             suffix = file[file.rindex('.'):]
-            plan.problems.append(Problem('not read', path, f'mmpretrain does not look for {suffix} in folders. Convert '
-                                         'it, or set extensions'))
+            others = f'; {READ_BY[suffix.lower()]}' if suffix.lower() in READ_BY else ''
+            plan.problems.append(Problem('not read', path, "mmpretrain's CustomDataset and ImageNet do not look for "
+                                         f'{suffix} in folders{others}. Convert it, or set extensions'))
         elif file.lower().endswith(IMAGES) and in_junk(file):
             plan.problems.append(Problem('no class', path, 'mmpretrain reads this hidden copy as an image of the class.'
                                          ' Delete its folder'))

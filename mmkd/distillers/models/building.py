@@ -20,6 +20,7 @@ from mmkd.utils.configs.options import nested
 from mmkd.utils.given import given
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights
+from mmkd.zoo.hub.reach import published_weights
 
 from .names import named_model
 from .scopes import with_scope
@@ -184,6 +185,9 @@ def build_without_weights(spec: ModelSpec, role: str) -> nn.Module:
         return spec.cfg['module']
     if type_name(spec.cfg) == 'TimmClassifier':
         _check_timm_name(spec.cfg.get('model_name'), role)
+        if spec.cfg.get('pretrained'):
+            with published_weights(f"{role}: timm's {spec.cfg['model_name']}"):
+                return _built(spec.cfg, role)
     return _built(spec.cfg, role)
 
 

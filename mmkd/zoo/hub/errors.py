@@ -56,7 +56,7 @@ def hub_errors(what: str) -> Iterator[None]:
 
 def reason_of(error: BaseException) -> str:
     """What is wrong and how to mend it, to follow the name of a repository; never with a token in it."""
-    chain = _chain(error)
+    chain = chain_of(error)
     kinds = [kind.__name__ for each in chain for kind in type(each).__mro__]
     found = next((reason for name, reason in REASONS.items() if name in kinds), None)
     if found is not None:
@@ -81,7 +81,7 @@ def without_tokens(text: str) -> str:
     return TOKEN.sub('(token)', text)
 
 
-def _chain(error: BaseException) -> list[BaseException]:
+def chain_of(error: BaseException) -> list[BaseException]:
     """An error and those that it was raised from, the first cause last."""
     found: list[BaseException] = []
     following: BaseException | None = error

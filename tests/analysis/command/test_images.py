@@ -8,6 +8,7 @@ from PIL import Image
 
 from mmkd.analysis.command.images import ImageFolder, ValidationImages, find_images
 from mmkd.utils import UserError
+from mmkd.utils.configs.finding import load_config
 
 COLOUR = (200, 100, 50)
 
@@ -89,3 +90,10 @@ def test_no_images(tmp_path, where, message):
 def test_a_config_without_a_validation_set():
     with pytest.raises(UserError, match='bare expects a val_dataloader, has none'):
         ValidationImages(Config({}), 'bare')
+
+
+def test_a_set_that_is_not_there_is_mended_by_what_an_analysis_has(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match='give a folder of images by --images') as error:
+        ValidationImages(load_config('quickstart/convnest-mini_digits-5shot.py'), 'x')
+    assert '--cfg-options' not in str(error.value)

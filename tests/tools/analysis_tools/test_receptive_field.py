@@ -1,5 +1,6 @@
 """The tool that draws effective receptive fields."""
 import json
+import re
 
 import numpy as np
 import pytest
@@ -47,7 +48,17 @@ def test_the_backbone_of_a_detector_on_small_images(images, tmp_path):
     model = 'quickstart/mask-rcnn_convnest-mini_digits.py=random'
     options = ['--tap', 'stage2', '--images', images, '--linear', '--first', '--number', '1', '--out', 'out']
     assert call(TOOL, model, *options, cwd=tmp_path) == 0
-    assert json.loads((tmp_path / 'out/receptive_field.json').read_text())['settings']['images']['size'] == 48
+    assert json.loads((tmp_path / 'out/receptive_field.json').read_text())['settings']['images']['size'] == 4 * 96
+
+
+def test_the_size_is_that_of_the_models_and_is_said_before(images, tmp_path, capsys):
+    """The pictures have sizes of their own, which say nothing of what a model takes."""
+    Image.new('RGB', (90, 120)).save(images / 'other.png')
+    assert call(TOOL, f'{SLAK}=random', '--images', images, '--number', '1', '--out', 'out', cwd=tmp_path) == 0
+    size, time, *_ = capsys.readouterr().out.splitlines()
+    assert size == 'images: 1 of 128×128 (4 × slak-mini_digits (random weights): 32)'
+    assert re.fullmatch(r'about \d+:\d\d for 1 model', time)
+    assert json.loads((tmp_path / 'out/receptive_field.json').read_text())['settings']['images']['size'] == 128
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [

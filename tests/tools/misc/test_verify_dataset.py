@@ -9,6 +9,8 @@ from mmpretrain.datasets import CustomDataset
 from PIL import Image
 
 from mmkd.datasets.classification.imagenet_classes import class_indices, real_labels
+from mmkd.datasets.classification.unlabelled_images import UnlabelledImages
+from mmkd.datasets.pictures import find_pictures
 from mmkd.datasets.verification import known as known_datasets
 from mmkd.datasets.verification.files import plan_folders
 from mmkd.datasets.verification.images import ImageFile, check_image
@@ -150,6 +152,19 @@ def test_folders_and_files_that_are_no_data(tmp_path, verify):
         ('no class', 'data/cat/.ipynb_checkpoints/1-checkpoint.jpg'), ('not read', 'data/dog/2.webp'),
         ('not read', 'data/dog/3.TIFF')])
     assert CustomDataset(data_prefix=str(tmp_path / 'data')).CLASSES[0] == '.ipynb_checkpoints'  # as it says
+
+
+@pytest.mark.parametrize(('suffix', 'distill', 'unlabelled'), [
+    ('.webp', True, True), ('.tiff', False, True), ('.gif', False, False)])
+def test_who_reads_what_mmpretrain_does_not(tmp_path, verify, suffix, distill, unlabelled):
+    """What is said of a file, beside the sets themselves."""
+    write_folder(tmp_path / 'data', {'cat/1.jpg': jpeg(1), f'cat/2{suffix}': jpeg(2)})
+    [row] = verify('folders', 'data')[1]
+    assert f"mmpretrain's CustomDataset and ImageNet do not look for {suffix} in folders" in row[2]
+    assert ('mmkd distill' in row[2], 'mmkd.UnlabelledImages' in row[2]) == (distill, unlabelled)
+    assert len(CustomDataset(data_prefix=str(tmp_path / 'data'))) == 1
+    assert len(UnlabelledImages(data_prefix=str(tmp_path / 'data'))) == 1 + unlabelled
+    assert len(find_pictures(tmp_path / 'data', labels=False).train) == 1 + distill
 
 
 @pytest.mark.parametrize('line', ['', 'a.jpg\t0', 'a.jpg,0', 'a.jpg 2', 'a.jpg -1'])

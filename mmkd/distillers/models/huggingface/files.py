@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 
 from mmkd.utils import UserError
 from mmkd.zoo.hub import hub_errors, is_offline
+from mmkd.zoo.hub.reach import HELP, is_unreachable
 
 # What config.json calls the kind, to what the classes' names begin with: those that the tests run.
 KINDS = dict(vit='ViT', deit='DeiT', beit='Beit', vit_msn='ViTMSN', dinov2='Dinov2',
@@ -18,7 +19,7 @@ KINDS = dict(vit='ViT', deit='DeiT', beit='Beit', vit_msn='ViTMSN', dinov2='Dino
              swinv2='Swinv2', mobilenet_v2='MobileNetV2', clip='CLIP', clip_vision_model='CLIP', siglip='Siglip',
              siglip_vision_model='Siglip')
 TOWERS = ('CLIP', 'Siglip')  # of two towers, the vision tower is taken
-INSTALL = 'Install it with: pip install transformers'
+INSTALL = "Install it with: pip install 'transformers' (in a clone: pip install -e '.[onedl,hf]')"
 
 
 def transformers() -> ModuleType:
@@ -39,7 +40,7 @@ def transformers() -> ModuleType:
 
 
 def where(name: str, revision: str | None) -> dict[str, Any]:
-    """How every file of a model is asked for: from the hub's cache alone where ``MMKD_OFFLINE`` is set.
+    """How every file of a model is asked for: from the hub's cache alone where the hub is out of reach.
 
     Raises:
         UserError: The name looks like a folder that is not there.
@@ -48,7 +49,7 @@ def where(name: str, revision: str | None) -> dict[str, Any]:
     if name.startswith(('.', '/', '~')) and not folder.is_dir():
         raise UserError(f'hf expects a name on the hub or an existing folder, got {name}. Check the path.')
     return dict(pretrained_model_name_or_path=str(folder) if folder.is_dir() else name, revision=revision or 'main',
-                local_files_only=is_offline())
+                local_files_only=is_offline() or not folder.is_dir() and is_unreachable())
 
 
 def model_config(name: str, revision: str | None) -> Any:
@@ -64,6 +65,8 @@ def model_config(name: str, revision: str | None) -> Any:
         if raw is None and is_offline() and not Path(name).expanduser().is_dir():
             raise UserError(f'hf model {name!r} is not in the cache, and MMKD_OFFLINE is set. Unset it, or give a '
                             'folder.')
+        if raw is None and is_unreachable() and not Path(name).expanduser().is_dir():
+            raise UserError(f'hf model {name!r} is not in the cache, {HELP}.')
         if raw is None:
             raise UserError(f'hf model {name!r} has no config.json, by which transformers knows a model. Take another '
                             'one, or give the file of its weights as a checkpoint of the right model.')
