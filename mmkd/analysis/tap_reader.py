@@ -7,7 +7,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from mmkd.distillers.models import fake_samples, forward_mode, forward_of
-from mmkd.distillers.taps import Taps, named_locations
+from mmkd.distillers.taps import Taps, named_locations, stage_names
 from mmkd.utils import UserError
 from mmkd.utils.errors import lacks_memory
 
@@ -75,7 +75,7 @@ def stage_taps(model: nn.Module) -> list[str]:
     Raises:
         UserError: It has none.
     """
-    names = [name for name in named_locations(model) if name.startswith('stage')]
+    names = stage_names(named_locations(model))
     if not names:
         raise UserError(f'a {type(model).__name__} expects stages that are known, has none. Name its taps by --taps, '
                         'such as backbone.layer4; mmkd taps MODEL --modules "*" lists them.')

@@ -2,7 +2,7 @@
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmkd.distillers.taps import Taps, named_locations
+from mmkd.distillers.taps import Taps, named_locations, stage_names
 from mmkd.utils import UserError
 
 
@@ -21,8 +21,7 @@ class FeatureExtractor(nn.Module):
 
     def __init__(self, model: BaseModel) -> None:
         super().__init__()
-        self.names = sorted((name for name in named_locations(model) if name.startswith('stage')),
-                            key=lambda name: int(name[5:]))
+        self.names = stage_names(named_locations(model))
         if not self.names:
             raise UserError(f'features_only expects a model with stages, got a {type(model).__name__} without any. '
                             'Read a module of it with mmkd.distillers.taps.Taps.')

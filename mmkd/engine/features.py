@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from mmkd.distillers.inputs import Labels
 from mmkd.distillers.models import forward_mode, forward_of
-from mmkd.distillers.taps import Taps, locate, named_locations
+from mmkd.distillers.taps import Taps, locate, named_locations, stage_names
 from mmkd.utils import UserError
 
 
@@ -23,8 +23,7 @@ def default_tap(model: nn.Module) -> str:
         UserError: It has none of these.
     """
     names = named_locations(model)
-    stages = sorted((name for name in names if name.startswith('stage')), key=lambda name: int(name[5:]))
-    for name in ('pre_logits', *stages[-1:], 'output'):
+    for name in ('pre_logits', *stage_names(names)[-1:], 'output'):
         if name in names:
             return name
     raise UserError(f'features expect a model with a classifier or stages, got a {type(model).__name__}. Name the '

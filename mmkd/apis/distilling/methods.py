@@ -8,6 +8,7 @@ from mmengine.config import ConfigDict
 from mmkd import losses
 from torch import nn
 
+from mmkd.distillers.taps import stage_names
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.build import type_name
 from mmkd.utils.configs.finding import config_root, load_config
@@ -170,7 +171,7 @@ def _moved(tap: str, known: Mapping) -> str | None:
     """A tap of the quick start's models in another one; None if that has none there."""
     if tap not in STAGES:
         return tap if tap in known else None
-    stages = [name for name in known if name.startswith('stage')]
+    stages = stage_names(known)
     place = STAGES.index(tap) - len(STAGES)
     return stages[place] if -place <= len(stages) else None
 
@@ -187,8 +188,8 @@ def _moved_or_error(role: str, term: str, tap: str, known: Mapping) -> str:
 
 def _equal_maps(term: str, student: Mapping, teacher: Mapping) -> tuple[str, str]:
     """The last stages of both models whose maps have one size."""
-    for ours in reversed([name for name in student if name.startswith('stage')]):
-        for theirs in reversed([name for name in teacher if name.startswith('stage')]):
+    for ours in reversed(stage_names(student)):
+        for theirs in reversed(stage_names(teacher)):
             if student[ours][2:] == teacher[theirs][2:]:
                 return ours, theirs
     raise UserError(f'the method expects a student and a teacher with a stage of maps of one size for its term '

@@ -1,4 +1,5 @@
 """The places in a model that have a name of their own: its stages, ``pre_logits`` and ``logits``."""
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,15 @@ def named_locations(model: nn.Module) -> dict[str, Location]:
     """
     own = {} if isinstance(model, BaseModel) else plain_locations(model)
     return own | _of_openmmlab(model)
+
+
+def stage_names(names: Iterable[str]) -> list[str]:
+    """Those of some taps that are stages, in their order; that of :func:`named_locations` is that of the forward pass.
+
+    Args:
+        names: Tap names, or a mapping from them.
+    """
+    return [name for name in names if name.startswith('stage')]
 
 
 def _of_openmmlab(model: nn.Module) -> dict[str, Location]:
