@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmkd.datasets.pictures import write_lists
 from mmkd.engine.borrowed_process import borrowed_process
 from mmkd.utils import UserError
+from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.command_line.trackers import check_trackers
 from mmkd.utils.files.small import lock_folder, write_text
 
@@ -24,6 +25,7 @@ from .running import (
     figures,
     is_finished,
     modules_kept,
+    own_weights,
     publish_student,
     student_from,
     train,
@@ -154,8 +156,10 @@ def _tell(lines: list[str], progress: bool) -> None:
 
 def _result(folder: Path, recipe: Recipe, source: Source, config: Config, runner: Any) -> DistillResult:
     checkpoint, weights = best_checkpoint(folder / RUN, recipe.best)
-    student = student_from(config, runner, checkpoint)
-    paths = dict(config=folder / NAME, checkpoint=checkpoint, student=publish_student(config, checkpoint, folder))
+    content = read_checkpoint(checkpoint)
+    own = own_weights(content, str(checkpoint))
+    student = student_from(config, runner, own)
+    paths = dict(config=folder / NAME, checkpoint=checkpoint, student=publish_student(config, content, own, folder))
     logs = sorted((folder / RUN).glob('*/*.log'))
     paths |= dict(log=logs[-1]) if logs else {}
     if source.pictures is not None:

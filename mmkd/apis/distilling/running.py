@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 
 from mmkd.distillers import Distiller
 from mmkd.distillers.models import ModelSpec, build_model, read_spec
@@ -16,13 +16,12 @@ from mmkd.experiments.run_logs import epoch_of, last_checkpoint, read_scalars, r
 from mmkd.recipes.weightless import strip_weights
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.publishing import publish
-from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.checkpoints.weights import STUDENT_PREFIX, choose_weights, plain
 from mmkd.utils.command_line.trackers import add_trackers
 from mmkd.utils.files.small import read_json
 from mmkd.utils.given import Given
 
-from .progress import ProgressHook, only_warnings
+from .progress import ProgressHook
 
 
 def is_finished(out: Path, config: Config) -> bool:
@@ -50,11 +49,10 @@ def train(config: Config, out: Path, resume: bool, progress: bool, trackers: Seq
     config.resume, config.load_from = resume and (out / 'last_checkpoint').is_file(), None
     add_trackers(config, trackers, config.resume, out.resolve().parent.name)
     bar = ProgressHook()
-    with only_warnings(progress):
-        try:
-            return train_config(config, validate=bool(config.get('val_dataloader')), hooks=[bar] if progress else [])
-        finally:
-            bar.close()
+    try:
+        return train_config(config, validate=bool(config.get('val_dataloader')), hooks=[bar] if progress else [])
+    finally:
+        bar.close()
 
 
 @contextmanager
@@ -93,13 +91,13 @@ def best_checkpoint(out: Path, best: str | None) -> tuple[Path, str]:
     return last, f'the last, of epoch {epoch_of(last)}'
 
 
-def student_from(config: Config, runner: Runner | None, checkpoint: Path) -> nn.Module:
+def student_from(config: Config, runner: Runner | None, weights: Mapping[str, Tensor]) -> nn.Module:
     """The student with the weights of a checkpoint, in eval mode and without the recorders of training.
 
     Args:
         config: What was trained.
         runner: Its runner; None if it had been trained before.
-        checkpoint: The checkpoint.
+        weights: What :func:`own_weights` took out of the checkpoint.
     """
     if runner is not None:
         distiller = model_of(runner)
@@ -110,25 +108,27 @@ def student_from(config: Config, runner: Runner | None, checkpoint: Path) -> nn.
         spec = read_spec(config.model.student, 'student')
         student = spec.cfg['module'] if 'module' in spec.cfg else build_model(
             ModelSpec(strip_weights(spec.cfg), None), 'student')
-    tensors = choose_weights(read_checkpoint(checkpoint), str(checkpoint)).tensors
-    own = {name.removeprefix(STUDENT_PREFIX): value for name, value in tensors.items()
-           if name.startswith(STUDENT_PREFIX)}
-    student.load_state_dict(own)
+    student.load_state_dict(dict(weights))
     return student.eval()
 
 
-def publish_student(config: Config, checkpoint: Path, out: Path) -> Path:
+def own_weights(content: dict, source: str) -> dict[str, Tensor]:
+    """The student's weights in a training checkpoint, under the names that the student itself has.
+
+    Args:
+        content: The checkpoint.
+        source: Its path, for messages.
+    """
+    return {name.removeprefix(STUDENT_PREFIX): value.clone().contiguous()
+            for name, value in choose_weights(content, source).tensors.items() if name.startswith(STUDENT_PREFIX)}
+
+
+def publish_student(config: Config, content: dict, weights: dict[str, Tensor], out: Path) -> Path:
     """Writes the student's weights under a name with their hash, for mmpretrain's names or a module's own."""
     for old in out.glob('student-*.pth'):
         old.unlink()
-    content = read_checkpoint(checkpoint)
-    tensors = choose_weights(content, str(checkpoint)).tensors
-    if any(True for _ in _given(config.model.student)):
-        weights = {name.removeprefix(STUDENT_PREFIX): value.clone() for name, value in tensors.items()
-                   if name.startswith(STUDENT_PREFIX)}
-    else:
-        weights = {name: value.clone().contiguous() for name, value in plain(tensors).items()}
-    return publish(content, weights, out / 'student.pth')
+    is_module = any(True for _ in _given(config.model.student))
+    return publish(content, weights if is_module else plain(weights), out / 'student.pth')
 
 
 def figures(out: Path, checkpoint: Path) -> dict[str, float]:
