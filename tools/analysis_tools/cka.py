@@ -17,7 +17,7 @@ from mmkd.analysis.command.arguments import (
     analysed_models,
     settings_of,
 )
-from mmkd.analysis.command.batches import ImageBatches, enough_memory
+from mmkd.analysis.command.batches import ImageBatches
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
@@ -104,7 +104,7 @@ def layer_maps(args: argparse.Namespace, models: list[AnalysedModel], images: Im
     pairs = {model.label: first if model is models[0] else layers(model) for model in models[1:] or models}
     found = {}
     for label, other in pairs.items():
-        with enough_memory(label, images, ALSO):
+        with images.enough_memory(label, ALSO):
             found[label, models[0].label] = align(batches_of(args, images, label), first, other)
     return found
 
@@ -122,7 +122,7 @@ def group_maps(args: argparse.Namespace, models: list[AnalysedModel], images: Im
         taps = matching_taps(model.model, args.taps) if args.taps else wide_taps(model.model)
         stages = [f'stage {number}' for number in range(1, len(taps) + 1)] if not args.taps else taps
         layers = Layers(model, taps, args.positions, args.groups, args.seed)
-        with enough_memory(model.label, images, ALSO):
+        with images.enough_memory(model.label, ALSO):
             alignment = align(batches_of(args, images, model.label), layers,
                               partial(inputs, model, len(images.source.classes)))
         found[model.label] = {target: alignment.values[:, column].reshape(len(taps), args.groups)

@@ -16,7 +16,7 @@ from mmkd.analysis.command.arguments import (
     analysed_models,
     settings_of,
 )
-from mmkd.analysis.command.batches import ImageBatches, enough_memory
+from mmkd.analysis.command.batches import ImageBatches
 from mmkd.analysis.command.models import RANDOM, AnalysedModel, split_model
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
@@ -61,7 +61,7 @@ def measure_spectrum(args: argparse.Namespace, model: AnalysedModel, images: Ima
     tap = args.tap or stage_taps(model.model)[-1]
     reader = TapReader(model.model, [tap])
     batches = (model.normalise(batch.to(args.device)) for batch, _ in progress(images, len(images), model.label))
-    with enough_memory(model.label, images):
+    with images.enough_memory(model.label):
         return spectrum(batches, lambda batch: reader(batch)[tap], f'{tap} of {model.label}')
 
 
@@ -78,7 +78,7 @@ def connected(args: argparse.Namespace, model: AnalysedModel) -> Callable[[Tenso
 def measure_distances(args: argparse.Namespace, model: AnalysedModel, images: ImageBatches) -> np.ndarray:
     """The distance of each image."""
     maps = connected(args, model)
-    with enough_memory(model.label, images):
+    with images.enough_memory(model.label):
         found = [alternative_distances(*maps(model.normalise(batch.to(args.device))), normalised=not args.lengths)
                  for batch, _ in progress(images, len(images), model.label)]
     return torch.cat(found).cpu().numpy()

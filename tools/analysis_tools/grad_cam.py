@@ -16,10 +16,11 @@ from mmkd.analysis.command.arguments import (
     analysed_models,
     settings_of,
 )
+from mmkd.analysis.command.batches import enough_memory
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
-from mmkd.analysis.command.running import enough_memory, say_other_classes
+from mmkd.analysis.command.running import say_other_classes
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table

@@ -14,11 +14,10 @@ from mmkd.analysis.command.arguments import (
     analysed_models,
     settings_of,
 )
-from mmkd.analysis.command.batches import ImageBatches
+from mmkd.analysis.command.batches import ImageBatches, enough_memory
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
-from mmkd.analysis.command.running import enough_memory
 from mmkd.analysis.histograms import (
     Moments,
     MomentSums,

@@ -18,12 +18,12 @@ from mmkd.analysis.command.arguments import (
     analysed_models,
     settings_of,
 )
+from mmkd.analysis.command.batches import enough_memory
 from mmkd.analysis.command.models import AnalysedModel, split_model
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
 from mmkd.analysis.command.running import (
     add_launcher_argument,
-    enough_memory,
     join_processes,
     say_other_classes,
 )

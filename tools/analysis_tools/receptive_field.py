@@ -14,7 +14,7 @@ from mmkd.analysis.command.arguments import (
     analysed_models,
     settings_of,
 )
-from mmkd.analysis.command.batches import ImageBatches, enough_memory
+from mmkd.analysis.command.batches import ImageBatches
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
@@ -57,7 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def measure(args: argparse.Namespace, model: AnalysedModel, images: ImageBatches) -> ReceptiveField:
     """The receptive field of one model."""
     normalised = (model.normalise(batch.to(args.device)) for batch, _ in progress(images, len(images), model.label))
-    with enough_memory(model.label, images):
+    with images.enough_memory(model.label):
         return receptive_field(model.model, normalised, args.tap or last_stage(model))
 
 
@@ -70,7 +70,7 @@ def announce(args: argparse.Namespace, models: list[AnalysedModel], images: Imag
     first, start = next(iter(images))[0], time.monotonic()
     for model in models:
         tap = args.tap or last_stage(model)
-        with enough_memory(model.label, images), without_parameter_gradients(model.model):
+        with images.enough_memory(model.label), without_parameter_gradients(model.model):
             contributions(TapReader(model.model, [tap]), model.normalise(first.to(args.device)), tap).cpu()
     left = (time.monotonic() - start) * len(images)
     print(f'about {clock(left)} for {len(models)} model{"s" if len(models) > 1 else ""}'

@@ -1,7 +1,7 @@
 """Images of one size in batches: which are taken, and how they are brought to that size."""
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -101,6 +101,16 @@ class ImageBatches:
             self._leave_out(self.source.describe(index), str(error))
             return None
 
+    def enough_memory(self, label: str, also: str = '') -> AbstractContextManager[None]:
+        """Says which options to lower where the memory is not enough for a batch; see :func:`enough_memory`.
+
+        Args:
+            label: What needs it.
+            also: Another option that helps, such as ``' or --positions'``.
+        """
+        return enough_memory(label, f'--size or --batch-size{also}', f' for {self.batch_size} image'
+                             f'{"s" if self.batch_size > 1 else ""} of {self.size}×{self.size}')
+
     def _leave_out(self, name: str, reason: str) -> None:
         self.unreadable[name] = reason
         count = len(self.unreadable)
@@ -148,22 +158,20 @@ def even_order(labels: list[int] | None, count: int, seed: int) -> list[int]:
 
 
 @contextmanager
-def enough_memory(label: str, images: ImageBatches, also: str = '') -> Iterator[None]:
-    """Says which option to lower where the memory does not suffice.
+def enough_memory(what: str, options: str, amount: str = '') -> Iterator[None]:
+    """Says which options to lower where the memory is not enough.
 
     Args:
-        label: What needs it.
-        images: What it is needed for.
-        also: Another option that helps, such as ``' or --positions'``.
+        what: What needs it.
+        options: The options, such as ``'--size or --batch-size'``.
+        amount: What it is needed for, such as ``' for 32 images of 224×224'``.
 
     Raises:
-        UserError: There is too little.
+        UserError: It was not enough.
     """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not lacks_memory(error):
             raise
-        raise UserError(f'{label} needs more memory than there is for {images.batch_size} '
-                        f'image{"s" if images.batch_size > 1 else ""} of {images.size}×{images.size}. Lower --size or '
-                        f'--batch-size{also}.') from error
+        raise UserError(f'{what} needs more memory than there is{amount}. Lower {options}.') from error

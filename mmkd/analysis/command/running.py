@@ -1,15 +1,11 @@
-"""Several processes that share the work of a command, and what is said where the memory is not enough."""
+"""Several processes that share the work of a command, and what is said of classes that differ."""
 import argparse
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_main_process
 
-from mmkd.utils import UserError
-from mmkd.utils.errors import lacks_memory
 from mmkd.utils.processes.distributed import prepare_cpu_processes
 
 from .batches import ImageBatches
@@ -55,20 +51,3 @@ def say_other_classes(label: str, images: ImageBatches, classes: int) -> None:
               'for class 0 of the model, and so on.')
 
 
-@contextmanager
-def enough_memory(what: str, options: str) -> Iterator[None]:
-    """Says which options to lower where the memory is not enough.
-
-    Args:
-        what: What needs it.
-        options: The options, such as ``'--size or --batch-size'``.
-
-    Raises:
-        UserError: It was not enough.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not lacks_memory(error):
-            raise
-        raise UserError(f'{what} needs more memory than there is. Lower {options}.') from error

@@ -114,7 +114,21 @@ def test_too_little_memory():
     batches = ImageBatches(Numbered([0, 1]), batch_size=2)
     for error in (MemoryError(), RuntimeError('CUDA out of memory. Tried to allocate')):
         with pytest.raises(UserError, match='mine needs more memory than there is for 2 images of 4×4. Lower --size or '
-                           '--batch-size or --taps.'), enough_memory('mine', batches, ' or --taps'):
+                           '--batch-size or --taps.'), batches.enough_memory('mine', ' or --taps'):
             raise error
-    with pytest.raises(RuntimeError, match='another fault'), enough_memory('mine', batches):
+    with pytest.raises(RuntimeError, match='another fault'), batches.enough_memory('mine'):
         raise RuntimeError('another fault')
+
+
+@pytest.mark.parametrize('error', [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+                                   torch.cuda.OutOfMemoryError('CUDA out of memory')])
+def test_too_little_memory_for_a_command(error):
+    with pytest.raises(UserError, match=r'resnet needs more memory than there is. Lower --size.'), \
+            enough_memory('resnet', '--size'):
+        raise error
+
+
+@pytest.mark.parametrize('text', ['other', 'a tensor of rank 4 is wanted for this memory format'])
+def test_other_errors_stay(text):
+    with pytest.raises(RuntimeError, match=text), enough_memory('resnet', '--size'):
+        raise RuntimeError(text)

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmkd.analysis.command.running import add_launcher_argument, enough_memory, join_processes, say_other_classes
-from mmkd.utils import UserError
+from mmkd.analysis.command.running import add_launcher_argument, join_processes, say_other_classes
 
 
 def test_one_process_joins_none():
@@ -16,20 +15,6 @@ def test_one_process_joins_none():
     args.device = None
     join_processes(args)
     assert args.device is None and not torch.distributed.is_initialized()
-
-
-@pytest.mark.parametrize('error', [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"),
-                                   torch.cuda.OutOfMemoryError('CUDA out of memory')])
-def test_too_little_memory(error):
-    with pytest.raises(UserError, match=r'resnet needs more memory than there is. Lower --size.'), \
-            enough_memory('resnet', '--size'):
-        raise error
-
-
-@pytest.mark.parametrize('text', ['other', 'a tensor of rank 4 is wanted for this memory format'])
-def test_other_errors_stay(text):
-    with pytest.raises(RuntimeError, match=text), enough_memory('resnet', '--size'):
-        raise RuntimeError(text)
 
 
 @pytest.mark.parametrize(('names', 'said'), [('ab', True), ('', False), ('abcdefghij', False)])
