@@ -48,6 +48,20 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
             check_configured_list(key, dataset)
 
 
+def validation_split(config: Config) -> str | None:
+    """``'val'``, or ``'test'`` where a config has no data loader for that; None without either."""
+    return next((split for split in ('val', 'test') if config.get(f'{split}_dataloader')), None)
+
+
+def dataset_of(config: Config, split: str) -> dict | None:
+    """The config of a data set inside its wrappers; None where a config has none of this split."""
+    cfg = (config.get(f'{split}_dataloader') or {}).get('dataset')
+    cfg = None if cfg is None else ConfigDict(cfg).to_dict()
+    while cfg and 'dataset' in cfg:  # in a wrapper
+        cfg = cfg['dataset']
+    return cfg
+
+
 def _loaders(config: Config, splits: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     """The data loaders that a config has for these splits, with their keys; those of a bank of images, too."""
     for split in splits:

@@ -7,6 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
+from mmkd.datasets.configured import dataset_of, validation_split
 from mmkd.distillers.inputs import as_size, fixed_input_size
 from mmkd.distillers.models import build_model, read_spec, student_config
 from mmkd.utils import UserError
@@ -139,13 +140,8 @@ def _classes(checkpoint: str) -> tuple[str, ...]:
 
 def validation_data(config: Config | None) -> dict | None:
     """The config of the validation set, inside its wrappers; of the test set if there is no other."""
-    for split in ('val', 'test'):
-        dataset = ((config or {}).get(f'{split}_dataloader') or {}).get('dataset')
-        while isinstance(dataset, dict) and isinstance(dataset.get('dataset'), dict):
-            dataset = dataset['dataset']
-        if isinstance(dataset, dict):
-            return dataset
-    return None
+    split = None if config is None else validation_split(config)
+    return None if config is None or split is None else dataset_of(config, split)
 
 
 def transform_types(dataset: dict | None) -> Iterator[str]:

@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
-from mmkd.datasets.configured import check_data_exists
+from mmkd.datasets.configured import check_data_exists, dataset_of, validation_split
 from mmkd.datasets.junk import is_junk
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
@@ -102,7 +102,7 @@ class ValidationImages(ImageSource):
     """
 
     def __init__(self, config: Config, name: str) -> None:
-        split = _split(config)
+        split = validation_split(config)
         if split is None:
             raise UserError(f'{name} expects a val_dataloader, has none. Give a folder of images by --images.')
         check_data_exists(config, (split, ), 'give a folder of images by --images')
@@ -147,21 +147,8 @@ class ValidationImages(ImageSource):
 
 def gives_rgb(config: Config) -> bool:
     """Whether the data set of a config gives images in RGB, and not in OpenCV's order."""
-    split = _split(config)
+    split = validation_split(config)
     return split is not None and type_name(config[f'{split}_dataloader'].dataset) in RGB_SETS
-
-
-def dataset_of(config: Config, split: str) -> dict | None:
-    """The config of a data set inside its wrappers; None where a config has none of this split."""
-    cfg = (config.get(f'{split}_dataloader') or {}).get('dataset')
-    cfg = None if cfg is None else ConfigDict(cfg).to_dict()
-    while cfg and 'dataset' in cfg:  # in a wrapper
-        cfg = cfg['dataset']
-    return cfg
-
-
-def _split(config: Config) -> str | None:
-    return next((split for split in ('val', 'test') if config.get(f'{split}_dataloader')), None)
 
 
 def find_images(where: str | None, configs: list[tuple[str, Config | None]]) -> ImageSource:
@@ -179,7 +166,7 @@ def find_images(where: str | None, configs: list[tuple[str, Config | None]]) -> 
     if where is not None:
         return ImageFolder(where)
     found = next(((name, config) for name, config in configs
-                  if config is not None and _split(config) is not None), None)
+                  if config is not None and validation_split(config) is not None), None)
     if found is None:
         raise UserError('no model has a config with validation images. Give a folder of images, or a config that has '
                         'some, by --images.')

@@ -3,10 +3,10 @@ from collections.abc import Sequence
 
 from mmengine.config import Config
 
+from mmkd.datasets.configured import dataset_of
 from mmkd.distillers.inputs import as_size, fixed_input_size
 from mmkd.utils.building.build import type_name
 
-from .images import dataset_of
 from .models import AnalysedModel
 
 PAPERS = 1024
