@@ -1,11 +1,11 @@
 """The weights that come along with the demo: small files of half precision, named by their hash."""
-import hashlib
 from pathlib import Path
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmkd.utils.checkpoints.files import hash_of_bytes
 from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint, weights_of
 from mmkd.utils.errors import UserError
 from mmkd.utils.files.whole import write_whole
@@ -62,7 +62,7 @@ def write(checkpoint: str | Path, name: str, folder: Path = FOLDER) -> Path:
     content = save({key: _half(tensor) for key, tensor in sorted(weights.items())})
     for old in folder.glob(f'{name}-????????.safetensors'):
         old.unlink()
-    path = folder / f'{name}-{hashlib.sha256(content).hexdigest()[:8]}.safetensors'
+    path = folder / f'{name}-{hash_of_bytes(content)[:8]}.safetensors'
     write_whole(path, content)
     return path
 

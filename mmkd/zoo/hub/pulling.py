@@ -61,18 +61,21 @@ def _check(path: Path, address: HubAddress) -> None:
     """
     blob = path.resolve()
     if re.fullmatch(r'[0-9a-f]{64}', blob.name):
-        problem = '' if sha256_of(blob) == blob.name else f'expects sha256 {blob.name}, got {sha256_of(blob)}'
+        problem = _difference('sha256', blob.name, sha256_of(blob))
     elif re.fullmatch(r'[0-9a-f]{40}', blob.name):
-        problem = '' if _git_hash(blob) == blob.name else f'expects git hash {blob.name}, got {_git_hash(blob)}'
+        problem = _difference('git hash', blob.name, _git_hash(blob))
     else:
         problem = ''
-    if not problem and damage(path):
-        problem = damage(path)
+    problem = problem or damage(path)
     if problem:
         blob.unlink()
         path.unlink(missing_ok=True)
         raise UserError(f'the file from {address} {problem}. It was deleted from the cache; try again, or ask its '
                         'authors which is right.')
+
+
+def _difference(kind: str, expected: str, found: str) -> str:
+    return '' if found == expected else f'expects {kind} {expected}, got {found}'
 
 
 def _git_hash(path: Path) -> str:
