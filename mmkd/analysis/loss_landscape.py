@@ -1,8 +1,12 @@
 """Loss landscapes: the loss on a line or a plane through the weights of a model."""
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -56,14 +60,13 @@ def random_direction(model: nn.Module, generator: torch.Generator) -> dict[str, 
     Returns:
         Parameter name to direction.
     """
-    directions = {}
+    directions = {name: torch.zeros_like(weight) for name, weight in model.named_parameters()}
     for name, weight in model.named_parameters():
-        if weight.dim() <= 1:
-            directions[name] = torch.zeros_like(weight)
-            continue
-        drawn = torch.randn(weight.shape, generator=generator, dtype=torch.float32).to(weight)
-        lengths, goal = (_slice_norms(tensor.detach()) for tensor in (drawn, weight))
-        directions[name] = drawn * (goal / (lengths + EPSILON))
+        if weight.dim() > 1:
+            drawn = torch.randn(weight.shape, generator=generator, dtype=torch.float32).to(weight)
+            lengths, goal = (tensor.detach().flatten(1).norm(dim=1).reshape(-1, *(1, ) * (weight.dim() - 1))
+                             for tensor in (drawn, weight))
+            directions[name] = drawn * (goal / (lengths + EPSILON))
     return directions
 
 
@@ -89,14 +92,15 @@ def weights_restored(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     Yields:
         Parameter name to a copy of its value.
     """
-    kept = {name: tensor.detach().clone() for name, tensor in _state(model)}
+    state = [*model.named_parameters(), *model.named_buffers()]
+    kept = {name: tensor.detach().clone() for name, tensor in state}
     modes = {module: module.training for module in model.modules()}
     momenta = {module: module.momentum for module in model.modules() if isinstance(module, _BatchNorm)}
     try:
         yield {name: kept[name] for name, _ in model.named_parameters()}
     finally:
         with torch.no_grad():
-            for name, tensor in _state(model):
+            for name, tensor in state:
                 tensor.copy_(kept[name])
         for module, mode in modes.items():
             module.training = mode
@@ -119,7 +123,8 @@ class Mover:
                   if any(direction[name].any() for direction in directions)}
         self._parameters = list(moving.values())
         self._middle = [weights[name] for name in moving]
-        self._directions = [[direction[name] for name in moving] for direction in directions]
+        *self._first, self._last = [[direction[name] for name in moving] for direction in directions]
+        self._row, self._line = 0., self._middle  # where the last point was along the first direction of two
 
     @torch.no_grad()
     def __call__(self, steps: Sequence[float]) -> None:
@@ -128,10 +133,15 @@ class Mover:
         Args:
             steps: How far along each direction; zeros leave every bit as in the middle.
         """
-        torch._foreach_copy_(self._parameters, self._middle)  # in one call: small networks take a tenth longer else
-        for direction, step in zip(self._directions, steps, strict=True):
-            if step:
-                torch._foreach_add_(self._parameters, direction, alpha=float(step))
+        *row, step = map(float, steps)
+        if row and row[0] != self._row:
+            self._row = row[0]
+            self._line = torch._foreach_add(self._middle, self._first[0], alpha=row[0]) if row[0] else self._middle
+        for parameter, start, direction in zip(self._parameters, self._line, self._last, strict=True):
+            if step:  # in one pass: it is what a point costs beside its evaluation
+                torch.add(start, direction, alpha=step, out=parameter)
+            else:
+                parameter.copy_(start)
 
 
 def recompute_statistics(model: nn.Module, run: Callable[[], object]) -> None:
@@ -157,19 +167,45 @@ def recompute_statistics(model: nn.Module, run: Callable[[], object]) -> None:
             norm.momentum, norm.training = momentum, mode
 
 
-def loss_landscape(model: nn.Module, evaluate: Callable[[], float], directions: Sequence[Mapping[str, Tensor]],
-                   steps: np.ndarray, prepare: Callable[[], None] | None = None,
-                   watch: Callable[[Iterable], Iterable] = iter) -> Landscape:
-    """Evaluates a loss on a line or a plane through the weights.
-
-    The points are spread over the processes of ``torch.distributed``, if there are several; all get all losses.
+class Evaluation(NamedTuple):
+    """A model and its loss.
 
     Args:
         model: The model, in eval mode; its weights and buffers are the same bits afterwards.
-        evaluate: The loss with the weights that the model has when it is called.
+        loss: The loss with the weights that the model has when it is called.
+        prepare: What is done at each point before, such as :func:`recompute_statistics`.
+    """
+    model: nn.Module
+    loss: Callable[[], float]
+    prepare: Callable[[], object] | None = None
+
+
+@contextmanager
+def one_thread_a_copy(copies: int) -> Iterator[None]:
+    """Lets PyTorch compute with one thread in each of several threads of Python: two of those wait for nothing.
+
+    The last bits of a loss depend on the number of threads, so whoever compares losses evaluates all of them inside.
+    """
+    before = torch.get_num_threads()
+    if copies > 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def loss_landscape(evaluations: Sequence[Evaluation], directions: Sequence[Mapping[str, Tensor]], steps: np.ndarray,
+                   watch: Callable[[Iterable], Iterable] = iter) -> Landscape:
+    """Evaluates a loss on a line or a plane through the weights.
+
+    The points are spread over the processes of ``torch.distributed``, if there are several, and in each over the copies
+    of the model; all processes get all losses.
+
+    Args:
+        evaluations: The model and its loss; further ones are of copies, a thread each (:func:`one_thread_a_copy`).
         directions: One or two, see :func:`random_direction`.
         steps: See :func:`grid_steps`.
-        prepare: What is done at each point before, such as :func:`recompute_statistics`.
         watch: Passes the points on, and shows how far it is.
 
     Raises:
@@ -179,20 +215,56 @@ def loss_landscape(model: nn.Module, evaluate: Callable[[], float], directions: 
         raise UserError(f'a loss landscape expects one or two directions, got {len(directions)}. Draw a line or a '
                         'plane.')
     shape = (len(steps), ) * len(directions)
-    losses = np.zeros(shape)
+    losses, model = np.zeros(shape), evaluations[0].model
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    start, evaluating = _now(model), 0.
-    with weights_restored(model) as weights:
-        move = Mover(model, weights, directions)
-        for point in watch(list(np.ndindex(shape))[rank::world]):
+    start = _now(model)
+    with ExitStack() as stack:
+        moves = [Mover(each.model, stack.enter_context(weights_restored(each.model)), directions)
+                 for each in evaluations]
+        points = _Points(watch(list(np.ndindex(shape))[rank::world]))
+        evaluating = _on_all([partial(_walk, each, move, points, steps, losses)
+                              for each, move in zip(evaluations, moves, strict=True)])
+    seconds = _now(model) - start
+    return Landscape(steps, _summed(losses, model) if world > 1 else losses, seconds, evaluating)
+
+
+class _Points:
+    """Hands points out to several threads, until there are none or one of the threads has failed."""
+
+    def __init__(self, points: Iterable[tuple[int, ...]]) -> None:
+        self._points, self._lock, self.stopped = iter(points), Lock(), False
+
+    def __iter__(self) -> '_Points':
+        return self
+
+    def __next__(self) -> tuple[int, ...]:
+        with self._lock:
+            if self.stopped:
+                raise StopIteration
+            return next(self._points)
+
+
+def _walk(evaluation: Evaluation, move: Mover, points: _Points, steps: np.ndarray, losses: np.ndarray) -> float:
+    """What one thread does; returns the seconds that its evaluations took."""
+    (model, loss, prepare), evaluating = evaluation, 0.
+    try:
+        for point in points:
             move([steps[i] for i in point])
             if prepare is not None:
                 prepare()
             begun = _now(model)
-            losses[point] = evaluate()
+            losses[point] = loss()
             evaluating += _now(model) - begun
-    seconds = _now(model) - start
-    return Landscape(steps, _summed(losses, model) if world > 1 else losses, seconds, evaluating)
+    finally:
+        points.stopped = True
+    return evaluating
+
+
+def _on_all(walks: Sequence[Callable[[], float]]) -> float:
+    """Runs all, the first in this thread, which gets the keys that are pressed; returns the mean of their seconds."""
+    with ThreadPoolExecutor(max(len(walks) - 1, 1)) as pool:
+        others = [pool.submit(walk) for walk in walks[1:]]
+        return sum([walks[0](), *(other.result() for other in others)]) / len(walks)
 
 
 def cross_entropy(forward: Callable[[Tensor], Tensor], batches: Sequence[tuple[Tensor, Tensor]]) -> float:
@@ -214,26 +286,15 @@ def batch_mean(loss: Callable[[Tensor, Tensor], Tensor], batches: Sequence[tuple
     return float(total) / sum(len(images) for images, _ in batches)
 
 
-def _slice_norms(tensor: Tensor) -> Tensor:
-    """The norm of each slice along the first axis, with axes of 1 for the others."""
-    return tensor.flatten(1).norm(dim=1).reshape(-1, *(1, ) * (tensor.dim() - 1))
-
-
-def _state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from model.named_parameters()
-    yield from model.named_buffers()
-
-
 def _now(model: nn.Module) -> float:
-    if any(parameter.is_cuda for parameter in model.parameters()):
+    if next(model.parameters()).is_cuda:
         torch.cuda.synchronize()
     return perf_counter()
 
 
 def _summed(losses: np.ndarray, model: nn.Module) -> np.ndarray:
     """Each process has zeros where others have losses, so that the sum is exact."""
-    on_gpu = dist.get_backend() == 'nccl'
-    device = next(model.parameters()).device if on_gpu else torch.device('cpu')
+    device = next(model.parameters()).device if dist.get_backend() == 'nccl' else torch.device('cpu')
     tensor = torch.tensor(losses, device=device)
     dist.all_reduce(tensor)
     return tensor.cpu().numpy()

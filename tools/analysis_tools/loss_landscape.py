@@ -1,6 +1,8 @@
 """Draws the loss on a plane or a line through the weights of models."""
 import argparse
 from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
@@ -29,11 +31,13 @@ from mmkd.analysis.command.running import (
 )
 from mmkd.analysis.connected import trained_distiller
 from mmkd.analysis.loss_landscape import (
+    Evaluation,
     Landscape,
     batch_mean,
     cross_entropy,
     grid_steps,
     loss_landscape,
+    one_thread_a_copy,
     random_direction,
     recompute_statistics,
 )
@@ -46,7 +50,8 @@ EXPLANATION = MODELS + """
 The directions are Gaussian, and each filter of them has the norm of the weights' filter; biases and norms stay (Li et
 al., 2018; ConvNeSt, Fig. 5). The loss is the cross-entropy with the labels, without augmentation, label smoothing or
 dropout; with --loss distillation it is what a recipe trains: the student's own loss and all terms. All images are
-kept in memory. A plane of 51 x 51 points takes 2,601 evaluations. Several processes share the points:
+kept in memory. A plane of 51 x 51 points takes 2,601 evaluations. On a CPU each core evaluates a copy of the model.
+Several processes share the points:
 
   torchrun --nproc_per_node 2 tools/analysis_tools/loss_landscape.py MODEL --launcher pytorch
 
@@ -68,16 +73,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='cross-entropy, or the loss of a recipe (default: task)')
     parser.add_argument('--recompute-statistics', action='store_true',
                         help='give batch norms the statistics of the images at each point, instead of leaving them')
-    add_image_arguments(parser, number=64, size='their own, or 224')
-    parser.add_argument('--batch-size', type=int, default=64, help='images a pass (default: 64)')
+    add_image_arguments(parser, number=32, size='their own, or 224')
+    parser.add_argument('--batch-size', type=int, default=32, help='images a pass (default: 32)')
     add_launcher_argument(parser, 'points')
     add_output_arguments(parser, 'work_dirs/analysis')
     return parser.parse_args(argv)
 
 
-def objective(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[Tensor, Tensor]]
-              ) -> tuple[nn.Module, Callable[[], float], Callable[[], object]]:
-    """The network whose weights move, its loss, and a pass over all images."""
+def objective(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[Tensor, Tensor]]) -> Evaluation:
+    """The network whose weights move, and its loss."""
     if args.loss == 'distillation':
         return _distillation(args, model, batches)
     reader = TapReader(model.model, ['logits'])
@@ -90,11 +94,11 @@ def objective(args: argparse.Namespace, model: AnalysedModel, batches: list[tupl
         scores = expect_logits(model.model, reader(images))
     for _, labels in batches:
         expect_classes(labels, scores)
-    return model.model, partial(cross_entropy, logits, batches), partial(_forward_all, logits, batches)
+    return Evaluation(model.model, partial(cross_entropy, logits, batches),
+                      _preparation(args, model.model, logits, batches))
 
 
-def _distillation(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[Tensor, Tensor]]
-                  ) -> tuple[nn.Module, Callable[[], float], Callable[[], object]]:
+def _distillation(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[Tensor, Tensor]]) -> Evaluation:
     checkpoint = split_model(model.name)[1]
     if checkpoint is None or model.config is None:
         raise UserError(f'--loss distillation expects RECIPE=CHECKPOINT, got {model.name}. Name a recipe and one of '
@@ -107,30 +111,52 @@ def _distillation(args: argparse.Namespace, model: AnalysedModel, batches: list[
     def forward(images: Tensor) -> object:
         return distiller.student(images)
 
-    return distiller.student, partial(batch_mean, loss, batches), partial(_forward_all, forward, batches)
+    return Evaluation(distiller.student, partial(batch_mean, loss, batches),
+                      _preparation(args, distiller.student, forward, batches))
 
 
-def _forward_all(forward: Callable[[Tensor], object], batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-    with torch.no_grad():
-        for images, _ in batches:
-            forward(images)
+def _preparation(args: argparse.Namespace, model: nn.Module, forward: Callable[[Tensor], object],
+                 batches: Iterable[tuple[Tensor, Tensor]]) -> Callable[[], object] | None:
+    """What is done at each point before its evaluation."""
+    if not args.recompute_statistics:
+        return None
+
+    def forward_all() -> None:
+        with torch.no_grad():
+            for images, _ in batches:
+                forward(images)
+
+    return partial(recompute_statistics, model, forward_all)
+
+
+def copies_of(args: argparse.Namespace, points: int) -> int:
+    """How many copies of a model are evaluated at once: one a core, where it is a CPU that computes.
+
+    A recipe is evaluated alone, since copies of it would share the teacher.
+    """
+    on_cpu = torch.device(args.device).type == 'cpu'
+    return min(torch.get_num_threads(), points) if on_cpu and args.loss == 'task' else 1
 
 
 def measure(args: argparse.Namespace, model: AnalysedModel, batches: list[tuple[Tensor, Tensor]]
             ) -> tuple[Landscape, dict]:
     """The landscape of one model, and what it took."""
-    network, evaluate, forward = objective(args, model, batches)
-    with torch.inference_mode():
-        classes = TapReader(network, ['logits'])(batches[0][0][:1])['logits'].shape[1]
-    generator = torch.Generator().manual_seed(args.seed)
-    directions = [random_direction(network, generator) for _ in range(1 if args.line else 2)]
-    alone = evaluate()
-    prepare = partial(recompute_statistics, network, forward) if args.recompute_statistics else None
-    mine = -(-args.points**len(directions) // (torch.distributed.get_world_size() if args.launcher != 'none' else 1))
-    found = loss_landscape(network, evaluate, directions, grid_steps(args.points, args.extent), prepare,
-                           lambda points: progress(points, mine, model.label))
+    count = args.points**(1 if args.line else 2)
+    mine = -(-count // (torch.distributed.get_world_size() if args.launcher != 'none' else 1))
+    copies = copies_of(args, mine)
+    with one_thread_a_copy(copies):
+        models = [model, *(replace(model, model=deepcopy(model.model)) for _ in range(copies - 1))]
+        evaluations = [objective(args, each, batches) for each in models]
+        network, evaluate, _ = evaluations[0]
+        with torch.inference_mode():
+            classes = TapReader(network, ['logits'])(batches[0][0][:1])['logits'].shape[1]
+        generator = torch.Generator().manual_seed(args.seed)
+        directions = [random_direction(network, generator) for _ in range(1 if args.line else 2)]
+        alone = evaluate()
+        found = loss_landscape(evaluations, directions, grid_steps(args.points, args.extent),
+                               lambda points: progress(points, mine, model.label))
     return found, dict(classes=classes, loss=alone, centre=found.centre, seconds=found.seconds,
-                       seconds_of_evaluations=found.evaluating, points_of_this_process=mine,
+                       seconds_of_evaluations=found.evaluating, points_of_this_process=mine, copies=copies,
                        steps=found.steps, losses=found.losses)
 
 
@@ -169,7 +195,7 @@ def main() -> None:
     loss = 'cross-entropy' if args.loss == 'task' else 'distillation loss'
     print(text_table(['model', loss, 'lowest', 'highest', 'evaluations', 'all'], [
         [label, f'{each.centre:.4f}', f'{each.losses.min():.4f}', f'{each.losses.max():.4g}',
-         f'{took["points_of_this_process"]} × {each.evaluating / took["points_of_this_process"]:.3f} s',
+         f'{took["points_of_this_process"]} × {each.evaluating / took["points_of_this_process"]:.4f} s',
          f'{each.seconds:.1f} s ({each.seconds / each.evaluating:.3f} ×)'] for label, (each, took) in found.items()]))
     from mmkd.analysis.figures.loss_landscape import landscape_figure  # matplotlib is there, as the report knows
     figure = landscape_figure({label: each for label, (each, _) in found.items()}, loss,
