@@ -35,6 +35,7 @@ GROUPS = {
         'train': Command('train.py', 'train any mmpretrain, mmdet, mmseg or mmkd config'),
         'test': Command('test.py', 'test a checkpoint'),
         'compare': Command('compare_methods.py', 'train one student by many methods, and compare the gains'),
+        'tune': Command('tune.py', 'weights and temperatures of methods, with equal budgets'),
         'demo': Command('demo.py', 'two models on digits, and what distillation gains'),
         'quickstart': Command('quickstart.py', 'the main job from end to end on digits, without a GPU'),
     },

@@ -5,13 +5,15 @@ same seeds, and the teacher once unless --teacher-checkpoint is given. The table
 chart with error bars and all figures as JSON are written below --work-dir. Interrupted, the same command goes on.
 
 Without arguments it compares all methods of configs/quickstart/methods on the digits, each seed with its own five
-labelled digits a class. Of your own recipes:
+labelled digits a class. With --suite fashion it is those of configs/fashion/methods on Fashion-MNIST, with all labels;
+its test set is read once a run, at its end. Of your own recipes:
 
   python tools/compare_methods.py --methods configs/my/*.py --alone configs/my/student.py \
       --teacher-checkpoint teacher.pth --seed-options randomness.seed={seed}
+
+--tuned FILE takes what tools/tune.py has chosen for each method (its best.json).
 """
 import argparse
-import os
 import statistics
 import sys
 import time
@@ -20,41 +22,37 @@ from pathlib import Path
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs
-from mmkd.utils import UserError, nearest
+from mmkd.experiments.suites import (
+    SUITES,
+    add_suite_arguments,
+    data_job,
+    enter_home,
+    options_of_seed,
+    parsed_options,
+    recipes_of,
+)
+from mmkd.experiments.tuning import read_best
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.durations import clock
-from mmkd.utils.command_line.tool_paths import tool_path, working_root
 from mmkd.utils.files.small import read_json, write_json, write_text
-from mmkd.utils.versions import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
-DIGITS = ('randomness.seed={seed}', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed{seed}.txt')
 TOP1 = 'accuracy/top1'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
-    cores = usable_cores()
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', type=Path, metavar='CONFIG',
-                        help='the recipes, or names of those in configs/quickstart/methods (default: all of these)')
-    parser.add_argument('--alone', default='configs/quickstart/convnest-mini_digits-5shot.py', metavar='CONFIG',
-                        help='the student without a teacher (default: %(default)s)')
-    parser.add_argument('--teacher', default='configs/quickstart/slak-mini_digits.py', metavar='CONFIG',
-                        help='the teacher, trained first (default: %(default)s)')
-    parser.add_argument('--teacher-checkpoint', metavar='FILE',
-                        help='a trained teacher, in place of training --teacher')
+                        help="the recipes, or names of those in the suite's folder (default: all of these)")
+    parser.add_argument('--alone', metavar='CONFIG', help="the student without a teacher (default: the suite's)")
     parser.add_argument('--teacher-top1', type=float, metavar='PERCENT',
                         help='its top-1, which Effective Gain needs (default: from the run of --teacher)')
     parser.add_argument('--seeds', type=int, default=5, metavar='N', help='seeds 0 to N-1 (default: %(default)s)')
-    parser.add_argument('--seed-options', nargs='+', default=DIGITS, metavar='KEY=VALUE',
-                        help="config entries that depend on the seed, with {seed} in them (default: the digits')")
-    parser.add_argument('--cfg-options', nargs='+', default=(), metavar='KEY=VALUE',
-                        help='config entries of all students, alone and distilled')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/methods'),
-                        help='where runs and results go (default: %(default)s)')
-    parser.add_argument('--jobs', type=int, default=min(cores, 4), metavar='N',
-                        help='runs side by side (default: the number of cores, 4 at most; here %(default)s)')
+    parser.add_argument('--seed-options', nargs='+', metavar='KEY=VALUE',
+                        help="config entries that depend on the seed, with {seed} in them (default: the suite's)")
+    parser.add_argument('--tuned', type=Path, metavar='FILE', help='best.json of tools/tune.py: entries of each method')
+    add_suite_arguments(parser, 'work_dirs/methods')
     args = parser.parse_args(argv)
     if min(args.jobs, args.seeds) < 1:
         parser.error('--jobs and --seeds expect 1 or more.')
@@ -63,45 +61,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def recipes(args: argparse.Namespace) -> dict[str, str]:
-    """Method to its config; a bare name is one of configs/quickstart/methods."""
-    folder = ROOT / 'configs/quickstart/methods'
-    known = {path.stem: path for path in sorted(folder.glob('*.py'))}
-    found = {}
-    for path in args.methods or known.values():
-        path = known.get(str(path), path)
-        if not path.is_file():
-            raise UserError(f'--methods expects configs, got {str(path)!r}. {nearest(path.stem, known)}')
-        found[path.stem] = os.path.relpath(path, working_root(ROOT))
-    return found
-
-
-def plan(args: argparse.Namespace) -> dict[str, Job]:
+def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
     """All runs by name: ``teacher``, ``alone-seed0`` …, ``nkd-seed0`` …"""
-    trainings, jobs = TrainingJobs(), {}
-    common = dict(_split(option) for option in args.cfg_options)
-    teacher = None
+    suite, trainings, jobs = SUITES[args.suite], TrainingJobs(), {}
+    common = dict(suite.final_options) | parsed_options(args.cfg_options)
+    distilled, teacher = common, None
     if args.teacher_checkpoint:
-        common_distilled = common | {'model.teacher.checkpoint': os.path.abspath(args.teacher_checkpoint)}
+        distilled = common | {'model.teacher.checkpoint': args.teacher_checkpoint}
     else:
-        common_distilled = common
-        teacher = jobs['teacher'] = trainings.job('teacher', args.work_dir / 'teacher', args.teacher, {})
-    for name, path in (dict(alone=args.alone) | recipes(args)).items():
+        teacher = jobs['teacher'] = trainings.job('teacher', args.work_dir / 'teacher', args.teacher or suite.teacher,
+                                                  dict(suite.final_options))
+    recipes = recipes_of(suite, ROOT, args.methods, home or Path.cwd())
+    tuned = read_best(args.tuned, recipes) if args.tuned else {}
+    for name, path in (dict(alone=args.alone or suite.alone) | recipes).items():
         for seed in range(args.seeds):
-            options = dict(_split(option.replace('{seed}', str(seed))) for option in args.seed_options)
-            options |= common if name == 'alone' else common_distilled
+            options = options_of_seed(args.seed_options or suite.seed_options, seed)
+            options |= common if name == 'alone' else distilled | tuned.get(name, {})
             job = f'{name}-seed{seed}'
             jobs[job] = trainings.job(job, args.work_dir / job, path, options,
                                       teacher=None if name == 'alone' else teacher)
     return jobs
-
-
-def _split(option: str) -> tuple[str, object]:
-    from mmkd.utils.command_line.overrides import parse_value
-    key, equals, value = option.partition('=')
-    if not equals:
-        raise UserError(f'options expect the form KEY=VALUE, got {option!r}.')
-    return key, parse_value(value)
 
 
 def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> None:
@@ -140,21 +119,12 @@ def main() -> int:
         The exit status.
     """
     args = parse_args()
-    args.work_dir = Path(os.path.abspath(args.work_dir))
-    if args.teacher_checkpoint:
-        args.teacher_checkpoint = os.path.abspath(args.teacher_checkpoint)
-    args.methods = args.methods and [path if len(path.parts) == 1 and not path.suffix else path.resolve()
-                                     for path in args.methods]
-    home = working_root(ROOT)
-    os.chdir(home)
-    if args.work_dir.is_relative_to(home):
-        args.work_dir = args.work_dir.relative_to(home)
+    home = enter_home(args, ROOT)
 
     def work(lock: int) -> None:
-        command = [sys.executable, tool_path('dataset_converters/digits.py')]
-        if tuple(args.seed_options) == DIGITS:
-            run_jobs([Job('digits', args.work_dir / 'digits', command, key='')], args.jobs, ROOT, lock)
-        jobs = plan(args)
+        if not args.seed_options:
+            run_jobs([data_job(SUITES[args.suite], args.work_dir / 'data')], args.jobs, ROOT, lock)
+        jobs = plan(args, home)
         clock_file, start = args.work_dir / 'clock.json', time.monotonic()
         before = read_json(clock_file).get('seconds', 0.)
         try:

@@ -29,7 +29,8 @@ def test_every_method_and_seed_has_a_run(parse):
 
 def test_all_methods_by_default(parse):
     files = {path.stem for path in (ROOT / 'configs/quickstart/methods').glob('*.py')}
-    assert set(compare_methods.recipes(parse([]))) == files
+    jobs = compare_methods.plan(parse(['--seeds', '1']))
+    assert jobs.keys() == {'teacher', 'alone-seed0', *(f'{name}-seed0' for name in files)}
 
 
 def test_a_trained_teacher(parse):

@@ -77,6 +77,10 @@ class Job:
         """What to keep in ``done.json``; None if the results are not complete."""
         return {}
 
+    def failed_result(self) -> dict | None:
+        """What to keep of a command that failed, where that is a result; None if it is an error."""
+        return None
+
     def can_resume(self) -> bool:
         """Whether an interrupted run can go on from what its folder holds."""
         return False
@@ -217,9 +221,9 @@ class Scheduler:
             if status is None:
                 continue
             self._running.remove(running)
-            if status:
+            metrics = job.failed_result() if status else job.collect()
+            if status and metrics is None:
                 raise JobError(job, f'failed with exit status {status}.')
-            metrics = job.collect()
             if metrics is None:
                 raise JobError(job, 'ended without its results.')
             self._finish(job, metrics, running.command)

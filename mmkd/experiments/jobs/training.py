@@ -114,7 +114,8 @@ class TrainingJobs:
         self._load = cache(load)
 
     def job(self, name: str, folder: Path, path: str, options: dict[str, object], needs: Sequence[Job] = (),
-            teacher: Job | None = None, seconds_per_iteration: float = 0.2, threads: int = 1) -> TrainJob:
+            teacher: Job | None = None, seconds_per_iteration: float = 0.2, threads: int = 1,
+            kind: type[TrainJob] = TrainJob) -> TrainJob:
         """Makes one.
 
         Args:
@@ -126,6 +127,7 @@ class TrainingJobs:
             teacher: The job whose last checkpoint is the teacher's, if it is needed too.
             seconds_per_iteration: What is expected, for the order and the progress only.
             threads: Threads of the run.
+            kind: Its class.
         """
         config = copy.deepcopy(self._load(path))
         options = {key: value for key, value in options.items() if value_at(config, key) != value}
@@ -137,7 +139,7 @@ class TrainingJobs:
         iterations = count_iterations(config)
         data = read_json(Path(config.data_root, DATA_STAMP)) if 'data_root' in config else None
         arguments = [sys.executable, tool_path('train.py'), path, '--work-dir', str(folder)]
-        return TrainJob(
+        return kind(
             name, folder, arguments + (['--cfg-options', *words] if words else []),
             key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs]),
             needs=tuple(need.name for need in needs), cost=RUN_SECONDS + iterations * seconds_per_iteration,

@@ -1,0 +1,131 @@
+"""Two models, a data set, and a folder of recipes between them: what methods are compared and tuned on."""
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmkd.experiments.jobs.scheduler import Job
+from mmkd.utils import UserError, nearest
+from mmkd.utils.command_line.tool_paths import tool_path, working_root
+from mmkd.utils.versions import usable_cores
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is compared.
+
+    Args:
+        methods: Folder of the recipes, one a method.
+        alone: Config of the student without a teacher.
+        teacher: Config of the teacher.
+        seed_options: Config entries that depend on the seed, with ``{seed}`` in them.
+        converter: The tool below ``tools`` that puts the data in place, and its arguments.
+        final_options: Config entries of the runs that are compared, where what is chosen is validated on other images:
+            they are validated once, at the end, on the test set.
+        tuning_seed: Seed of the runs that choose settings.
+    """
+    methods: str
+    alone: str
+    teacher: str
+    seed_options: tuple[str, ...]
+    converter: tuple[str, ...]
+    final_options: Mapping[str, object] = field(default_factory=dict)
+    tuning_seed: int = 100
+
+
+SUITES = {
+    'digits': Suite(
+        'configs/quickstart/methods', 'configs/quickstart/convnest-mini_digits-5shot.py',
+        'configs/quickstart/slak-mini_digits.py',
+        ('randomness.seed={seed}', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed{seed}.txt'),
+        ('dataset_converters/digits.py', ), tuning_seed=4),
+}
+
+
+def add_suite_arguments(parser: argparse.ArgumentParser, work_dir: str) -> None:
+    """Adds what both tools ask for; the suite says what is not given."""
+    cores = usable_cores()
+    parser.add_argument('--suite', choices=list(SUITES), default='digits',
+                        help='models, data and recipes to take where nothing else is given (default: %(default)s)')
+    parser.add_argument('--teacher', metavar='CONFIG', help="the teacher, trained first (default: the suite's)")
+    parser.add_argument('--teacher-checkpoint', metavar='FILE',
+                        help='a trained teacher, in place of training --teacher')
+    parser.add_argument('--cfg-options', nargs='+', default=(), metavar='KEY=VALUE',
+                        help='config entries of all students')
+    parser.add_argument('--work-dir', type=Path, default=Path(work_dir),
+                        help='where runs and results go (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, default=min(cores, 4), metavar='N',
+                        help='runs side by side (default: the number of cores, 4 at most; here %(default)s)')
+
+
+def enter_home(args: argparse.Namespace, root: Path) -> Path:
+    """Makes the paths of the command line absolute, and goes to the folder where runs write.
+
+    Args:
+        args: With the arguments of :func:`add_suite_arguments`, and ``methods``.
+        root: The checkout.
+
+    Returns:
+        That folder.
+    """
+    args.work_dir = Path(os.path.abspath(args.work_dir))
+    if args.teacher_checkpoint:
+        args.teacher_checkpoint = os.path.abspath(args.teacher_checkpoint)
+    args.methods = args.methods and [path if len(path.parts) == 1 and not path.suffix else path.resolve()
+                                     for path in args.methods]
+    home = working_root(root)
+    os.chdir(home)
+    if args.work_dir.is_relative_to(home):
+        args.work_dir = args.work_dir.relative_to(home)
+    return home
+
+
+def data_job(suite: Suite, folder: Path) -> Job:
+    """The job that puts the suite's data in place."""
+    tool, *arguments = suite.converter
+    return Job('data', folder, [sys.executable, tool_path(tool), *arguments], key='')
+
+
+def recipes_of(suite: Suite, root: Path, named: Iterable[Path] | None, home: Path) -> dict[str, str]:
+    """Method to its config, from the folder that is worked in.
+
+    Args:
+        suite: The suite.
+        root: The checkout.
+        named: Configs, or bare names of those in the suite's folder; None for all of these.
+        home: The folder that is worked in.
+
+    Raises:
+        UserError: One does not exist.
+    """
+    known = {path.stem: path for path in sorted((root / suite.methods).glob('*.py'))}
+    found = {}
+    for path in named or known.values():
+        path = known.get(str(path), path)
+        if not path.is_file():
+            raise UserError(f'--methods expects configs, got {str(path)!r}. {nearest(path.stem, known)}')
+        found[path.stem] = os.path.relpath(path, home)
+    return found
+
+
+def parsed_options(options: Sequence[str]) -> dict[str, object]:
+    """Config entries of the form ``KEY=VALUE``.
+
+    Raises:
+        UserError: One has another form.
+    """
+    from mmkd.utils.command_line.overrides import parse_value  # takes MMEngine, and a second
+    found = {}
+    for option in options:
+        key, equals, value = option.partition('=')
+        if not equals:
+            raise UserError(f'options expect the form KEY=VALUE, got {option!r}.')
+        found[key] = parse_value(value)
+    return found
+
+
+def options_of_seed(options: Sequence[str], seed: int) -> dict[str, object]:
+    """Config entries of a run, of those that depend on the seed."""
+    return parsed_options([option.replace('{seed}', str(seed)) for option in options])

@@ -1,0 +1,73 @@
+"""tools/tune.py: its plan, and a small tuning from end to end."""
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmkd.utils import UserError
+
+from .conftest import fork
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / 'tools'))
+import tune  # noqa: E402
+
+KD = ['--methods', 'kd', '--teacher-checkpoint', 'teacher.pth']
+
+
+@pytest.fixture
+def plan(monkeypatch, home):
+    monkeypatch.chdir(home)
+    return lambda *words: tune.Tuning(tune.parse_args([*KD, *words]), home)
+
+
+def test_short_runs_and_whole_runs(plan):
+    tuning = plan('--grid', 'model.terms.kd.weight=0.5,2', '--cfg-options', 'val_cfg.fp16=True')
+    assert tuning.settings == {'kd': [{}, {'model.terms.kd.weight': 0.5}, {'model.terms.kd.weight': 2}]}
+    short, whole = tuning.jobs(0.25, {'kd': [0, 2]}), tuning.jobs(1., {'kd': [2]})
+    assert list(short) == [('kd', 0), ('kd', 2)] and list(whole) == [('kd', 2)]
+    config = short['kd', 2].config
+    assert config.train_cfg.max_epochs == 3 and whole['kd', 2].config.train_cfg.max_epochs == 10
+    assert config.model.terms.kd.weight == 2 and short['kd', 0].config.model.terms.kd.weight == 1
+    assert config.randomness.seed == 4 and config.val_cfg.fp16 is True
+    assert config.train_dataloader.dataset.dataset.ann_file.endswith('seed4.txt')
+    assert config.model.teacher.checkpoint == 'teacher.pth'
+
+
+def test_a_suite_without_grids(plan):
+    with pytest.raises(UserError, match='--grid or --grids is expected, as the suite digits has no grids'):
+        plan()
+
+
+@pytest.mark.parametrize('words', [['--short', '0'], ['--keep', '0'], ['--budget', '0']])
+def test_bad_arguments(plan, words, capsys):
+    with pytest.raises(SystemExit):
+        plan(*words)
+    assert 'expect 1 or more' in capsys.readouterr().err
+
+
+def test_an_unknown_metric(plan, tmp_path):
+    tuning = plan('--grid', 'model.terms.kd.weight=2', '--metric', 'mIoU')
+    job = tuning.jobs(1., {'kd': [0]})['kd', 0]
+    job.done = lambda: dict(metrics={'accuracy/top1': 3.})
+    with pytest.raises(UserError, match=r"--metric expects one of accuracy/top1, got 'mIoU'"):
+        tuning.accuracy(job)
+
+
+def test_a_setting_that_diverges_is_the_worst(workplace):
+    """Of real runs: a learning rate of 10,000 ends in NaN or inf, and is no error."""
+    digits = [f'{key}.dataset.data_root={workplace}/data/digits' for key in ('train_dataloader.dataset',
+                                                                             'val_dataloader')]
+    words = ['--methods', 'recipe.py', '--teacher-checkpoint', 'teacher/epoch_4.pth', '--cfg-options', *digits,
+             'train_dataloader.dataset.times=1', 'train_cfg.max_epochs=2', '--grid', 'optim_wrapper.optimizer.lr=10000',
+             '--short', '0.5', '--keep', '1', '--work-dir', 'tuning', '--jobs', '2']
+    result = fork('tune.py', *words, cwd=workplace)
+    assert result.returncode == 0, result.stderr
+    out = workplace / 'tuning'
+    assert json.loads((out / 'best.json').read_text())['best'] == {'recipe': {}}
+    table = (out / 'tuning.md').read_text()
+    assert 'diverged' in table and '| best |' in table and (out / 'tuning.png').is_file()
+    done = [path.stat().st_mtime for path in sorted(out.glob('*/done.json'))]
+    again = fork('tune.py', *words, cwd=workplace)
+    assert again.returncode == 0 and [path.stat().st_mtime for path in sorted(out.glob('*/done.json'))] == done

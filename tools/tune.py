@@ -1,0 +1,184 @@
+r"""Chooses weights and temperatures of distillation methods by validation images, each method with the same budget.
+
+Every setting of a method's grid is trained for a part of the epochs; the best go on to a run of all epochs, and the
+best of those is the method's. The recipe's own setting is always among them. A run that diverges counts as the worst.
+Interrupted, the same command goes on. Written below --work-dir: tuning.md, tuning.png, tuning.json (all figures), and
+best.json, which compare_methods.py takes with --tuned.
+
+  mmkd tune --suite fashion --methods kd nkd dkd
+  mmkd tune --methods my/kd.py --grid model.terms.kd.weight=0.5,1,2 --grid model.terms.kd.loss.temperature=1,4 \
+      --teacher-checkpoint teacher.pth
+
+A file of grids has for each method METHOD: {KEY: [VALUE, VALUE], …}; a suite brings its own, grids.yml beside its
+recipes.
+"""
+import argparse
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
+from mmkd.experiments.jobs.scheduler import Job
+from mmkd.experiments.jobs.training import TrainingJobs, load
+from mmkd.experiments.suites import (
+    SUITES,
+    add_suite_arguments,
+    data_job,
+    enter_home,
+    options_of_seed,
+    parsed_options,
+    recipes_of,
+)
+from mmkd.experiments.tuning import (
+    Setting,
+    Trial,
+    Tried,
+    best_of,
+    read_grids,
+    settings_of,
+    survivors,
+    tuning_table,
+)
+from mmkd.utils import UserError
+from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.files.small import write_json, write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--methods', nargs='+', type=Path, metavar='CONFIG',
+                        help="the recipes, or names of those in the suite's folder (default: all of these)")
+    parser.add_argument('--grid', action='append', metavar='KEY=V1,V2',
+                        help='a config entry and its values, for every method; may be given again')
+    parser.add_argument('--grids', type=Path, metavar='FILE', help="grids by method (default: the suite's grids.yml)")
+    parser.add_argument('--budget', type=int, default=6, metavar='N',
+                        help='settings a method, the rest of a larger grid is left out by lot (default: %(default)s)')
+    parser.add_argument('--short', type=float, default=0.3, metavar='SHARE',
+                        help='share of the epochs that every setting is trained (default: %(default)s)')
+    parser.add_argument('--keep', type=int, default=2, metavar='N',
+                        help='settings a method that are trained for all epochs (default: %(default)s)')
+    parser.add_argument('--seed', type=int, metavar='N', help="of the runs (default: the suite's, 4 or 100)")
+    parser.add_argument('--metric', default='accuracy/top1', help='what is maximised (default: %(default)s)')
+    add_suite_arguments(parser, 'work_dirs/tuning')
+    args = parser.parse_args(argv)
+    if min(args.jobs, args.budget, args.keep) < 1 or not 0 < args.short <= 1:
+        parser.error('--jobs, --budget and --keep expect 1 or more, and --short a share above 0 and up to 1.')
+    if args.seed is None:
+        args.seed = SUITES[args.suite].tuning_seed
+    return args
+
+
+class Tuning:
+    """The runs of a tuning.
+
+    Args:
+        args: The command line.
+        home: The folder that is worked in.
+    """
+
+    def __init__(self, args: argparse.Namespace, home: Path) -> None:
+        self.args, self.suite, self.trainings = args, SUITES[args.suite], TrainingJobs()
+        self.recipes = recipes_of(self.suite, ROOT, args.methods, home)
+        methods = (ROOT / self.suite.methods).resolve()
+        self.of_suite = all((home / path).resolve().parent == methods for path in self.recipes.values())
+        grids = self._grids()
+        self.settings = {name: settings_of(grids.get(name, {}), args.budget, args.seed) for name in self.recipes}
+        self.teacher = None if args.teacher_checkpoint else self.trainings.job(
+            'teacher', args.work_dir / 'teacher', args.teacher or self.suite.teacher, {})
+
+    def _grids(self) -> dict[str, dict[str, list]]:
+        if self.args.grid:
+            grid = {key: values if isinstance(values, list) else [values]
+                    for key, values in parsed_options(self.args.grid).items()}
+            return dict.fromkeys(self.recipes, grid)
+        own = ROOT / self.suite.methods / 'grids.yml'
+        if self.args.grids is None and not own.is_file():
+            raise UserError(f'--grid or --grids is expected, as the suite {self.args.suite} has no grids. Write --grid '
+                            'model.terms.kd.weight=0.5,1,2.')
+        known = {path.stem for path in (ROOT / self.suite.methods).glob('*.py')} | set(self.recipes)
+        return read_grids(self.args.grids or own, sorted(known))
+
+    def jobs(self, share: float, chosen: Mapping[str, list[int]]) -> dict[tuple[str, int], Trial]:
+        """Runs of chosen settings, for a share of the epochs."""
+        found = {}
+        for name, places in chosen.items():
+            for place in places:
+                job = f'{name}-{place}' + ('' if share == 1 else '-short')
+                options = self._options(self.settings[name][place]) | self._length(name, share)
+                found[name, place] = self.trainings.job(job, self.args.work_dir / job, self.recipes[name], options,
+                                                        teacher=self.teacher, kind=Trial)
+        return found
+
+    def _length(self, name: str, share: float) -> Setting:
+        """The option that shortens a run, and its schedule with it."""
+        cfg = load(self.recipes[name]).train_cfg
+        key = 'max_epochs' if cfg.get('max_epochs') else 'max_iters'
+        return {} if share == 1 else {f'train_cfg.{key}': max(1, math.ceil(share * cfg[key]))}
+
+    def _options(self, setting: Setting) -> Setting:
+        seeded = self.suite.seed_options if self.of_suite else ('randomness.seed={seed}', )
+        options = options_of_seed(seeded, self.args.seed)
+        options |= parsed_options(self.args.cfg_options) | setting
+        if self.args.teacher_checkpoint:
+            options['model.teacher.checkpoint'] = self.args.teacher_checkpoint
+        return options
+
+    def accuracy(self, job: Job) -> float:
+        """What a finished run has reached; NaN if it diverged."""
+        metrics = job.done()['metrics']
+        if metrics and self.args.metric not in metrics:
+            raise UserError(f'--metric expects one of {", ".join(metrics)}, got {self.args.metric!r}. Name one.')
+        return metrics.get(self.args.metric, math.nan)
+
+
+def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
+    """Trains what there is to train."""
+    args = tuning.args
+    if tuning.of_suite:
+        run_jobs([data_job(tuning.suite, args.work_dir / 'data')], args.jobs, ROOT, lock)
+    needed = [tuning.teacher] if tuning.teacher else []
+    first = tuning.jobs(args.short, {name: list(range(len(each))) for name, each in tuning.settings.items()})
+    run_jobs([*needed, *first.values()], args.jobs, ROOT, lock)
+    tried = {name: [Tried(setting, tuning.accuracy(first[name, place])) for place, setting in enumerate(settings)]
+             for name, settings in tuning.settings.items()}
+    second = tuning.jobs(1., {name: survivors(each, args.keep) for name, each in tried.items()})
+    run_jobs([*needed, *second.values()], args.jobs, ROOT, lock)
+    for (name, place), job in second.items():
+        tried[name][place].whole = tuning.accuracy(job)
+    return tried
+
+
+def report(args: argparse.Namespace, tried: Mapping[str, list[Tried]]) -> None:
+    """Writes and prints what was found."""
+    chosen = {name: best_of(each) for name, each in tried.items()}
+    write_json(args.work_dir / 'best.json', dict(metric=args.metric, seed=args.seed, budget=args.budget, best={
+        name: tried[name][place].setting for name, place in chosen.items() if place is not None}))
+    write_json(args.work_dir / 'tuning.json', {name: [vars(each) for each in rows] for name, rows in tried.items()})
+    table = tuning_table(tried)
+    write_text(args.work_dir / 'tuning.md', table)
+    from mmkd.experiments.tuning_figure import draw_tuning  # matplotlib takes a second: after the runs
+    draw_tuning(args.work_dir / 'tuning.png', tried, args.metric)
+    lost = [name for name, place in chosen.items() if place is None]
+    print(f'\n{table}\nOf each setting {args.short:g} of the epochs, of the best {args.keep} a method all. Beside it '
+          f'in {args.work_dir}: best.json, tuning.json, tuning.md, tuning.png'
+          + (f'\nEvery setting diverged: {", ".join(lost)}. Give them other grids.' if lost else ''), flush=True)
+
+
+@one_line_errors
+def main() -> int:
+    """Runs the tool.
+
+    Returns:
+        The exit status.
+    """
+    args = parse_args()
+    home = enter_home(args, ROOT)
+    return run_interruptible(lambda lock: report(args, tune(Tuning(args, home), lock)), args.work_dir)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
