@@ -26,7 +26,7 @@ def kept_positions(loss: nn.Module, data_samples: Sequence | Tensor | None, maps
     Raises:
         UserError: There is another number of samples than of maps, or some have labels and some have none.
     """
-    labels = _labels(data_samples) if maps.dim() == 4 else []
+    labels = _labels(data_samples) if maps.dim() == 4 and not maps.is_meta else []  # which has no values
     if not any(label is not None for label in labels):
         return None
     if len(labels) != len(maps) or any(label is None for label in labels):
