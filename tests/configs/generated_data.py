@@ -1,4 +1,4 @@
-"""A few images and labels, in the layouts and places where the configs look for ImageNet, CIFAR, COCO and ADE20K."""
+"""A few images and labels, in the layouts and places where the configs look for ImageNet, CIFAR, COCO, ADE20K and Cityscapes."""
 import json
 import pickle
 from pathlib import Path
@@ -19,6 +19,7 @@ def write_everything(root: Path) -> Path:
     write_cifar(root / 'data', rng)
     write_coco(root / 'data/coco', rng)
     write_ade20k(root / 'data/ade/ADEChallengeData2016', rng)
+    write_cityscapes(root / 'data/cityscapes', rng)
     return root
 
 
@@ -68,4 +69,16 @@ def write_ade20k(root: Path, rng: np.random.Generator) -> None:
         path = root / f'annotations/training/{i}.png'
         path.parent.mkdir(parents=True, exist_ok=True)
         quarters = rng.integers(0, 151, (2, 2)).astype(np.uint8)
+        Image.fromarray(np.kron(quarters, np.ones((SCENE[1] // 2, SCENE[0] // 2), np.uint8))).save(path)
+
+
+def write_cityscapes(root: Path, rng: np.random.Generator) -> None:
+    """Streets in four quarters of random classes, one of them without a label."""
+    for i in range(SCENES):
+        name = f'train/town/{i}'
+        write_folder(root, {f'leftImg8bit/{name}_leftImg8bit.png': jpeg(i, SCENE)})
+        path = root / f'gtFine/{name}_gtFine_labelTrainIds.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        quarters = rng.integers(0, 19, (2, 2)).astype(np.uint8)
+        quarters[0, 0] = 255
         Image.fromarray(np.kron(quarters, np.ones((SCENE[1] // 2, SCENE[0] // 2), np.uint8))).save(path)

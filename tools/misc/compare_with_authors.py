@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple, Tuple, Union
+from typing import NamedTuple, Union
 from unittest.mock import patch
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
@@ -203,7 +203,7 @@ def taken_from(path: Path, names: tuple[str, ...]) -> SimpleNamespace:
         raise UserError(f'{path} expects {", ".join(sorted(missing))}, which it has not. Check the commit.')
     for node in nodes:
         node.decorator_list = []
-    space = dict(torch=torch, nn=nn, F=F, np=np, math=math, Tuple=Tuple, Union=Union, kaiming_init=kaiming_init,
+    space = dict(torch=torch, nn=nn, F=F, np=np, math=math, Tuple=tuple, Union=Union, kaiming_init=kaiming_init,
                  constant_init=constant_init)
     exec(compile(ast.Module(nodes, []), str(path), 'exec'), space)
     return SimpleNamespace(**{name: space[name] for name in names})
