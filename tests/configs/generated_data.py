@@ -1,9 +1,10 @@
-"""A few images and labels, in the layouts and places where the configs look for ImageNet, CIFAR, COCO, ADE20K and Cityscapes."""
+"""A few images and labels, where the configs look for ImageNet, CIFAR, COCO, ADE20K and Cityscapes."""
 import json
 import pickle
 from pathlib import Path
 
 import numpy as np
+from mmdet.datasets import CocoDataset
 from PIL import Image
 
 from ..archives import WORDNET_IDS, jpeg, write_folder
@@ -55,7 +56,7 @@ def write_coco(root: Path, rng: np.random.Generator) -> None:
             annotations.append(dict(
                 id=len(annotations), image_id=image['id'], category_id=category, bbox=[x, y, w, h], area=w * h,
                 iscrowd=0, segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]]))
-    names = {1: 'person', 2: 'bicycle', 3: 'car'}
+    names = dict(enumerate(CocoDataset.METAINFO['classes'], start=1))
     text = json.dumps(dict(images=images, annotations=annotations,
                            categories=[dict(id=i, name=name) for i, name in names.items()]))
     write_folder(root, {'annotations/instances_train2017.json': text.encode(),
