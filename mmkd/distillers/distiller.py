@@ -27,6 +27,7 @@ from .models import (
     apply_init,
     build_model,
     device_of,
+    fake_annotations,
     fake_samples,
     forward_mode,
     forward_of,
@@ -39,6 +40,7 @@ from .parts import TeacherParts
 from .schedule import Progress
 from .taps import Tapped, Taps
 from .teacher import Teachers, build_teachers, dry_runs, split_tap
+from .teacher.regions import STUDENT_REGIONS, wanted_regions
 from .term import Term, term_config
 
 
@@ -101,7 +103,8 @@ class Distiller(BaseModel):
             teacher, teacher_taps, model, None if plain and data_preprocessor is None else self.data_preprocessor)
         self._teacher_taps = {tap: split_tap(tap, self._teachers) for tap in teacher_taps}  # teacher, and tap in it
         self._updates = OptimizerSteps()
-        self._student_taps = Taps(model, [tap for term in self.terms.values() for tap in term.student_taps])
+        self._student_taps = Taps(model, [*(tap for term in self.terms.values() for tap in term.student_taps),
+                                          *wanted_regions(self._teachers.values())])
         with dry_runs(self._teachers.values(), any(term.reads_weights for term in self.terms.values())):
             self.tapped_shapes = self._dry_run(as_size(input_size))
 
@@ -139,7 +142,7 @@ class Distiller(BaseModel):
         progress = Progress.current()
         active = {name: term for name, term in self.terms.items() if not term.is_idle(progress)}
         own, student = self._run_student(inputs, data_samples)
-        teacher = self._run_teachers(inputs, data_samples, active)
+        teacher = self._run_teachers(inputs, data_samples, active, student)
         self._check_taps(student, teacher, active)
         losses = self._task_losses(own)
         indices = indices_of(data_samples, inputs) if any(term.uses_indices for term in active.values()) else None
@@ -168,10 +171,11 @@ class Distiller(BaseModel):
         _, student = self._student_taps.read(forward, inputs, data_samples, mode=forward_mode(self.student))
         return dict(loss=no_loss(self.student, inputs)), student
 
-    def _run_teachers(self, inputs: Tensor, data_samples: Labels, terms: dict[str, Term]) -> Tapped:
-        """Runs those teachers of which the terms read something."""
+    def _run_teachers(self, inputs: Tensor, data_samples: Labels, terms: dict[str, Term], student: Tapped) -> Tapped:
+        """Runs those teachers of which the terms read something, at the student's regions where that matters."""
         wanted = {self._teacher_taps[tap][0] for term in terms.values() for tap in term.teacher_taps}
-        read = {name: teacher(inputs, data_samples) for name, teacher in self._teachers.items() if name in wanted}
+        read = {name: teacher(inputs, data_samples, student.get(STUDENT_REGIONS))
+                for name, teacher in self._teachers.items() if name in wanted}
         return Tapped({tap: read[name][own] for tap, (name, own) in self._teacher_taps.items()
                        if own in read.get(name, ())})
 
@@ -269,19 +273,18 @@ class Distiller(BaseModel):
         was_training = self.training
         self.eval()
         with torch.random.fork_rng(devices=[]):
-            device = device_of(self.student)
-            inputs = torch.rand(2, image_channels(self.student), *size, device=device)
+            inputs = torch.rand(2, image_channels(self.student), *size, device=device_of(self.student))
             samples = fake_samples(self.student, 2, size)
             with images_fit('student', inputs):
                 _, student = self._student_taps.read(forward_of(self.student), inputs, samples,
                                                      mode=forward_mode(self.student), stop_early=True)
             with images_fit('teacher', inputs):
-                teacher = self._run_teachers(inputs, samples, dict(self.terms.items()))
+                teacher = self._run_teachers(inputs, samples, dict(self.terms.items()), student)
         self._check_fired(student, teacher, dict(self.terms.items()))
-        target = torch.zeros(2, dtype=torch.long, device=device) if has_classes(self.student) else None
+        target = torch.zeros(2, dtype=torch.long, device=inputs.device) if has_classes(self.student) else None
         parts = TeacherParts(self._teachers, inputs, teacher)
         for term in self.terms.values():
-            term.dry_run(student, teacher, target, parts)
+            term.dry_run(student, teacher, target, parts, fake_annotations(self.student, samples, inputs))
         self.train(was_training)
         return {role: {tap: sizes(value) for tap, value in tensors.items()}
                 for role, tensors in (('student', student), ('teacher', teacher))}

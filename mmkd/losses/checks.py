@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
+from .ignored import IGNORED, kept_positions
+
 Tensors: TypeAlias = Tensor | list[Tensor]
 AXES = 'NCHW'
 
@@ -151,8 +153,12 @@ def pair_logits(loss: nn.Module,
                 teacher: Tensors,
                 dense: bool = True,
                 one_teacher: bool = False,
-                fewest: int = 2) -> list[tuple[Tensor, Tensor]]:
+                fewest: int = 2,
+                data_samples: list | None = None,
+                ignore_index: int = IGNORED) -> list[tuple[Tensor, Tensor]]:
     """Pairs logits over the same classes, laid out with one row a sample or, of dense logits, one a position.
+
+    Positions of a segmentor's maps that have no label are left out, so that there may be no row at all.
 
     Args:
         loss: The loss that compares them; errors name it.
@@ -162,6 +168,8 @@ def pair_logits(loss: nn.Module,
             ``one_teacher`` one a student tensor.
         one_teacher: Whether a single teacher tensor goes with each of several student tensors.
         fewest: How many classes there have to be.
+        data_samples: The annotations of the batch.
+        ignore_index: The label of pixels that have none.
 
     Returns:
         One pair (M, C), (M, C) a level, at least fp32, the teacher's detached.
@@ -173,7 +181,12 @@ def pair_logits(loss: nn.Module,
                          several=dense or one_teacher, one_teacher=one_teacher)
     for _, t in pairs:
         check_classes(loss, t, fewest)
-    return [(_one_a_position(s), _one_a_position(t)) for s, t in pairs]
+    return [_rows(s, t, kept_positions(loss, data_samples, s, ignore_index)) for s, t in pairs]
+
+
+def _rows(student: Tensor, teacher: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+    student, teacher = _one_a_position(student), _one_a_position(teacher)
+    return (student, teacher) if kept is None else (student[kept.flatten()], teacher[kept.flatten()])
 
 
 def _one_a_position(logits: Tensor) -> Tensor:

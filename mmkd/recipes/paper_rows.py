@@ -13,7 +13,8 @@
       - {table: Figure 1, rows: all, command: mmkd analyse erf MODEL=CHECKPOINT …}
       - {table: Table 8, rows: all, why: 'parameters and FLOPs, no training'}
 
-A row without ``config`` has the ``command`` that makes the figures from trained models, or says ``why`` there is none.
+A row may name a ``paper`` of its own. One without ``config`` has the ``command`` that makes the figures from trained
+models, or says ``why`` there is none.
 """
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from mmkd.utils import UserError
 from mmkd.utils.configs.finding import config_root
 
 KEYS = {'table', 'config', 'teacher', 'student', 'figure', 'settings', 'facts', 'why', 'rows', 'status', 'note',
-        'command'}
+        'command', 'paper'}
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def read_rows(path: Path) -> list[Row]:
                 raise UserError(f'{path} expects settings of {", ".join(content["settings"])}, got {name!r}.')
             facts |= content['settings'][name]
         facts |= entry.pop('facts', {})
-        rows.append(Row(paper=content['paper'], facts=facts, **{key: str(value) for key, value in entry.items()}))
+        texts = {'paper': content['paper']} | {key: str(value) for key, value in entry.items()}
+        rows.append(Row(facts=facts, **texts))
     return rows
 
 

@@ -9,6 +9,8 @@ from mmkd.distillers.teacher import SINGLE, named_teachers, teacher_role
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller, type_name
 
+FILE_KEYS = ('pretrained', 'teacher_ckpt')  # timm's and mmdet's; mmdet's of detectors that have a teacher
+
 
 def without_weights(config: Config) -> tuple[dict, dict[str, ModelSpec]]:
     """Rewrites the model of a config so that building and initialising it reads no weights.
@@ -69,9 +71,9 @@ def pretrained_inits(cfg: object) -> list[dict]:
 
 
 def strip_weights(value: Any) -> Any:
-    """Takes every ``init_cfg`` that loads a file, and timm's and mmdet's ``pretrained``, out of a model's config."""
+    """Takes every ``init_cfg`` that loads a file, and other keys of files, out of a model's config."""
     if isinstance(value, Mapping):
-        return {key: (False if isinstance(item, bool) else None) if key == 'pretrained' else strip_weights(item)
+        return {key: (False if isinstance(item, bool) else None) if key in FILE_KEYS else strip_weights(item)
                 for key, item in value.items() if not (key == 'init_cfg' and _loads_a_file(item))}
     if isinstance(value, list | tuple):
         return type(value)(strip_weights(item) for item in value if not _loads_a_file(item))

@@ -1,9 +1,10 @@
-"""A few images and labels, in the layouts and places where the configs look for ImageNet, CIFAR, COCO and ADE20K."""
+"""A few images and labels, where the configs look for ImageNet, CIFAR, COCO, ADE20K and Cityscapes."""
 import json
 import pickle
 from pathlib import Path
 
 import numpy as np
+from mmdet.datasets import CocoDataset
 from PIL import Image
 
 from ..archives import WORDNET_IDS, jpeg, write_folder
@@ -19,6 +20,7 @@ def write_everything(root: Path) -> Path:
     write_cifar(root / 'data', rng)
     write_coco(root / 'data/coco', rng)
     write_ade20k(root / 'data/ade/ADEChallengeData2016', rng)
+    write_cityscapes(root / 'data/cityscapes', rng)
     return root
 
 
@@ -54,7 +56,7 @@ def write_coco(root: Path, rng: np.random.Generator) -> None:
             annotations.append(dict(
                 id=len(annotations), image_id=image['id'], category_id=category, bbox=[x, y, w, h], area=w * h,
                 iscrowd=0, segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]]))
-    names = {1: 'person', 2: 'bicycle', 3: 'car'}
+    names = dict(enumerate(CocoDataset.METAINFO['classes'], start=1))
     text = json.dumps(dict(images=images, annotations=annotations,
                            categories=[dict(id=i, name=name) for i, name in names.items()]))
     write_folder(root, {'annotations/instances_train2017.json': text.encode(),
@@ -68,4 +70,16 @@ def write_ade20k(root: Path, rng: np.random.Generator) -> None:
         path = root / f'annotations/training/{i}.png'
         path.parent.mkdir(parents=True, exist_ok=True)
         quarters = rng.integers(0, 151, (2, 2)).astype(np.uint8)
+        Image.fromarray(np.kron(quarters, np.ones((SCENE[1] // 2, SCENE[0] // 2), np.uint8))).save(path)
+
+
+def write_cityscapes(root: Path, rng: np.random.Generator) -> None:
+    """Streets in four quarters of random classes, one of them without a label."""
+    for i in range(SCENES):
+        name = f'train/town/{i}'
+        write_folder(root, {f'leftImg8bit/{name}_leftImg8bit.png': jpeg(i, SCENE)})
+        path = root / f'gtFine/{name}_gtFine_labelTrainIds.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        quarters = rng.integers(0, 19, (2, 2)).astype(np.uint8)
+        quarters[0, 0] = 255
         Image.fromarray(np.kron(quarters, np.ones((SCENE[1] // 2, SCENE[0] // 2), np.uint8))).save(path)

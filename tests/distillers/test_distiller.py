@@ -161,7 +161,7 @@ def test_teacher_precision_and_compilation_change_little(build, batch):
     (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLos'), student='logits', teacher='logits'))),
      r"got 'mmkd.KDLos'. Did you mean mmkd.KDLoss"),
     (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss', tau=2), student='logits', teacher='logits'))),
-     "KDLoss expects arguments that it has, got 'tau'. Valid: temperature"),
+     "KDLoss expects arguments that it has, got 'tau'. Valid: ignore_index, temperature"),
     (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logit', teacher='logits'))),
      r"no tap 'logit'. Did you mean logits"),
     (dict(terms=dict(kd=dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='backbone.stages.7'))),

@@ -1,5 +1,6 @@
 """Measures what distillation adds to a training step."""
 import argparse
+import copy
 import logging
 import statistics
 import sys
@@ -13,8 +14,10 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from tqdm import tqdm
 
+from mmkd.benchmarks.scenes import annotated
 from mmkd.benchmarks.timing import seconds_in_turn
 from mmkd.distillers import Distiller
+from mmkd.distillers.models import forward_mode
 from mmkd.engine.finite import FiniteGuard
 from mmkd.recipes.weightless import without_weights
 from mmkd.registry import MODELS
@@ -45,12 +48,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def fake_batch(config: Config, size: int) -> dict:
+def fake_batch(config: Config, size: int, student: nn.Module) -> dict:
     """Random uint8 images and labels, as the data loader gives them.
 
     Args:
         config: The recipe; its model says the image size and the number of classes.
         size: Images in the batch.
+        student: The student, of which detectors and segmentors want other labels.
 
     Returns:
         ``inputs`` and ``data_samples``.
@@ -60,6 +64,9 @@ def fake_batch(config: Config, size: int) -> dict:
     side = (side, side) if isinstance(side, int) else side
     classes = config.get('data_preprocessor', {}).get('num_classes') or 10
     images = torch.randint(0, 256, (size, 3, *side), dtype=torch.uint8)
+    scenes = annotated(student, size, side)
+    if scenes is not None:
+        return dict(inputs=list(images), data_samples=scenes)
     labels = torch.randint(0, classes, (size, ))
     return dict(inputs=list(images), data_samples=[DataSample().set_gt_label(int(label)) for label in labels])
 
@@ -68,7 +75,8 @@ def training_step(model: nn.Module, config: Config, batch: dict) -> Callable[[],
     """A closure that trains the model on the batch once."""
     optimizer = build_optim_wrapper(model, config.optim_wrapper)
     model.train()
-    return lambda: model.train_step(batch, optimizer)
+    # Detectors and segmentors change their samples: they get copies, as from a data loader
+    return lambda: model.train_step(copy.deepcopy(batch), optimizer)
 
 
 def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, device: str) -> dict[str, float]:
@@ -85,12 +93,15 @@ def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, devi
         Median seconds of ``distillation``, ``student`` and ``teacher`` (of several, together), and the median over
         rounds of ``ratio`` = distillation / (student + teacher).
     """
-    inputs = distiller.data_preprocessor(batch, True)['inputs']
+    inputs = distiller.data_preprocessor(copy.deepcopy(batch), True)['inputs']
 
     def teacher_forward() -> None:
         with torch.inference_mode():
             for teacher in distiller.teachers.values():
-                teacher.model(inputs, mode='tensor')
+                if forward_mode(teacher.model) == 'predict':  # a detector: backbone and neck, which are always needed
+                    teacher.model.extract_feat(inputs)
+                else:
+                    teacher.model(inputs, mode='tensor')
 
     distillation = training_step(distiller, config, batch)
     student = training_step(distiller.student, config, batch)
@@ -143,14 +154,15 @@ def main() -> None:
     logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
     distiller = MODELS.build(ConfigDict(without_weights(config)[0])).to(args.device)
     size = args.batch_size or config.train_dataloader.batch_size
-    result = measure(distiller, config, fake_batch(config, size), args.rounds, args.device)
+    batch = fake_batch(config, size, distiller.student)
+    result = measure(distiller, config, batch, args.rounds, args.device)
     print(f'{args.config}, {size} images a step on {args.device}, medians of {args.rounds} rounds')
     print('  random weights in place of all checkpoints, which change no time')
     for name in ('distillation', 'student', 'teacher'):
         print(f'  {name:<13} {1000 * result[name]:9.1f} ms')
     print(f'  distillation / (student + teacher) = {result["ratio"]:.3f}')
     if args.nan_guard:
-        guard = measure_guard(distiller, config, fake_batch(config, size), args.rounds, args.device)
+        guard = measure_guard(distiller, config, batch, args.rounds, args.device)
         print(f'  with the NaN guard {1000 * guard["guarded"]:.1f} ms / without {1000 * guard["plain"]:.1f} ms = '
               f'{guard["ratio"]:.3f}')
 

@@ -6,12 +6,15 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import NamedTuple, Union
+from unittest.mock import patch
 
 import mmkd  # noqa: F401  (before mmdet: supplies mmcv's ops where they are not compiled)
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmengine.model import constant_init, kaiming_init
+from mmengine.structures import InstanceData
 from mmkd import losses
 from torch import Tensor, nn
 
@@ -73,6 +76,54 @@ def _our_views(student: Tensor, teacher: Tensor) -> Tensor:
     return 0.14 * loss(student, teacher)
 
 
+BOXES = ([[3., 5., 17., 40.], [10., 2., 47., 30.], [9., 9., 9., 9.]], [[0., 0., 48., 48.]], [], [[20., 20., 30., 26.]])
+IMAGE = (48, 48)  # of which the boxes are, without padding
+
+
+def _fgd_boxes() -> list[Tensor]:
+    return [torch.tensor(boxes).reshape(-1, 4) for boxes in BOXES]
+
+
+def _their_fgd(code: SimpleNamespace, student: Tensor, teacher: Tensor) -> Tensor:
+    loss = code.FeatureLoss(student.shape[1], teacher.shape[1], '')
+    _fill(loss)
+    return loss(student, teacher, _fgd_boxes(), [dict(img_shape=IMAGE)] * len(student))
+
+
+def _our_fgd(student: Tensor, teacher: Tensor) -> Tensor:
+    from mmdet.structures import DetDataSample
+    loss, like = losses.FGDLoss(teacher.shape[1]), nn.ModuleList()
+    for part in ('mask', 'transform'):  # in the order of theirs
+        like.extend(getattr(side[0], part) for side in (loss.student_relations, loss.teacher_relations))
+    _fill(like)
+    samples = [DetDataSample(metainfo=dict(batch_input_shape=IMAGE), gt_instances=InstanceData(bboxes=boxes))
+               for boxes in _fgd_boxes()]
+    return loss(student, teacher, data_samples=samples)
+
+
+def _fill(module: nn.Module) -> None:
+    """The same random weights for theirs and ours, as both begin with zeros where it matters."""
+    generator = torch.Generator().manual_seed(1)
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, generator=generator)
+
+
+def _their_mgd(code: SimpleNamespace, student: Tensor, teacher: Tensor) -> Tensor:
+    loss = code.FeatureLoss(student.shape[1], teacher.shape[1], '', 1.0)
+    _fill(loss)
+    torch.manual_seed(2)
+    return loss(student, teacher)
+
+
+def _our_mgd(student: Tensor, teacher: Tensor) -> Tensor:
+    """They mask where a draw is above 1 - 0.65, ours where it is below 0.65: ours gets their draws from 1."""
+    loss, draw = losses.MGDLoss(teacher.shape[1], 'spatial', 0.65), torch.rand
+    _fill(loss)
+    torch.manual_seed(2)
+    with patch('torch.rand', lambda *args, **kwargs: 1 - draw(*args, **kwargs)):
+        return loss(student, teacher)
+
+
 def _with_features(loss: nn.Module, student: Tensor, teacher: Tensor) -> Tensor:
     return loss(None, None, feature_student=[student], feature_teacher=[teacher])
 
@@ -111,6 +162,22 @@ COMPARISONS = {
     'ReviewKD, the loss': Comparison(
         'megvii-research/mdistiller', 'mdistiller/distillers/ReviewKD.py', ('hcl_loss', ), MAPS,
         lambda code, s, t, y: code.hcl_loss([s], [t]), lambda s, t, y: losses.ReviewKDLoss()(s, t)),
+    'CWD, T 4': Comparison(
+        'irfanICMLL/TorchDistiller', 'SemSeg-distill/utils/criterion.py', ('ChannelNorm', 'CriterionCWD'), MAPS,
+        lambda code, s, t, y: code.CriterionCWD('channel', 'kl', 4.0)(s, t), lambda s, t, y: losses.CWDLoss()(s, t)),
+    'CWD, T 1': Comparison(
+        'open-mmlab/mmrazor', 'mmrazor/models/losses/cwd.py', ('ChannelWiseDivergence', ), MAPS,
+        lambda code, s, t, y: code.ChannelWiseDivergence(1.0)(s, t), lambda s, t, y: losses.CWDLoss(1.0)(s, t)),
+    'PKD, two levels': Comparison(
+        'open-mmlab/mmrazor', 'mmrazor/models/losses/pkd_loss.py', ('PKDLoss', ), MAPS,
+        lambda code, s, t, y: code.PKDLoss()((s, s[..., :3, :3]), (t, t)),
+        lambda s, t, y: losses.PKDLoss()([s, s[..., :3, :3]], [t, t])),
+    'FGD': Comparison(
+        'yzd-v/FGD', 'mmdet/distillation/losses/fgd.py', ('FeatureLoss', ), MAPS,
+        lambda code, s, t, y: _their_fgd(code, s, t), lambda s, t, y: _our_fgd(s, t)),
+    'MGD, positions': Comparison(
+        'yzd-v/MGD', 'det/mmdet/distillation/losses/mgd.py', ('FeatureLoss', ), MAPS,
+        lambda code, s, t, y: _their_mgd(code, s, t), lambda s, t, y: _our_mgd(s, t)),
     'RKD': Comparison(
         'Hao840/vanillaKD', 'losses/rkd.py', ('_pdist', 'RKD'), FEATURES,
         lambda code, s, t, y: _with_features(code.RKD(), s, t), lambda s, t, y: losses.RKDLoss()(s, t)),
@@ -136,7 +203,8 @@ def taken_from(path: Path, names: tuple[str, ...]) -> SimpleNamespace:
         raise UserError(f'{path} expects {", ".join(sorted(missing))}, which it has not. Check the commit.')
     for node in nodes:
         node.decorator_list = []
-    space = dict(torch=torch, nn=nn, F=F, np=np, math=math)
+    space = dict(torch=torch, nn=nn, F=F, np=np, math=math, Tuple=tuple, Union=Union, kaiming_init=kaiming_init,
+                 constant_init=constant_init)
     exec(compile(ast.Module(nodes, []), str(path), 'exec'), space)
     return SimpleNamespace(**{name: space[name] for name in names})
 

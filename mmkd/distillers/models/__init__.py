@@ -19,7 +19,7 @@ from .building import (
     student_config,
 )
 from .by_name import load_model_config
-from .detectors import fake_samples, forward_mode
+from .detectors import fake_annotations, fake_samples, forward_mode
 from .huggingface import HuggingFaceModel
 from .initialising import apply_init
 from .names import is_model_name, named_model, plain_models
@@ -27,6 +27,6 @@ from .plain import device_of, forward_of, is_plain
 from .student_files import take_student_file
 
 __all__ = ['FORMS', 'TEACHER_OPTIONS', 'HuggingFaceModel', 'ModelSpec', 'apply_init', 'build_model',
-           'build_with_report', 'build_without_weights', 'device_of', 'fake_samples', 'forward_mode', 'forward_of',
-           'is_model_name', 'is_plain', 'load_model_config', 'load_weights_of', 'named_model', 'plain_models',
-           'read_spec', 'reads_file', 'student_config', 'take_student_file']
+           'build_with_report', 'build_without_weights', 'device_of', 'fake_annotations', 'fake_samples',
+           'forward_mode', 'forward_of', 'is_model_name', 'is_plain', 'load_model_config', 'load_weights_of',
+           'named_model', 'plain_models', 'read_spec', 'reads_file', 'student_config', 'take_student_file']

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import nn
 
+from .dense import dense_locations
 from .huggingface import huggingface_locations, is_huggingface
 from .location import Location
 from .plain import plain_locations
@@ -22,6 +23,7 @@ def named_locations(model: nn.Module) -> dict[str, Location]:
     as a map, without class and register tokens; of any model of Hugging Face's, its last map. ``logits`` are (N, C) of
     classifiers, (N, C, H, W) of segmentors, and such a map a level of detectors (for two-stage ones, the objectness of
     the proposal network); of a plain module, the tensor that it returns, or the one that is meant in a tuple or dict.
+    What else detectors and segmentors have is listed in :func:`~mmkd.distillers.taps.dense.dense_locations`.
     There ``output`` is all that it returns.
 
     Args:
@@ -54,22 +56,12 @@ def _of_openmmlab(model: nn.Module) -> dict[str, Location]:
     locations = _stages('backbone', backbone, backbone_stages(backbone)) | patches_of(backbone, 'backbone.')
     if hasattr(head, 'pre_logits'):
         return locations | _logits('head', last_linear(head))
-    return locations | _dense_logits(model)
+    return locations | dense_locations(model)
 
 
 def _stages(root: str, network: Any, paths: list[str]) -> dict[str, Location]:
     form = token_form(network)
     return {f'stage{i}': replace(form, module=f'{root}.{path}') for i, path in enumerate(paths, start=1)}
-
-
-def _dense_logits(model: Any) -> dict[str, Location]:
-    """The class maps of a segmentor's head, or of each level of a detector's dense head or proposal network."""
-    if isinstance(getattr(getattr(model, 'decode_head', None), 'conv_seg', None), nn.Module):
-        return {'logits': Location('decode_head.conv_seg')}
-    for head in ('rpn_head', 'bbox_head'):
-        if isinstance(getattr(model, head, None), nn.Module):
-            return {'logits': Location(head, item=0)}
-    return {}
 
 
 def _logits(root: str, classifier: str | None) -> dict[str, Location]:

@@ -11,6 +11,7 @@ from ..inputs import InputAdapter
 from ..inputs.labels import Labels
 from ..models import device_of, fake_samples, forward_mode, forward_of
 from ..taps import Tapped, Taps
+from .regions import at_regions, shares_regions
 
 DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
 
@@ -32,7 +33,7 @@ class Teacher:
         adapter: Brings the student's batch into the teacher's form.
         dtype: ``'bf16'`` or ``'fp16'`` runs the teacher under autocast; None follows the student.
         compile: Whether to compile the forward pass; a dict goes to ``torch.compile``. The first pass, the distiller's
-            dry run on the CPU, is not: what is compiled begins with the first batch.
+            dry run on the CPU, is not: what is compiled begins with the first batch. Nor is a pass at given regions.
         load: Loads the model's weights; None if they are there.
 
     Raises:
@@ -51,6 +52,7 @@ class Teacher:
         self._model = model.eval().requires_grad_(False)
         self._load, self._error = load, ''
         self.taps = Taps(model, taps)
+        self.shares_regions = shares_regions(model, self.taps)
         self.mode = forward_mode(model)
         self.adapter = adapter
         self.dtype = DTYPES.get(dtype)
@@ -104,12 +106,13 @@ class Teacher:
             self._load = pending
 
     @torch.no_grad()
-    def __call__(self, inputs: Tensor, data_samples: Labels = None) -> Tapped:
+    def __call__(self, inputs: Tensor, data_samples: Labels = None, regions: Tensor | None = None) -> Tapped:
         """Forwards one batch, as far as the taps need it.
 
         Args:
             inputs: The student's normalised images (N, 3, H, W), augmented and mixed already.
             data_samples: Their annotations, of which detectors need the sizes of the images.
+            regions: What the student's box head looks at; the teacher's does too, if a tap is in it.
 
         Returns:
             Tap name to tensor (or list of tensors), without gradient history.
@@ -117,12 +120,15 @@ class Teacher:
         self.load()
         if self._model.training:  # whoever has built a module may have called its train()
             self._model.eval()
-        inputs = self.adapt(inputs)
+        size, inputs = inputs.shape[2:], self.adapt(inputs)
+        regions = regions if self.shares_regions else None
         if data_samples is None or isinstance(data_samples, Tensor):
             data_samples = fake_samples(self._model, len(inputs), tuple(inputs.shape[-2:]))
-        compiled = self._compiled if self._has_run else None
-        _, tensors = self.taps.read(compiled or self._run, inputs, data_samples, self.mode, stop_early=compiled is None,
-                                    compiled=compiled is not None)
+        compiled = self._compiled if self._has_run and regions is None else None
+        scale = tuple(own / theirs for own, theirs in zip(inputs.shape[2:], size, strict=True))
+        with at_regions(self._model, regions, scale):
+            _, tensors = self.taps.read(compiled or self._run, inputs, data_samples, self.mode,
+                                        stop_early=compiled is None, compiled=compiled is not None)
         self._has_run = True
         return tensors
 

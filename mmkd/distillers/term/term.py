@@ -234,7 +234,8 @@ class Term(BaseModule):
         weight = 0. if self.is_estimating else self.weight.at(progress or Progress())
         return weight * value.reshape(())
 
-    def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: TeacherParts) -> None:
+    def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: TeacherParts,
+                data_samples: list | None = None) -> None:
         """Builds the term and tries it once, to find wrong shapes before training.
 
         Raises:
@@ -242,7 +243,8 @@ class Term(BaseModule):
         """
         try:
             self.build(student, teacher, parts)
-            self.eval()(student, teacher, target, None if target is None else target.new_tensor([0, 1]))
+            self.eval()(student, teacher, target, None if target is None else target.new_tensor([0, 1]),
+                        data_samples=data_samples)
             if hasattr(self.loss, 'check_taps'):
                 self.loss.check_taps([teacher[tap] for tap in self.teacher_taps])
         except (UserError, RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:

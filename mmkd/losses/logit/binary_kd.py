@@ -4,9 +4,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.building.arguments import check_arguments, one_of
+from mmkd.utils.building.arguments import LABEL, check_arguments, one_of
 
 from ..checks import Tensors, pair_logits
+from ..ignored import IGNORED
 
 REDUCTIONS = ('sum', 'mean')
 ACTIVATIONS = ('softmax', 'sigmoid')
@@ -30,9 +31,11 @@ class BinaryKDLoss(nn.Module):
         reduction: Over classes: ``'sum'`` as in the paper, ``'mean'`` as in the authors' code.
         teacher_activation: ``'softmax'`` as in the paper, for classifiers; ``'sigmoid'`` for teachers of independent
             binary outputs, such as the objectness and class maps of detectors.
+        ignore_index: Label of the pixels of a segmentor that have none.
 
-    Shapes: student, teacher (N, C); dense logits (N, C, H, W) count every position as a sample; lists of
-    such, one a level, are averaged. target is not used. Returns a scalar.
+    Shapes: student, teacher (N, C); dense logits (N, C, H, W) count every position as a sample, of a
+    segmentor every one that has a label, as data_samples say; lists of such, one a level, are averaged. target is not
+    used. Returns a scalar.
 
     Raises:
         UserError: An argument is none of its choices.
@@ -40,25 +43,32 @@ class BinaryKDLoss(nn.Module):
 
     needs_target = False
 
-    def __init__(self, reduction: str = 'sum', teacher_activation: str = 'softmax') -> None:
+    def __init__(self, reduction: str = 'sum', teacher_activation: str = 'softmax',
+                 ignore_index: int = IGNORED) -> None:
         super().__init__()
         check_arguments(self, reduction=(reduction, one_of(REDUCTIONS)),
-                        teacher_activation=(teacher_activation, one_of(ACTIVATIONS)))
+                        teacher_activation=(teacher_activation, one_of(ACTIVATIONS)),
+                        ignore_index=(ignore_index, LABEL))
+        self.ignore_index = ignore_index
         self.reduction = reduction
         self.teacher_activation = teacher_activation
         self._fewest = 2 if teacher_activation == 'softmax' else 1  # classes that mean something
 
-    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None,
+                data_samples: list | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The logits differ in number or in shape.
         """
-        levels = [self._one_level(*pair) for pair in pair_logits(self, student, teacher, fewest=self._fewest)]
+        pairs = pair_logits(self, student, teacher, fewest=self._fewest, data_samples=data_samples,
+                            ignore_index=self.ignore_index)
+        levels = [self._one_level(*pair) for pair in pairs]
         return sum(levels) / len(levels)
 
     def _one_level(self, student: Tensor, teacher: Tensor) -> Tensor:
         probability = teacher.softmax(dim=1) if self.teacher_activation == 'softmax' else teacher.sigmoid()
         entropy = -torch.xlogy(probability, probability) - torch.xlogy(1 - probability, 1 - probability)
         divergence = F.binary_cross_entropy_with_logits(student, probability, reduction='none') - entropy
-        return divergence.mean() if self.reduction == 'mean' else divergence.sum(dim=1).mean()
+        terms = len(divergence) if self.reduction == 'sum' else divergence.numel()
+        return divergence.sum() / max(terms, 1)  # 0 where no position has a label

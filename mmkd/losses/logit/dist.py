@@ -3,9 +3,10 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
+from mmkd.utils.building.arguments import LABEL, NON_NEGATIVE, TEMPERATURE, check_arguments
 
 from ..checks import Tensors, pair_logits
+from ..ignored import IGNORED
 
 
 @MODELS.register_module()
@@ -27,32 +28,41 @@ class DISTLoss(nn.Module):
         gamma: Weight of the relation between samples, within a class. 1 on ImageNet.
         temperature: :math:`\tau`. 1 on ImageNet.
         eps: Added to the product of the norms.
+        ignore_index: Label of the pixels of a segmentor that have none.
 
-    Shapes: student, teacher (N, C); dense logits (N, C, H, W) count every position as a sample; lists of
-    such, one a level, are averaged. target is not used. Returns a scalar.
+    Shapes: student, teacher (N, C); dense logits (N, C, H, W) count every position as a sample, of a
+    segmentor every one that has a label, as data_samples say; lists of such, one a level, are averaged. target is not
+    used. Returns a scalar.
     """
 
     needs_target = False
 
-    def __init__(self, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0, eps: float = 1e-8) -> None:
+    def __init__(self, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0, eps: float = 1e-8,
+                 ignore_index: int = IGNORED) -> None:
         super().__init__()
         check_arguments(self, beta=(beta, NON_NEGATIVE), gamma=(gamma, NON_NEGATIVE),
-                        temperature=(temperature, TEMPERATURE), eps=(eps, NON_NEGATIVE))
+                        temperature=(temperature, TEMPERATURE), eps=(eps, NON_NEGATIVE),
+                        ignore_index=(ignore_index, LABEL))
+        self.ignore_index = ignore_index
         self.beta = beta
         self.gamma = gamma
         self.temperature = temperature
         self.eps = eps
 
-    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None,
+                data_samples: list | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The logits differ in number or in shape.
         """
-        levels = [self._one_level(*pair) for pair in pair_logits(self, student, teacher)]
+        pairs = pair_logits(self, student, teacher, data_samples=data_samples, ignore_index=self.ignore_index)
+        levels = [self._one_level(*pair) for pair in pairs]
         return sum(levels) / len(levels)
 
     def _one_level(self, student: Tensor, teacher: Tensor) -> Tensor:
+        if not len(student):  # no position has a label
+            return student.sum()
         student = (student / self.temperature).softmax(dim=1)
         teacher = (teacher / self.temperature).softmax(dim=1)
         between_classes = 1 - self._correlation(student, teacher).mean()

@@ -3,9 +3,10 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.registry import MODELS
-from mmkd.utils.building.arguments import TEMPERATURE, check_arguments
+from mmkd.utils.building.arguments import LABEL, TEMPERATURE, check_arguments
 
 from ..checks import Tensors, pair_logits
+from ..ignored import IGNORED
 
 
 @MODELS.register_module()
@@ -24,29 +25,34 @@ class KDLoss(nn.Module):
 
     Args:
         temperature: Softening :math:`T` of both distributions. Huang et al. sweep {1, 2, 5, 10, 20}.
+        ignore_index: Label of the pixels of a segmentor that have none.
 
-    Shapes: student, teacher (N, C); dense logits (N, C, H, W) count every position as a sample; lists of
-    such, one a level, are averaged. target is not used. Returns a scalar.
+    Shapes: student, teacher (N, C); dense logits (N, C, H, W) count every position as a sample, of a
+    segmentor every one that has a label, as data_samples say; lists of such, one a level, are averaged. target is not
+    used. Returns a scalar.
     """
 
     needs_target = False
 
-    def __init__(self, temperature: float = 1.0) -> None:
+    def __init__(self, temperature: float = 1.0, ignore_index: int = IGNORED) -> None:
         super().__init__()
-        check_arguments(self, temperature=(temperature, TEMPERATURE))
+        check_arguments(self, temperature=(temperature, TEMPERATURE), ignore_index=(ignore_index, LABEL))
         self.temperature = temperature
+        self.ignore_index = ignore_index
 
-    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
+    def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None,
+                data_samples: list | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.
 
         Raises:
             UserError: The logits differ in number or in shape.
         """
-        levels = [self._one_level(*pair) for pair in pair_logits(self, student, teacher)]
+        pairs = pair_logits(self, student, teacher, data_samples=data_samples, ignore_index=self.ignore_index)
+        levels = [self._one_level(*pair) for pair in pairs]
         return sum(levels) / len(levels)
 
     def _one_level(self, student: Tensor, teacher: Tensor) -> Tensor:
         log_student = torch.log_softmax(student / self.temperature, dim=1)
         log_teacher = torch.log_softmax(teacher / self.temperature, dim=1)
         divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=1)
-        return self.temperature**2 * divergence.mean()
+        return self.temperature**2 * divergence.sum() / max(len(divergence), 1)  # 0 where no position has a label

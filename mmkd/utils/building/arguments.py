@@ -106,6 +106,7 @@ NON_NEGATIVE = number(low=0)
 SHARE = number(low=0, high=1)
 TEMPERATURE = number(low=1e-3, high=1e3)  # beyond, fp32 has no digits left for what the loss compares
 COUNT = whole()
+LABEL = whole(0)
 COUNTS = either(COUNT, each(COUNT))  # of one tap or of several
 FLAG = Rule('True or False', lambda value: isinstance(value, bool))
 NONE = Rule('None', lambda value: value is None)
