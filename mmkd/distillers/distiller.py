@@ -38,8 +38,8 @@ from .models.dry_run import has_classes, images_fit, sizes
 from .parts import TeacherParts
 from .schedule import Progress
 from .taps import Tapped, Taps
-from .teacher import Teachers, build_teachers, dry_runs, split_tap
-from .term import Term, term_config
+from .teacher import Teachers, build_teachers, dry_runs, kept_of, split_tap
+from .term import Term, check_served, term_config
 
 
 @MODELS.register_module()
@@ -282,6 +282,7 @@ class Distiller(BaseModel):
         parts = TeacherParts(self._teachers, inputs, teacher)
         for term in self.terms.values():
             term.dry_run(student, teacher, target, parts)
+            check_served(term, kept_of(self._teachers, self._teacher_taps))
         self.train(was_training)
         return {role: {tap: sizes(value) for tap, value in tensors.items()}
                 for role, tensors in (('student', student), ('teacher', teacher))}

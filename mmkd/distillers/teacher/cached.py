@@ -7,7 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmkd.records import Reader, decode
+from mmkd.losses.served import Kept
+from mmkd.records import Reader, RecordFormat, decode, weights_hash
+from mmkd.records.coding import pooled
+from mmkd.records.formats import ALL, LOGITS
 from mmkd.utils import UserError
 
 from ..inputs.images import InputAdapter
@@ -16,6 +19,17 @@ from ..taps import Tapped
 from .teacher import Teacher
 
 ANSWER, VIEW, CHECKSUM = 'teacher_answer', 'view', 'view_checksum'  # what a replayed sample carries
+
+
+def kept_of(teachers: Mapping[str, Any], taps: Mapping[str, tuple[str, str]]) -> dict[str, Kept]:
+    """What was kept of the taps of those teachers that are cached.
+
+    Args:
+        teachers: The teachers by name.
+        taps: A tap as a recipe writes it, to the name of its teacher and the tap in that.
+    """
+    return {tap: teachers[name].kept(own) for tap, (name, own) in taps.items()
+            if isinstance(teachers[name], CachedTeacher)}
 
 
 class CachedAnswers:
@@ -62,9 +76,28 @@ class CachedTeacher:
         self.taps = tuple(dict.fromkeys(taps))
         self._build, self._live = build, None
         self._dry, self._is_lent, self._is_checked = False, False, False
+        there = ([LOGITS] if self.format.classes else []) + list(self.format.taps)
+        for tap in self.taps:
+            if tap not in there:
+                flag = f'--topk {ALL}' if tap == LOGITS else f'--tap {tap}'
+                raise UserError(f'the {role} expects its answers at {tap} in {reader.path}, which has '
+                                f'{", ".join(there)}. Build the cache with {flag}.')
 
     def __deepcopy__(self, memo: dict) -> 'CachedTeacher':
         return self
+
+    @property
+    def format(self) -> RecordFormat:
+        """What a record of its cache holds."""
+        return self.reader.header.format
+
+    def kept(self, tap: str) -> Kept:
+        """What was kept of a tap."""
+        if tap == LOGITS:
+            return Kept(self.format.kept == self.format.classes,
+                        full_precision=self.format.topk != ALL or self.format.dtype == 'fp32')
+        form = self.format.taps[tap]
+        return Kept(pooled=form.pooled, full_precision=form.dtype == 'fp32')
 
     @property
     def has_model(self) -> bool:
@@ -92,7 +125,18 @@ class CachedTeacher:
         return self.live.model
 
     def load(self) -> None:
-        """Compares the model with that of the cache, if the recipe names one."""
+        """Compares the model with that of the cache, once, if the recipe says which it is.
+
+        Raises:
+            UserError: The cache is of other weights.
+        """
+        if self._is_checked or self._build is None:
+            return
+        expected = self.reader.header.teacher.get('weights')
+        if expected is not None and expected != weights_hash(self.model.state_dict()):
+            raise UserError(f'the {self.role} expects the weights that {self.reader.path} was built with, got others. '
+                            'Give the checkpoint of then, or build a cache of the present one.')
+        self._is_checked = True
 
     def release(self) -> None:
         """Gives the memory of the model back, unless a loss holds a part of it."""
@@ -162,11 +206,11 @@ class CachedTeacher:
             raise UserError(f'the {self.role} expects samples with its kept answers, got {sum(map(bool, found))} of '
                             f'{len(inputs)} that have some. Train by mmkd train or mmkd.engine.training.train_config, '
                             'which read them from the cache.')
-        rows = np.frombuffer(b''.join(row[self.name].tobytes() for row in found), self.reader.format.dtype)
+        rows = self.format.rows([row[self.name] for row in found])
         self._compare_views(samples, rows['checksum'])
         if self._is_lent and self._live is not None and self._live.device != inputs.device:
             self._live.adapt(inputs[:1])  # brings the part that a loss holds to the batch's device
-        answers = decode(rows, self.reader.format)
+        answers = decode(rows, self.format)
         return Tapped({tap: answers[tap].to(inputs.device, non_blocking=True) for tap in self.taps})
 
     def _compare_views(self, samples: Sequence[Any], checksums: np.ndarray) -> None:
@@ -180,13 +224,9 @@ class CachedTeacher:
                     f'from a generator of its own, or the changed image, by mmkd cache check {self.reader.path}.')
 
     def _live_answers(self, inputs: Tensor, data_samples: Labels) -> Tapped:
-        answers, kept = self.live(inputs, data_samples), self.reader.format
-        return Tapped({tap: _pooled(value) if tap in kept.pooled else value for tap, value in answers.items()})
+        return Tapped({tap: pooled(value) if tap in self.format.taps and self.format.taps[tap].pooled else value
+                       for tap, value in self.live(inputs, data_samples).items()})
 
     def _fake(self, inputs: Tensor) -> Tapped:
-        blank = decode(np.zeros(len(inputs), self.reader.format.dtype), self.reader.format)
+        blank = decode(np.zeros(len(inputs), self.format.record), self.format)
         return Tapped({tap: torch.rand(blank[tap].shape, device=inputs.device) for tap in self.taps})
-
-
-def _pooled(value: Tensor) -> Tensor:
-    return value.mean((2, 3)) if value.dim() == 4 else value
