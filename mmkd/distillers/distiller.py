@@ -239,7 +239,7 @@ class Distiller(BaseModel):
         """Takes the recorders of all taps off student and teachers, which then are models like any other."""
         self._student_taps.close()
         for teacher in self._teachers.values():
-            teacher.taps.close()
+            teacher.close()
 
     def train(self, mode: bool = True) -> 'Distiller':
         """Switches the student and the terms; teachers stay in eval mode."""

@@ -4,8 +4,9 @@
 the recipe, and ``classes`` reads the classes that their checkpoints name.
 """
 from .building import SINGLE, build_teachers, named_teachers, split_tap, teacher_role
+from .cached import CachedAnswers, CachedTeacher
 from .classes import teachers_classes
 from .teacher import Teacher, Teachers, dry_runs
 
-__all__ = ['SINGLE', 'Teacher', 'Teachers', 'build_teachers', 'dry_runs', 'named_teachers', 'split_tap', 'teacher_role',
-           'teachers_classes']
+__all__ = ['SINGLE', 'CachedAnswers', 'CachedTeacher', 'Teacher', 'Teachers', 'build_teachers', 'dry_runs', 'named_teachers',
+           'split_tap', 'teacher_role', 'teachers_classes']

@@ -6,6 +6,7 @@ from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
 from ..checks import Tensors, pair_logits
+from ..served import refuses_temperature
 
 
 @MODELS.register_module()
@@ -42,6 +43,10 @@ class DISTLoss(nn.Module):
         self.gamma = gamma
         self.temperature = temperature
         self.eps = eps
+
+    def refuses_topk(self) -> str:
+        """Why the teacher's largest logits are not enough; see :mod:`mmkd.losses.served`."""
+        return 'it correlates each class over the samples' if self.gamma else refuses_temperature(self.temperature)
 
     def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.

@@ -6,6 +6,7 @@ from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import TEMPERATURE, check_arguments
 
 from ..checks import Tensors, pair_logits
+from ..served import refuses_temperature
 
 
 @MODELS.register_module()
@@ -35,6 +36,10 @@ class KDLoss(nn.Module):
         super().__init__()
         check_arguments(self, temperature=(temperature, TEMPERATURE))
         self.temperature = temperature
+
+    def refuses_topk(self) -> str:
+        """Why the teacher's largest logits are not enough; see :mod:`mmkd.losses.served`."""
+        return refuses_temperature(self.temperature)
 
     def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.

@@ -1,0 +1,170 @@
+"""A data set whose views depend on seed, epoch and index alone."""
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import DATASETS as ROOT
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mmkd.registry import DATASETS
+from mmkd.utils import UserError
+
+from .mixing import Mixing
+from .pairs import partners
+from .views import ViewIndex, checksum, kept_generators, seed_view
+
+CHECKED = 64  # one view of so many has a checksum, or more of a small set
+
+
+@DATASETS.register_module()
+class ReplayedDataset(Dataset):
+    """Another data set, of which each image looks the same whenever it is asked for in the same epoch.
+
+    Whatever draws from the global generators of NumPy, ``random`` and PyTorch's CPU (all transforms of mmpretrain do)
+    draws numbers that follow from seed, epoch and index: not from workers, processes, order, batch size or what was
+    loaded before. The generators are left as they were. An index is a :class:`ViewIndex`.
+
+    A sample's ``data_samples`` gains ``view``, its epoch and index; for some views ``view_checksum``, of the pixels;
+    with answers ``teacher_answer``; and with mixing ``gt_score``.
+
+    Args:
+        dataset: The other data set, or its config.
+        seed: The seed of the views.
+        epochs: After how many epochs the views repeat; None lets none repeat.
+        mixing: The batch augmentations of a classifier, ``dict(augments=…, probs=…)``. The partner of an image is
+            another of the same epoch, as it looks without being mixed.
+        num_classes: How many classes the labels have; needed for mixing if the data set does not name its classes.
+        answers: What a teacher said: an object with ``row(epoch, index)``, which goes to the workers of a loader.
+        checksums: ``'some'``, ``'all'`` or ``'none'`` of the views have a checksum.
+        default_epoch: The epoch of an index that says none; None refuses it.
+
+    Raises:
+        UserError: An argument is wrong, or views cannot be mixed.
+    """
+
+    def __init__(self, dataset: Dataset | dict, seed: int, epochs: int | None = None, mixing: dict | None = None,
+                 num_classes: int | None = None, answers: Any = None, checksums: str = 'some',
+                 default_epoch: int | None = None) -> None:
+        self.dataset = ROOT.build(dataset) if isinstance(dataset, Mapping) else dataset
+        self.seed, self.epochs, self.answers, self.default_epoch = seed, epochs, answers, default_epoch
+        self.mixing = None if mixing is None else Mixing(mixing)
+        classes = (getattr(self.dataset, 'metainfo', None) or {}).get('classes') or ()
+        self.num_classes = num_classes or len(classes) or None
+        if self.mixing is not None and self.num_classes is None:
+            raise UserError('ReplayedDataset expects num_classes for mixing, got None, and the data set names no '
+                            'classes. Set num_classes.')
+        few = max(1, min(CHECKED, len(self.dataset) // 16))
+        if checksums not in ('some', 'all', 'none'):
+            raise UserError(f"ReplayedDataset expects checksums 'some', 'all' or 'none', got {checksums!r}.")
+        self.checked = dict(some=few, all=1, none=0)[checksums]  # one of so many
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('__') or name == 'dataset':
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict:
+        return ReplayedDataset.__getitems__(self, [index])[0]
+
+    def __getitems__(self, indices: list[int]) -> list[dict]:
+        """Loads the views of a batch; one that is the partner of another there is decoded once."""
+        with kept_generators():
+            batch = _Batch(self)
+            return [batch.sample(*self.view_of(index)) for index in indices]
+
+    def view_of(self, index: int) -> tuple[int, int]:
+        """The epoch, among those that differ, and the index of a view.
+
+        Raises:
+            UserError: The index says no epoch.
+        """
+        epoch = index.epoch if isinstance(index, ViewIndex) else self.default_epoch
+        if epoch is None:
+            raise UserError(f'ReplayedDataset expects an index that says its epoch, got {index!r}. Load it with '
+                            'mmkd.datasets.replay.replay_loader, ask for ViewIndex(index, epoch), or set '
+                            'default_epoch=0.')
+        return epoch % self.epochs if self.epochs else epoch, int(index)
+
+    def partners(self, epoch: int) -> np.ndarray:
+        """The partner of each image in an epoch."""
+        return partners(self.seed, epoch % self.epochs if self.epochs else epoch, len(self.dataset))
+
+
+class _Batch:
+    """The views of a batch while it is loaded.
+
+    Args:
+        views: The data set.
+    """
+
+    def __init__(self, views: ReplayedDataset) -> None:
+        self.views = views
+        self.kept: dict[tuple[int, int], tuple] = {}
+
+    def sample(self, epoch: int, index: int) -> dict:
+        """One sample, complete."""
+        views = self.views
+        data, draw, word = self.unmixed(epoch, index)
+        sample = data.get('data_samples') if isinstance(data, dict) else None
+        if not hasattr(sample, 'set_field'):
+            raise UserError('ReplayedDataset expects samples with data_samples, as PackInputs leaves them, got '
+                            f'{type(data).__name__}. End the pipeline with PackInputs.')
+        if views.mixing is not None:
+            data, sample = self.mixed(epoch, index, data, draw)
+        sample.set_field((epoch, index), 'view', field_type='metainfo')
+        if views.checked and word % views.checked == 0:
+            sample.set_field(checksum(data['inputs']), 'view_checksum', field_type='metainfo')
+        if views.answers is not None:
+            sample.set_field(views.answers.row(epoch, index), 'teacher_answer', field_type='metainfo')
+        return data
+
+    def unmixed(self, epoch: int, index: int) -> tuple:
+        """A view before it is mixed, what it has drawn for that, and a number of its own."""
+        views, key = self.views, (epoch, index)
+        if key in self.kept:
+            return self.kept[key]
+        word = seed_view(views.seed, epoch, index)
+        draw = None if views.mixing is None else views.mixing.draw()
+        found = views.dataset[index], draw, word
+        if views.mixing is not None:
+            self.kept[key] = found
+        return found
+
+    def mixed(self, epoch: int, index: int, data: dict, draw: Any) -> tuple[dict, Any]:
+        """A copy of a sample that is mixed with its partner's, and has soft labels."""
+        own, sample = data['inputs'], data['data_samples'].clone()
+        score, mixing = one_hot(sample, self.views.num_classes), self.views.mixing
+        partner = index if draw.augment is None else int(self.views.partners(epoch)[index])
+        if partner != index:
+            other = self.unmixed(epoch, partner)[0]
+            if not isinstance(own, Tensor) or own.shape != other['inputs'].shape:
+                raise UserError(f'mixing expects views of one size, got {_shape(own)} and {_shape(other["inputs"])}. '
+                                'Let the pipeline crop or resize all to one size.')
+            own, share = mixing.mix(draw, own, other['inputs'])
+            score = share * score + (1 - share) * one_hot(other['data_samples'], self.views.num_classes)
+        sample.set_gt_score(score)
+        return dict(data, inputs=own, data_samples=sample), sample
+
+
+def one_hot(sample: Any, num_classes: int) -> Tensor:
+    """The label of a sample as scores, (classes,); scores that it has stay.
+
+    Raises:
+        UserError: It has no label, or one that is no class.
+    """
+    if 'gt_score' in sample:
+        return sample.gt_score.float()
+    labels = sample.get('gt_label')
+    if labels is None or int(labels.max()) >= num_classes:
+        raise UserError(f'mixing expects labels from 0 to {num_classes - 1}, got {labels}. Mend the labels, or set '
+                        'num_classes.')
+    return torch.zeros(num_classes).index_fill_(0, labels.long().reshape(-1), 1.)
+
+
+def _shape(pixels: Any) -> object:
+    return tuple(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__

@@ -1,0 +1,73 @@
+"""One image in one epoch: its index, its seeds and the checksum of what came of it."""
+import random
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+DRAWS, PAIRS = 0, 1  # what is drawn: a view, or the partners of an epoch
+
+
+class ViewIndex(int):
+    """The index of an image that knows the epoch in which it is seen; it goes to the workers of a loader as it is.
+
+    Args:
+        index: The index in the data set.
+        epoch: The epoch, from 0.
+    """
+    epoch: int
+
+    def __new__(cls, index: int, epoch: int) -> 'ViewIndex':
+        """An int is made here, not in ``__init__``."""
+        self = super().__new__(cls, index)
+        self.epoch = epoch
+        return self
+
+    def __reduce__(self) -> tuple:
+        return ViewIndex, (int(self), self.epoch)
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """Puts the global generators of Python, NumPy and PyTorch's CPU back as they were.
+
+    No GPU is asked: a worker of a loader must not start one.
+    """
+    states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.default_generator.set_state(states[2])
+
+
+def seed_view(seed: int, epoch: int, index: int) -> int:
+    """Seeds the global generators of Python, NumPy and PyTorch's CPU for one view.
+
+    Args:
+        seed: The seed of all views.
+        epoch: The epoch.
+        index: The index of the image.
+
+    Returns:
+        A further number of 32 bits that is the view's own.
+    """
+    words = np.random.SeedSequence((seed, epoch, index)).generate_state(4).tolist()
+    np.random.seed(words[0])
+    random.seed(words[1])
+    torch.default_generator.manual_seed(words[2])
+    return words[3]
+
+
+def checksum(pixels: Tensor | list[Tensor]) -> int:
+    """The CRC-32 of a view's pixels, of their type and of their shape; of several pictures, of all in turn."""
+    code = 0
+    for tensor in pixels if isinstance(pixels, list | tuple) else [pixels]:
+        code = zlib.crc32(f'{tensor.dtype}{tuple(tensor.shape)}'.encode(), code)
+        flat = tensor.detach().contiguous().reshape(-1)
+        code = zlib.crc32(flat.view(torch.uint8).numpy(), code)
+    return code
