@@ -9,6 +9,7 @@ from mmkd.utils import UserError
 
 ALL = 'all'
 LOGITS = 'logits'
+HEAD = 512  # bytes at the beginning of a file of records
 FLOATS = {'fp32': '<f4', 'fp16': '<f2'}
 NARROW = 65_535  # classes whose ids, and one that stands for no label, fit into 16 bits
 

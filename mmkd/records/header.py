@@ -10,7 +10,7 @@ from mmkd.utils import UserError
 from mmkd.utils.files.whole import write_whole
 from mmkd.version import __version__
 
-from .formats import RecordFormat
+from .formats import HEAD, RecordFormat
 from .hashes import first_difference
 
 NAME = 'header.json'
@@ -78,7 +78,6 @@ class Header:
 
     def bytes(self) -> int:
         """The size of all shards: the formula of the documentation."""
-        from .shards import HEAD
         return self.epochs * (self.samples * self.format.size + self.build.get('parts', 1) * HEAD)
 
     def write(self, folder: Path) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 
 from mmkd.utils import UserError
 
+from .formats import HEAD
 from .header import Header
-from .shards import HEAD, Shard, is_there, shards_in
+from .shards import Shard, is_there, shards_in
 
 OPEN = 3  # epochs whose files stay open: the one that is read, and the next that workers prefetch
 
@@ -85,8 +86,8 @@ class Reader:
                 raise UserError(f'{shard.path(self.path, self.header.samples)} expects a record of sample {index}, and '
                                 'it is damaged. Delete the file, and build it again with the same command.')
         raise UserError(f'the teacher cache {self.path} expects an index below {self.header.samples:,} and an epoch '
-                        f'that is whole, got sample {index} of epoch {epoch}, whose shard is not there. Build it again with '
-                        'the same command.')
+                        f'that is whole, got sample {index} of epoch {epoch}, whose shard is not there. Build it '
+                        'again with the same command.')
 
     def _opened(self, epoch: int) -> list[tuple[Shard, memoryview]]:
         if epoch not in self._open:

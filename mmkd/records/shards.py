@@ -12,9 +12,9 @@ import numpy as np
 
 from mmkd.utils import UserError
 
+from .formats import HEAD
 from .header import Header
 
-HEAD = 512  # bytes
 MAGIC = 'mmkd teacher records'
 UNFINISHED = '.part'
 _NAME = re.compile(r'epoch_(\d+)(?:\.(\d+)-(\d+))?\.records')

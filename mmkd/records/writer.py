@@ -10,8 +10,9 @@ import numpy as np
 
 from mmkd.utils import UserError
 
+from .formats import HEAD
 from .header import Header
-from .shards import HEAD, UNFINISHED, Shard, seal, valid_rows
+from .shards import UNFINISHED, Shard, seal, valid_rows
 
 FLUSH_SECONDS = 30.
 
