@@ -15,6 +15,7 @@ from .checkpoints.explained_loading import explain_loading
 from .hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
 from .late_schedules import leave_out_late_schedules
 from .models import model_of
+from .replayed.plan import plan_views
 from .resume.setup import make_resumable
 
 HOOK = 'DistillationHook'
@@ -56,6 +57,7 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
     check_data_exists(config, ('train', 'val') if validate else ('train',))
     watch_distillation(config)
     leave_out_late_schedules(config)
+    views = plan_views(config)
     prepare_cpu_processes(config)
     ignore_stride_warnings()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
@@ -66,7 +68,7 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
             runner.register_hook(kind())
     for hook in hooks:
         runner.register_hook(hook)
-    make_resumable(runner, restart_schedule)
+    make_resumable(runner, restart_schedule, None if views is None else views.wrap)
     explain_loading(runner)
     runner.train()
     return runner

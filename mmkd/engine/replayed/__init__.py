@@ -1,0 +1,1 @@
+"""Training on views that can be seen again: live, or with a teacher's kept answers."""
