@@ -1,4 +1,4 @@
-"""Who builds which records, and in which batches: the same batches however many processes and interruptions there are."""
+"""Who builds which records, and in which batches: the same however many processes and interruptions there are."""
 from collections.abc import Iterator
 
 import numpy as np

@@ -13,7 +13,7 @@ from mmkd.datasets.replay import ReplayedDataset, ViewIndex, replay_loader
 from mmkd.distillers import Teacher
 from mmkd.distillers.inputs import target_of
 from mmkd.distillers.models import build_without_weights, is_plain, read_spec, take_mixing
-from mmkd.distillers.taps import Tapped, named_locations
+from mmkd.distillers.taps import Tapped, Taps, named_locations
 from mmkd.distillers.teacher import build_teachers, named_teachers, split_tap
 from mmkd.engine.replayed.facts import teacher_facts, view_facts
 from mmkd.records import RecordFormat, TapFormat, encode
@@ -32,17 +32,18 @@ class Source:
         taps: Further taps than those that the recipe's terms read.
         options: Keys of the teacher that take the place of the recipe's: ``dtype``, ``compile``.
         device: Where the teacher runs.
+        seed: The seed of the views, if the recipe's ``replay`` says none.
 
     Raises:
         UserError: It is no such recipe, or has no such teacher.
     """
 
     def __init__(self, config: Config, teacher: str | None = None, taps: Sequence[str] = (),
-                 options: dict | None = None, device: str = 'cpu') -> None:
+                 options: dict | None = None, device: str = 'cpu', seed: int | None = None) -> None:
         self.config = copy.deepcopy(config)
         if not is_distiller(config.get('model')):
-            raise UserError('a teacher cache expects a distillation recipe (model=dict(type=\'mmkd.Distiller\', …)), got '
-                            f'a config of {type_name(config.get("model") or {}) or "no model"}. Name one.')
+            raise UserError('a teacher cache expects a distillation recipe (model of type mmkd.Distiller), got a '
+                            f'config of {type_name(config.get("model") or {}) or "no model"}. Name one.')
         mixing, classes = take_mixing(self.config)
         self.device = torch.device(device)
         self.name, self.cfg = self._teacher_config(teacher, options or {})
@@ -50,8 +51,8 @@ class Source:
         student, self.preprocessor, stated = self._student()
         self.preprocessor.to(self.device)
         self.teacher = self._build(student, stated)
-        replay = self.config.get('replay') or {}
-        self.seed = int(replay.get('seed') or 0)
+        stated_seed = (self.config.get('replay') or {}).get('seed')
+        self.seed = int(seed or 0) if stated_seed is None else int(stated_seed)
         self.loader = self._build_loader()
         self.dataset: ReplayedDataset = replay_loader(
             self.loader, self.seed, mixing=mixing, num_classes=classes, checksums='all')
@@ -59,7 +60,8 @@ class Source:
     def _teacher_config(self, name: str | None, options: dict) -> tuple[str, dict]:
         teachers = named_teachers(self.config.model.get('teacher') or {})
         if name is None and len(teachers) > 1:
-            raise UserError(f'--teacher expects which of {", ".join(teachers)} to ask, got none. Build a cache of each.')
+            raise UserError(f'--teacher expects which of {", ".join(teachers)} to ask, got none. Build a cache '
+                            'of each.')
         name = name or next(iter(teachers))
         if name not in teachers:
             raise UserError(f'--teacher expects a teacher of the recipe, got {name!r}. {nearest(name, teachers)}')
@@ -68,7 +70,7 @@ class Source:
             raise UserError(f'a teacher cache expects a teacher that stays as it is, got {name!r}, the running average '
                             'of the student. Train it as it is.')
         if not cfg:
-            raise UserError(f"a teacher cache expects a recipe that says which model the teacher is, got nothing but "
+            raise UserError("a teacher cache expects a recipe that says which model the teacher is, got nothing but "
                             "cache='…'. Name its config and checkpoint.")
         optimizer = self.config.get('optim_wrapper') or {}
         if type_name(optimizer) == 'AmpOptimWrapper':  # the teacher's autocast follows the student's there
@@ -96,18 +98,28 @@ class Source:
         return student, preprocessor, not is_plain(student) or stated is not None
 
     def _build(self, student: nn.Module, stated: bool) -> Teacher:
-        cfg = {key: value for key, value in self.cfg.items()}
-        preprocessor = self.preprocessor if stated else None
-        if not self.taps or LOGITS not in self.taps:  # the logits are kept of whoever has some
-            probe = build_without_weights(read_spec({key: value for key, value in cfg.items() if key not in (
-                'dtype', 'compile', 'input_size')}, 'teacher'), 'teacher')
-            self.taps += [LOGITS] if LOGITS in named_locations(probe) else []
-        return build_teachers(cfg, self.taps, student, preprocessor)[0]['']
+        teacher = build_teachers(self.cfg, self.taps, student, self.preprocessor if stated else None)[0]['']
+        if LOGITS not in self.taps and LOGITS in named_locations(teacher.model):  # kept of whoever has some
+            self.taps.append(LOGITS)
+            teacher.close()
+            teacher.taps = Taps(teacher.model, self.taps)
+        return teacher
 
     def _build_loader(self) -> DataLoader:
         cfg = ConfigDict(self.config.train_dataloader).to_dict() | dict(drop_last=False)  # each sample has a record
+        return Runner.build_dataloader(cfg, seed=(self.config.get('randomness') or {}).get('seed') or 0)
+
+    def order_seed(self) -> int:
+        """The seed of the training's order.
+
+        Raises:
+            UserError: The recipe draws another one for each run.
+        """
         seed = (self.config.get('randomness') or {}).get('seed')
-        return Runner.build_dataloader(cfg, seed=seed or 0)
+        if seed is None:
+            raise UserError('--like-training expects a recipe that says its seed, without which each run has another '
+                            'order. Write randomness=dict(seed=0), or pass --cfg-options randomness.seed=0.')
+        return int(seed)
 
     def facts(self) -> tuple[dict, dict]:
         """The facts of the views and of the teacher that a header keeps."""
@@ -134,8 +146,8 @@ class Source:
         for name in self.taps:
             value = tensors[name]
             if not isinstance(value, Tensor):
-                raise UserError(f'a teacher cache expects one tensor of a tap, got {len(value)} at {name}. Tap them one '
-                                'by one, without @all.')
+                raise UserError(f'a teacher cache expects one tensor of a tap, got {len(value)} at {name}. Tap them '
+                                'one by one, without @all.')
             if name == LOGITS and value.dim() == 2:
                 classes = value.shape[1]
                 continue
