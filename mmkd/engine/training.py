@@ -1,5 +1,6 @@
 """Training a config: what ``tools/train.py`` and :func:`mmkd.distill` do alike."""
 from collections.abc import Sequence
+from functools import partial
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -68,7 +69,8 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
             runner.register_hook(kind())
     for hook in hooks:
         runner.register_hook(hook)
-    make_resumable(runner, restart_schedule, None if views is None else views.wrap)
+    make_resumable(runner, restart_schedule,
+                   None if views is None else partial(views.wrap, preprocessor=model_of(runner).data_preprocessor))
     explain_loading(runner)
     runner.train()
     return runner

@@ -122,3 +122,12 @@ def _spread_logits(rows: np.ndarray, format: RecordFormat) -> Tensor:
 def _tensor(values: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype='<f4'))
 
+
+
+def top1(rows: np.ndarray, format: RecordFormat) -> tuple[int, int]:
+    """How many of some records have a label, and of how many that is the teacher's first class."""
+    labelled = rows['label'] != format.no_label
+    if not format.classes or not labelled.any():
+        return 0, 0
+    best = rows['values'].argmax(1) if format.topk == ALL else rows['ids'][:, 0]
+    return int(labelled.sum()), int((best == rows['label'])[labelled].sum())

@@ -16,6 +16,7 @@ from .formats import HEAD
 from .header import Header
 
 MAGIC = 'mmkd teacher records'
+IDENTITY = 256  # bytes of the head that say which shard it is; the others hold counts
 UNFINISHED = '.part'
 _NAME = re.compile(r'epoch_(\d+)(?:\.(\d+)-(\d+))?\.records')
 
@@ -43,10 +44,10 @@ class Shard:
         return folder / f'epoch_{self.epoch:05}{"" if whole else f".{self.start}-{self.stop}"}.records'
 
     def head(self, header: Header) -> bytes:
-        """The first bytes of the file."""
+        """The first bytes of the file, :data:`IDENTITY` of them."""
         text = json.dumps(dict(magic=MAGIC, cache=header.fingerprint, epoch=self.epoch, start=self.start,
                                stop=self.stop, bytes=header.format.size))
-        return text.encode().ljust(HEAD - 1) + b'\n'
+        return text.encode().ljust(IDENTITY - 1) + b'\n'
 
     def size(self, header: Header) -> int:
         """The bytes of the file."""
@@ -60,7 +61,7 @@ class Shard:
         """
         try:
             with open(path, 'rb') as file:
-                head = file.read(HEAD)
+                head = file.read(IDENTITY)
             size = path.stat().st_size
         except OSError as error:
             raise UserError(f'{path} expects records, and cannot be read ({error.strerror}). Check the disk.') \
@@ -71,6 +72,21 @@ class Shard:
         if size != self.size(header):
             raise UserError(f'{path} expects {self.size(header):,} bytes, got {size:,}: it is cut off or damaged. '
                             'Delete it, and build it again with the same command.')
+
+    def counts(self, path: Path) -> tuple[int, int]:
+        """Of a finished file: how many records have a label, and of how many it is the teacher's first class."""
+        try:
+            with open(path, 'rb') as file:
+                content = json.loads(file.read(HEAD)[IDENTITY:])
+            return int(content['labelled']), int(content['correct'])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0, 0
+
+
+def counted(labelled: int, correct: int) -> bytes:
+    """The second part of a head."""
+    text = json.dumps(dict(labelled=labelled, correct=correct))
+    return text.encode().ljust(HEAD - IDENTITY - 1) + b'\n'
 
 
 def _told(head: bytes) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 
 from mmkd.utils import UserError
 
+from .coding import top1
 from .formats import HEAD
 from .header import Header
-from .shards import UNFINISHED, Shard, seal, valid_rows
+from .shards import IDENTITY, UNFINISHED, Shard, counted, seal, valid_rows
 
 FLUSH_SECONDS = 30.
 
@@ -50,14 +51,16 @@ class Writer:
 
     def _begin(self, header: Header) -> None:
         head, size = self.shard.head(header), self.shard.size(header)
-        if os.pread(self._file, HEAD, 0) == head and os.fstat(self._file).st_size == size:
-            content = np.memmap(self._unfinished, np.uint8, 'r', HEAD, (size - HEAD, ))
-            self.there = valid_rows(content, self.shard, self._format.size)
+        if os.pread(self._file, IDENTITY, 0) == head and os.fstat(self._file).st_size == size:
+            self.there = valid_rows(self._rows().view(np.uint8), self.shard, self._format.size)
             return
         os.ftruncate(self._file, 0)  # of another cache, or nothing yet
         os.ftruncate(self._file, size)
         _reserve(self._file, size)
         _write(self._file, head, 0)
+
+    def _rows(self) -> np.ndarray:
+        return np.memmap(self._unfinished, self._format.record, 'r', HEAD, (len(self.shard), ))
 
     @property
     def missing(self) -> np.ndarray:
@@ -100,6 +103,7 @@ class Writer:
                             f'{len(self.missing):,} are missing, first {self.missing[0]}. Let the recipe draw every '
                             'sample in an epoch, or build without --like-training.')
         try:
+            _write(self._file, counted(*top1(self._rows(), self._format)), IDENTITY)
             os.fsync(self._file)
             os.replace(self._unfinished, self.path)
             with suppress(OSError):  # some file systems cannot, and need not

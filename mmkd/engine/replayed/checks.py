@@ -13,7 +13,7 @@ def check_caches(readers: Mapping[str, Reader], facts: dict) -> None:
 
     Args:
         readers: Name of the teacher to the reader of its cache.
-        facts: What :func:`~mmkd.engine.recipe_views.view_facts` says of the training data.
+        facts: What :func:`~mmkd.engine.replayed.facts.view_facts` says of the training data.
 
     Raises:
         UserError: A cache is of other views; the message names all that differs.

@@ -4,17 +4,18 @@ from dataclasses import dataclass, field
 
 from mmengine.config import Config
 from mmengine.logging import print_log
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmkd.datasets.replay import ReplayedDataset, replay_loader
 from mmkd.distillers.models import take_mixing
 from mmkd.distillers.teacher import CachedAnswers, named_teachers, teacher_role
-from mmkd.engine.recipe_views import view_facts
 from mmkd.records import Reader
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller
 
 from .checks import check_caches
+from .facts import view_facts
 
 REPEATED = ('A student that sees the same views again and again overfits them (Beyer et al., 2022, arXiv 2106.05237). '
             'Build more epochs where that matters.')
@@ -39,11 +40,12 @@ class ViewPlan:
     num_classes: int | None = None
     readers: dict[str, Reader] = field(default_factory=dict)
 
-    def wrap(self, loader: DataLoader) -> ReplayedDataset:
+    def wrap(self, loader: DataLoader, preprocessor: nn.Module) -> ReplayedDataset:
         """Makes a loader give these views, in place, with the answers of the caches on them.
 
         Args:
             loader: The training data, not read yet, and without numbered batches.
+            preprocessor: The student's data preprocessor.
 
         Raises:
             UserError: Its views cannot be replayed, or are not those of a cache.
@@ -55,7 +57,7 @@ class ViewPlan:
         dataset = replay_loader(loader, self.seed, epochs=self.epochs, mixing=self.mixing,
                                 num_classes=self.num_classes, answers=answers)
         if self.readers:
-            check_caches(self.readers, view_facts(self.config, dataset.dataset, self.mixing, self.seed))
+            check_caches(self.readers, view_facts(self.config, dataset, preprocessor))
             self._say_repeats(len(loader))
         return dataset
 
