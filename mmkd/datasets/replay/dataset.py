@@ -1,5 +1,6 @@
 """A data set whose views depend on seed, epoch and index alone."""
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from torch.utils.data import Dataset
 from mmkd.registry import DATASETS
 from mmkd.utils import UserError
 
-from .mixing import Mixing
+from .mixing import Draw, Mixing, mix
 from .pairs import partners
-from .views import ViewIndex, checksum, kept_generators, seed_view
+from .views import ViewIndex, checksum, kept_generators, seed_generators, words_of
 
 CHECKED = 64  # one view of so many has a checksum, or more of a small set
+SHARES = ('some', 'all', 'none')
 
 
 @DATASETS.register_module()
@@ -44,9 +46,15 @@ class ReplayedDataset(Dataset):
         UserError: An argument is wrong, or views cannot be mixed.
     """
 
-    def __init__(self, dataset: Dataset | dict, seed: int, epochs: int | None = None, mixing: dict | None = None,
+    def __init__(self, dataset: Any, seed: int, epochs: int | None = None, mixing: dict | None = None,
                  num_classes: int | None = None, answers: Any = None, checksums: str = 'some',
                  default_epoch: int | None = None) -> None:
+        for name, value, least in (('seed', seed, 0), ('epochs', epochs, 1), ('default_epoch', default_epoch, 0)):
+            if value is not None and value < least:
+                raise UserError(f'ReplayedDataset expects {name} from {least}, got {value}. '
+                                'Take another number.')
+        if checksums not in SHARES:
+            raise UserError(f"ReplayedDataset expects checksums 'some', 'all' or 'none', got {checksums!r}.")
         self.dataset = ROOT.build(dataset) if isinstance(dataset, Mapping) else dataset
         self.seed, self.epochs, self.answers, self.default_epoch = seed, epochs, answers, default_epoch
         self.mixing = None if mixing is None else Mixing(mixing)
@@ -56,8 +64,6 @@ class ReplayedDataset(Dataset):
             raise UserError('ReplayedDataset expects num_classes for mixing, got None, and the data set names no '
                             'classes. Set num_classes.')
         few = max(1, min(CHECKED, len(self.dataset) // 16))
-        if checksums not in ('some', 'all', 'none'):
-            raise UserError(f"ReplayedDataset expects checksums 'some', 'all' or 'none', got {checksums!r}.")
         self.checked = dict(some=few, all=1, none=0)[checksums]  # one of so many
 
     def __getattr__(self, name: str) -> Any:
@@ -95,6 +101,22 @@ class ReplayedDataset(Dataset):
         return partners(self.seed, epoch % self.epochs if self.epochs else epoch, len(self.dataset))
 
 
+@dataclass
+class View:
+    """An image of an epoch before it is mixed.
+
+    Args:
+        data: What the pipeline packed.
+        draw: What it has drawn for its mixing, if there is any.
+        score: Its label as scores, likewise.
+        word: A number of its own.
+    """
+    data: dict
+    draw: Draw | None
+    score: Tensor | None
+    word: int
+
+
 class _Batch:
     """The views of a batch while it is loaded.
 
@@ -104,51 +126,54 @@ class _Batch:
 
     def __init__(self, views: ReplayedDataset) -> None:
         self.views = views
-        self.kept: dict[tuple[int, int], tuple] = {}
+        self.kept: dict[tuple[int, int], View] = {}  # what a partner may ask for
 
     def sample(self, epoch: int, index: int) -> dict:
         """One sample, complete."""
-        views = self.views
-        data, draw, word = self.unmixed(epoch, index)
+        views, view = self.views, self.unmixed(epoch, index)
+        data = view.data
         sample = data.get('data_samples') if isinstance(data, dict) else None
         if not hasattr(sample, 'set_field'):
             raise UserError('ReplayedDataset expects samples with data_samples, as PackInputs leaves them, got '
                             f'{type(data).__name__}. End the pipeline with PackInputs.')
-        if views.mixing is not None:
-            data, sample = self.mixed(epoch, index, data, draw)
+        if view.draw is not None:
+            pixels, score = self.mixed(epoch, index, view)
+            sample.set_gt_score(score)
+            data = dict(data, inputs=pixels)  # a partner still asks for the other
         sample.set_field((epoch, index), 'view', field_type='metainfo')
-        if views.checked and word % views.checked == 0:
+        if views.checked and view.word % views.checked == 0:
             sample.set_field(checksum(data['inputs']), 'view_checksum', field_type='metainfo')
         if views.answers is not None:
             sample.set_field(views.answers.row(epoch, index), 'teacher_answer', field_type='metainfo')
         return data
 
-    def unmixed(self, epoch: int, index: int) -> tuple:
-        """A view before it is mixed, what it has drawn for that, and a number of its own."""
+    def unmixed(self, epoch: int, index: int) -> View:
+        """A view before it is mixed."""
         views, key = self.views, (epoch, index)
         if key in self.kept:
             return self.kept[key]
-        word = seed_view(views.seed, epoch, index)
-        draw = None if views.mixing is None else views.mixing.draw()
-        found = views.dataset[index], draw, word
-        if views.mixing is not None:
-            self.kept[key] = found
-        return found
+        words = words_of(views.seed, epoch, index)
+        if views.mixing is None:
+            seed_generators(words)
+            return View(views.dataset[index], None, None, words[4])
+        draw = views.mixing.draw(words[3])
+        seed_generators(words)
+        data = views.dataset[index]
+        self.kept[key] = View(data, draw, one_hot(data['data_samples'], views.num_classes), words[4])
+        return self.kept[key]
 
-    def mixed(self, epoch: int, index: int, data: dict, draw: Any) -> tuple[dict, Any]:
-        """A copy of a sample that is mixed with its partner's, and has soft labels."""
-        own, sample = data['inputs'], data['data_samples'].clone()
-        score, mixing = one_hot(sample, self.views.num_classes), self.views.mixing
-        partner = index if draw.augment is None else int(self.views.partners(epoch)[index])
-        if partner != index:
-            other = self.unmixed(epoch, partner)[0]
-            if not isinstance(own, Tensor) or own.shape != other['inputs'].shape:
-                raise UserError(f'mixing expects views of one size, got {_shape(own)} and {_shape(other["inputs"])}. '
-                                'Let the pipeline crop or resize all to one size.')
-            own, share = mixing.mix(draw, own, other['inputs'])
-            score = share * score + (1 - share) * one_hot(other['data_samples'], self.views.num_classes)
-        sample.set_gt_score(score)
-        return dict(data, inputs=own, data_samples=sample), sample
+    def mixed(self, epoch: int, index: int, view: View) -> tuple[Tensor, Tensor]:
+        """Pixels and label of a view, mixed with its partner's."""
+        own, partner = view.data['inputs'], int(self.views.partners(epoch)[index])
+        if view.draw.augment is None or partner == index:
+            return own, view.score
+        other = self.unmixed(epoch, partner)
+        pixels = other.data['inputs']
+        if not isinstance(own, Tensor) or not isinstance(pixels, Tensor) or own.shape != pixels.shape:
+            raise UserError(f'mixing expects views of one size, got {_shape(own)} and {_shape(pixels)}. Let the '
+                            'pipeline crop or resize all to one size.')
+        own, share = mix(view.draw, own, pixels)
+        return own, share * view.score + (1 - share) * other.score
 
 
 def one_hot(sample: Any, num_classes: int) -> Tensor:
@@ -160,9 +185,9 @@ def one_hot(sample: Any, num_classes: int) -> Tensor:
     if 'gt_score' in sample:
         return sample.gt_score.float()
     labels = sample.get('gt_label')
-    if labels is None or int(labels.max()) >= num_classes:
-        raise UserError(f'mixing expects labels from 0 to {num_classes - 1}, got {labels}. Mend the labels, or set '
-                        'num_classes.')
+    if labels is None or not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise UserError(f'mixing expects labels from 0 to {num_classes - 1}, got '
+                        f'{labels if labels is None else labels.tolist()}. Mend the labels, or set num_classes.')
     return torch.zeros(num_classes).index_fill_(0, labels.long().reshape(-1), 1.)
 
 

@@ -50,6 +50,8 @@ class Mixing:
         self.augments = [self._checked(each) for each in (augments if isinstance(augments, list | tuple)
                                                           else [augments])]
         self.edges = np.cumsum(self._probabilities(config.get('probs')))
+        if self.edges[-1] > 1 - 1e-9:  # a rounded sum leaves nothing over
+            self.edges[-1] = 1.
 
     @staticmethod
     def _checked(augment: Any) -> dict:
@@ -78,8 +80,13 @@ class Mixing:
                             f'{probs}. Leave probs out to draw all alike.')
         return found
 
-    def draw(self) -> Draw:
-        """Draws from NumPy's global generator."""
+    def draw(self, seed: int) -> Draw:
+        """Draws for one view; NumPy's global generator is seeded for that.
+
+        Args:
+            seed: The seed, of 32 bits.
+        """
+        np.random.seed(seed)
         choice = int(np.searchsorted(self.edges, np.random.random_sample(), side='right'))
         if choice >= len(self.augments):
             return Draw(None)
@@ -87,20 +94,19 @@ class Mixing:
         share = float(np.random.beta(augment['alpha'], augment['alpha']))
         return Draw(augment, share, tuple(np.random.random_sample(4)) if augment['kind'] == 'CutMix' else ())
 
-    def mix(self, draw: Draw, own: Tensor, other: Tensor) -> tuple[Tensor, float]:
-        """Mixes two views.
 
-        Args:
-            draw: What the first has drawn.
-            own: The first, (channels, height, width).
-            other: The second, of the same shape.
+def mix(draw: Draw, own: Tensor, other: Tensor) -> tuple[Tensor, float]:
+    """Mixes two views.
 
-        Returns:
-            The mixed view, and the share of the first in its label.
-        """
-        if draw.augment['kind'] == 'Mixup':
-            return mixed_up(own, other, draw.share)
-        return cut_and_mixed(own, other, draw)
+    Args:
+        draw: What the first has drawn.
+        own: The first, (channels, height, width).
+        other: The second, of the same shape.
+
+    Returns:
+        The mixed view, and the share of the first in its label.
+    """
+    return mixed_up(own, other, draw.share) if draw.augment['kind'] == 'Mixup' else cut_and_mixed(own, other, draw)
 
 
 def mixed_up(own: Tensor, other: Tensor, share: float) -> tuple[Tensor, float]:

@@ -45,22 +45,22 @@ def kept_generators() -> Iterator[None]:
         torch.default_generator.set_state(states[2])
 
 
-def seed_view(seed: int, epoch: int, index: int) -> int:
-    """Seeds the global generators of Python, NumPy and PyTorch's CPU for one view.
+def words_of(seed: int, epoch: int, index: int) -> list[int]:
+    """Five numbers of 32 bits that are a view's own: three seeds, one for its mixing, and one that chooses checksums.
 
     Args:
         seed: The seed of all views.
         epoch: The epoch.
         index: The index of the image.
-
-    Returns:
-        A further number of 32 bits that is the view's own.
     """
-    words = np.random.SeedSequence((seed, epoch, index)).generate_state(4).tolist()
+    return np.random.SeedSequence((seed, epoch, index)).generate_state(5).tolist()
+
+
+def seed_generators(words: list[int]) -> None:
+    """Seeds the global generators of NumPy, Python and PyTorch's CPU with the first three words of a view."""
     np.random.seed(words[0])
     random.seed(words[1])
     torch.default_generator.manual_seed(words[2])
-    return words[3]
 
 
 def checksum(pixels: Tensor | list[Tensor]) -> int:
