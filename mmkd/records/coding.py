@@ -67,7 +67,10 @@ def _encode_logits(rows: np.ndarray, logits: Tensor, format: RecordFormat, label
         if format.dtype == 'fp16':
             shift = logits.max(1).values
             rows['shift'] = shift.cpu().numpy()
-            logits = (logits - shift[:, None]).clamp_min(torch.finfo(torch.float16).min)
+            logits = logits - shift[:, None]
+            if (logits < torch.finfo(torch.float16).min).any():
+                raise UserError('logits in fp16 expect to lie within 65,504 of the highest, got some that do not. Keep '
+                                'them in fp32.')
         rows['values'] = logits.to(TORCH[format.dtype]).cpu().numpy()
         return
     values, ids = logits.topk(format.kept, dim=1)
@@ -114,13 +117,15 @@ def _spread_logits(rows: np.ndarray, format: RecordFormat) -> Tensor:
     outside = (ids != labels).all(1, keepdim=True)  # whether the label is none of the top k
     others = format.classes - format.kept - outside.long()
     even = rest - others.clamp_min(1).log()
-    logits = torch.maximum(even, values[:, :1] - UNDERFLOW).expand(-1, format.classes).clone()
+    best = values[:, :1]
+    floor = best - (best.abs() * 1e-6).clamp_min(UNDERFLOW)  # of huge logits less would be rounded away
+    logits = torch.maximum(even, floor).expand(-1, format.classes).clone()
     logits.scatter_(1, labels, target)
     return logits.scatter_(1, ids, values)
 
 
 def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype='<f4'))
+    return torch.from_numpy(np.array(values, '<f4', order='C'))  # of one record, strides may be odd
 
 
 
