@@ -100,6 +100,9 @@ def teacher_of(value: Any) -> dict:
         UserError: It has no weights to teach from, or is none of what a recipe takes.
     """
     spec = _as_dict(value, 'teacher', True)
+    if 'cache' in spec or any(isinstance(each, Mapping) and 'cache' in each for each in spec.values()):
+        raise UserError('teacher expects a model that answers, got a cache, which belongs to the views of a recipe. '
+                        'Train that recipe: mmkd train RECIPE --cfg-options model.teacher.cache=FOLDER.')
     if isinstance(value, str) and 'config' in spec and 'checkpoint' not in spec:
         raise UserError(f"teacher expects a model with weights, got {value!r}, a config without any. Give "
                         "dict(config='…', checkpoint='…'), on the command line --teacher-checkpoint FILE; a teacher of "

@@ -80,7 +80,7 @@ class ReplayedDataset(Dataset):
     def __getitems__(self, indices: list[int]) -> list[dict]:
         """Loads the views of a batch; one that is the partner of another there is decoded once."""
         with kept_generators():
-            batch = _Batch(self)
+            batch = ViewBatch(self)
             return [batch.sample(*self.view_of(index)) for index in indices]
 
     def view_of(self, index: int) -> tuple[int, int]:
@@ -117,7 +117,7 @@ class View:
     word: int
 
 
-class _Batch:
+class ViewBatch:
     """The views of a batch while it is loaded.
 
     Args:

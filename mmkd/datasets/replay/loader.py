@@ -42,12 +42,13 @@ class ViewSampler(Sampler):
 
     def __iter__(self) -> Iterator[ViewIndex]:
         epoch, repeats = self.epoch, int(getattr(self.inner, 'num_repeats', 1))
+        rank, ranks = (int(getattr(self.inner, name, value)) for name, value in (('rank', 0), ('world_size', 1)))
         for place, index in enumerate(self._indices()):
             if place >= len(self.inner):
                 raise UserError(f'a replayed loader expects a sampler whose passes end, or InfiniteSampler, got '
                                 f'{type(self.inner).__name__}, which goes on. Take one of those.')
-            repeat = (self.inner.rank + place * self.inner.world_size) % repeats if repeats > 1 else 0
-            yield ViewIndex(index, epoch * repeats + repeat)
+            # Repeats follow on each other in the order that all processes share.
+            yield ViewIndex(index, epoch * repeats + (rank + place * ranks) % repeats)
 
     def _indices(self) -> Iterator[int]:
         inner = self.inner

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 
-ONE = 1 << 16  # a share of the own view is a whole number of these parts, so that all machines mix the same pixels
+ONE = 256  # a share in Mixup is a whole number of these parts: whole numbers are mixed alike on all machines, and fast
 KINDS = {'Mixup': ('alpha', ), 'CutMix': ('alpha', 'cutmix_minmax', 'correct_lam')}
 LINE = "dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)])"
 
@@ -33,7 +33,8 @@ class Mixing:
     """The batch augmentations of a recipe, for single views.
 
     Differs from mmpretrain's: each view draws for itself, instead of one draw for a batch; the views are mixed before
-    they are normalised, and those of bytes stay bytes, so that a mixed pixel is rounded to one of 256 values.
+    they are normalised, and those of bytes stay bytes: a mixed pixel is rounded to one of 256 values, and a share of
+    Mixup to a 256th, in the pixels and in the label.
 
     Args:
         config: ``dict(augments=…, probs=…)`` as a classifier's ``train_cfg`` or ``batch_augments`` has it.
@@ -114,8 +115,16 @@ def mixed_up(own: Tensor, other: Tensor, share: float) -> tuple[Tensor, float]:
     weight = round(share * ONE)
     if own.is_floating_point():  # two products that are rounded each, on any machine
         return own.mul(weight / ONE).add_(other.mul(1 - weight / ONE)), weight / ONE
-    total = own.to(torch.int32).mul_(weight).add_(other.to(torch.int32).mul_(ONE - weight))
-    return total.add_(ONE // 2).bitwise_right_shift_(16).to(own.dtype), weight / ONE
+    if own.dtype != torch.uint8:
+        raise UserError(f'Mixup expects pixels that are bytes or floats, got {own.dtype}. End the pipeline with '
+                        'PackInputs.')
+    total, rest = own.numpy().astype(np.uint16), other.numpy().astype(np.uint16)
+    total *= weight
+    rest *= ONE - weight
+    total += rest
+    total += ONE // 2  # 65,408 at most
+    total >>= 8
+    return torch.from_numpy(total.astype(np.uint8)), weight / ONE
 
 
 def cut_and_mixed(own: Tensor, other: Tensor, draw: Draw) -> tuple[Tensor, float]:

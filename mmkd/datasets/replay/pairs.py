@@ -6,7 +6,7 @@ import numpy as np
 from .views import PAIRS
 
 
-@lru_cache(maxsize=2)  # the present epoch, and the one that a loader has begun to fetch
+@lru_cache(maxsize=6)  # of two epochs, since a loader fetches ahead, and of three repeats each
 def partners(seed: int, epoch: int, images: int) -> np.ndarray:
     """The partner of each image in one epoch: its partner's partner is itself, and one of an odd number is alone.
 
@@ -21,7 +21,7 @@ def partners(seed: int, epoch: int, images: int) -> np.ndarray:
     # The legacy generator: NumPy promises its numbers for all versions.
     generator = np.random.RandomState(np.random.MT19937(np.random.SeedSequence((seed, epoch), spawn_key=(PAIRS, ))))
     order = generator.permutation(images)
-    found = np.arange(images)
+    found = np.arange(images, dtype=np.int32)  # workers keep a copy each
     even = images - images % 2
     found[order[0:even:2]], found[order[1:even:2]] = order[1:even:2], order[0:even:2]
     return found

@@ -14,7 +14,7 @@ from .names import named_model
 
 WRAPPED = ('TimmClassifier', 'HuggingFaceClassifier')  # whose train_cfg goes before the preprocessor's batch_augments
 UNMIXED = ('BatchFixedSizePad', 'BatchResize')  # batch augmentations of detectors that draw nothing
-INSTEAD = "Write train_dataloader.dataset.pipeline so that each image draws for itself, and batch_augments=None"
+INSTEAD = 'Let the pipeline of train_dataloader.dataset draw for each image, and set batch_augments=None'
 
 
 def take_mixing(config: Config) -> tuple[dict | None, int | None]:
@@ -41,9 +41,11 @@ def take_mixing(config: Config) -> tuple[dict | None, int | None]:
         return None, classes
     for preprocessor in preprocessors:
         preprocessor.pop('batch_augments', None)
-    if distilled:
-        model['student'] = without_augments(named_model(student, 'student') if isinstance(student, str) else student)
-    elif _augments(model.get('train_cfg')):
+    if isinstance(student, str):
+        student = named_model(student, 'student')
+    if distilled and isinstance(student, Mapping):
+        model['student'] = without_augments(student)
+    elif not distilled and _augments(model.get('train_cfg')):
         model.pop('train_cfg')
     return mixing, classes
 

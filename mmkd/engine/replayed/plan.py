@@ -78,6 +78,11 @@ def caches_of(config: Config) -> dict[str, str]:
             if isinstance(cfg, Mapping) and 'cache' in cfg}
 
 
+def needs_plan(config: Config) -> bool:
+    """Whether the views of a recipe have to be seen again."""
+    return bool(caches_of(config)) or config.get('replay') is not None
+
+
 def plan_views(config: Config) -> ViewPlan | None:
     """Plans the views of a recipe with caches, or with an entry ``replay``, and takes its mixing out.
 
@@ -90,9 +95,9 @@ def plan_views(config: Config) -> ViewPlan | None:
     Raises:
         UserError: Caches are of other views than each other or than ``replay`` says, or the views cannot be replayed.
     """
-    caches, replay = caches_of(config), config.get('replay')
-    if not caches and replay is None:
+    if not needs_plan(config):
         return None
+    caches, replay = caches_of(config), config.get('replay')
     if config.get('runner_type', 'Runner') != 'Runner':
         raise UserError(f"replayed views expect MMEngine's Runner, got runner_type={config.runner_type!r}. Leave it "
                         'out, or train without a cache.')
