@@ -222,7 +222,7 @@ def test_what_cannot_be_built_is_refused(tmp_path, options, request_, words):
 
 def test_answers_that_are_not_finite_are_named_with_their_sample(place, tmp_path):
     state = torch.load(place / 'teacher.pth')
-    state['state_dict']['head.fc.weight'] *= 1e38  # finite, and its products are not
+    state['state_dict']['head.fc.weight'].mul_(0).add_(3e38)  # finite, and its products are not
     torch.save(state, place / 'huge.pth')
     with pytest.raises(UserError, match='finite numbers.*The batch begins with sample 0 of epoch 0'):
         built(tmp_path, recipe(**{'model.teacher.checkpoint': 'huge.pth'}))
