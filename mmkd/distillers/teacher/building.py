@@ -10,6 +10,7 @@ from mmkd.layers.running_average import RunningAverage
 from mmkd.records import Reader
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.signatures import check_type
+from mmkd.utils.randomness import unchanged_generators
 
 from ..inputs import InputAdapter, as_size, fixed_input_size, normalisation, teacher_normalisation
 from ..models import (
@@ -146,7 +147,8 @@ def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocess
     check_type(role, 'compile', options.get('compile', False), bool | dict)
     size = options.pop('input_size', None)
     spec = read_spec({key: value for key, value in cfg.items() if key not in TEACHER_OPTIONS}, role)
-    model = build_without_weights(spec, role)
+    with unchanged_generators():  # what the terms draw next is the same if a cache stands for the model
+        model = build_without_weights(spec, role)
     if {id(p) for p in model.parameters()} & {id(p) for p in student.parameters()}:
         raise UserError(f'{role} expects parameters of its own, got some of the student, which freezing it would '
                         'freeze. Hand over a copy.deepcopy.')

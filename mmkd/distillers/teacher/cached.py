@@ -230,4 +230,5 @@ class CachedTeacher:
 
     def _fake(self, inputs: Tensor) -> Tapped:
         blank = decode(np.zeros(len(inputs), self.format.record), self.format)
-        return Tapped({tap: torch.rand(blank[tap].shape, device=inputs.device) for tap in self.taps})
+        generator = torch.Generator().manual_seed(0)  # the terms draw next, and the same as without a cache
+        return Tapped({tap: torch.rand(blank[tap].shape, generator=generator).to(inputs.device) for tap in self.taps})
