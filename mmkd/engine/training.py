@@ -3,7 +3,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmengine.config import Config
-from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -18,7 +17,6 @@ from .hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeigh
 from .late_schedules import leave_out_late_schedules
 from .models import model_of
 from .replayed.plan import plan_views
-from .resume.replay import seed_all
 from .resume.setup import make_resumable
 
 HOOK = 'DistillationHook'
@@ -74,7 +72,5 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
     make_resumable(runner, restart_schedule,
                    None if views is None else partial(views.wrap, preprocessor=model_of(runner).data_preprocessor))
     explain_loading(runner)
-    if views is not None:  # a cached teacher need not be built, which draws numbers
-        seed_all(runner.seed, get_rank())
     runner.train()
     return runner

@@ -56,8 +56,8 @@ class CachedTeacher:
     """Stands where a :class:`Teacher` stands, and answers from its cache.
 
     The answers ride on the samples, where the replayed data set has put them. The model itself, if its own keys stand
-    beside ``cache``, runs only for who asks for it: the validation before training, and losses that call a part of the
-    teacher. Its memory is given back after that validation.
+    beside ``cache``, is built for who asks for it: the comparison with the header, the validation before training, and
+    losses that call a part of the teacher. Its memory is given back after that validation.
 
     Args:
         name: Its name in the recipe.
@@ -74,8 +74,7 @@ class CachedTeacher:
                  build: Callable[[], Teacher] | None = None) -> None:
         self.name, self.role, self.reader = name, role, reader
         self.taps = tuple(dict.fromkeys(taps))
-        # Built at once, though it may never run: to build a model draws numbers, and those of a live run are the same.
-        self._build, self._live = build, None if build is None else build()
+        self._build, self._live = build, None
         self._dry, self._asks_model, self._is_lent, self._is_checked = False, False, False, False
         there = ([LOGITS] if self.format.classes else []) + list(self.format.taps)
         for tap in self.taps:
