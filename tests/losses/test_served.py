@@ -15,7 +15,16 @@ from mmkd.losses import (
     RKDLoss,
     logit,
 )
-from mmkd.losses.served import ALL_LOGITS, APPROXIMATELY, EXACTLY, NOT, WHOLE_MAPS, Kept, how_served, logit_losses_served
+from mmkd.losses.served import (
+    ALL_LOGITS,
+    APPROXIMATELY,
+    EXACTLY,
+    NOT,
+    WHOLE_MAPS,
+    Kept,
+    how_served,
+    logit_losses_served,
+)
 from mmkd.records import RecordFormat, decode, encode
 
 TOP = Kept(every_value=False)
@@ -43,14 +52,14 @@ def test_they_do_not_serve_these_and_all_do(loss):
 
 def test_pooled_maps():
     pooled = Kept(pooled=True)
-    assert [how_served(loss, pooled).how for loss in (RKDLoss(), CCLoss())] == [EXACTLY, EXACTLY]
+    assert [how_served(loss, pooled).how for loss in (RKDLoss(), CCLoss(6, 6))] == [EXACTLY, EXACTLY]
     assert how_served(FitNetLoss(), pooled).wanted == WHOLE_MAPS
 
 
 def test_pooled_maps_give_what_whole_ones_give():
     """The declaration of losses that average positions is true."""
     maps = torch.randn(4, 6, 5, 5)
-    for loss in (RKDLoss(), CCLoss()):
+    for loss in (RKDLoss(), CCLoss(6, 6)):
         student = torch.randn(4, 6)
         assert torch.allclose(loss(student, maps), loss(student, maps.mean((2, 3))), atol=1e-6)
 
