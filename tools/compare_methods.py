@@ -17,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from mmkd.experiments.jobs.caching import CacheJob, cache_job, reads_logits_alone
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs
@@ -53,6 +54,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='config entries of all students, alone and distilled')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/methods'),
                         help='where runs and results go (default: %(default)s)')
+    parser.add_argument('--cache', action='store_true',
+                        help='let the teacher answer once a seed for all methods that read nothing but its logits; all '
+                        'students of a seed then see the same views')
     parser.add_argument('--jobs', type=int, default=min(cores, 4), metavar='N',
                         help='runs side by side (default: the number of cores, 4 at most; here %(default)s)')
     args = parser.parse_args(argv)
@@ -90,10 +94,36 @@ def plan(args: argparse.Namespace) -> dict[str, Job]:
         for seed in range(args.seeds):
             options = dict(_split(option.replace('{seed}', str(seed))) for option in args.seed_options)
             options |= common if name == 'alone' else common_distilled
-            job = f'{name}-seed{seed}'
-            jobs[job] = trainings.job(job, args.work_dir / job, path, options,
-                                      teacher=None if name == 'alone' else teacher)
+            options |= {'replay.seed': seed} if args.cache else {}
+            add_student(args, trainings, jobs, name, seed, path, options, teacher)
     return jobs
+
+
+def add_student(args: argparse.Namespace, trainings: TrainingJobs, jobs: dict[str, Job], name: str, seed: int,
+                path: str, options: dict[str, object], teacher: Job | None) -> None:
+    """Adds a student's run, and the cache that it reads if it is the first of its seed."""
+    job = f'{name}-seed{seed}'
+    teacher = None if name == 'alone' else teacher
+    run = trainings.job(job, args.work_dir / job, path, options, teacher=teacher)
+    if args.cache and name != 'alone' and reads_logits_alone(run.config):
+        cache = f'cache{seed}'
+        jobs.setdefault(cache, cache_job(cache, args.work_dir / cache, run))
+        options = options | {'model.teacher.cache': str(jobs[cache].answers)}
+        run = trainings.job(job, args.work_dir / job, path, options, [jobs[cache]], teacher)
+    jobs[job] = run
+
+
+def saved(jobs: dict[str, Job]) -> str:
+    """What the caches have saved, in words; empty without any."""
+    caches = {name: job.done() for name, job in jobs.items() if isinstance(job, CacheJob)}
+    if not caches:
+        return ''
+    readers = {name: sum(name in job.needs for job in jobs.values()) for name in caches}
+    views = {name: done['views'] for name, done in caches.items()}
+    seconds = sum(done['seconds'] for done in caches.values())
+    return (f'The teacher answered {sum(views.values()):,} times in {clock(seconds)}, and {sum(readers.values())} runs '
+            f'read it; without the caches it would have answered '
+            f'{sum(views[name] * readers[name] for name in caches):,} times.\n')
 
 
 def _split(option: str) -> tuple[str, object]:
@@ -128,7 +158,7 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
     write_text(args.work_dir / 'comparison.md', table)
     draw_gains(args.work_dir / 'comparison.png', rows, 'Gain over the student alone, ' + (
         f'mean of {args.seeds} seeds ± 1 standard error' if args.seeds > 1 else 'one seed'))
-    print(f'\n{table}\n± is one standard error over {args.seeds} seeds, gains are paired by seed. Took '
+    print(f'\n{table}\n{saved(jobs)}± is one standard error over {args.seeds} seeds, gains are paired by seed. Took '
           f'{clock(seconds)}. Beside it in {args.work_dir}: comparison.md, comparison.json, comparison.png', flush=True)
 
 
