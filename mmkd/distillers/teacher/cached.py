@@ -55,9 +55,9 @@ class CachedAnswers:
 class CachedTeacher:
     """Stands where a :class:`Teacher` stands, and answers from its cache.
 
-    The answers ride on the samples, where the replayed data set has put them. The model itself is built only for who
-    asks for it: the validation before training, and losses that call a part of the teacher. That needs the teacher's
-    own keys beside ``cache``.
+    The answers ride on the samples, where the replayed data set has put them. The model itself, if its own keys stand
+    beside ``cache``, is built for who asks for it: the comparison with the header, the validation before training, and
+    losses that call a part of the teacher. Its memory is given back after that validation.
 
     Args:
         name: Its name in the recipe.
@@ -75,7 +75,7 @@ class CachedTeacher:
         self.name, self.role, self.reader = name, role, reader
         self.taps = tuple(dict.fromkeys(taps))
         self._build, self._live = build, None
-        self._dry, self._is_lent, self._is_checked = False, False, False
+        self._dry, self._asks_model, self._is_lent, self._is_checked = False, False, False, False
         there = ([LOGITS] if self.format.classes else []) + list(self.format.taps)
         for tap in self.taps:
             if tap not in there:
@@ -174,12 +174,12 @@ class CachedTeacher:
             with_weights: Whether the model answers, if the recipe names one; else the answers have no meaning, but the
                 shapes of those in the cache.
         """
-        self._dry = True
+        self._dry, self._asks_model = True, with_weights and self.has_model
         try:
-            with self.live.dry_run(True) if with_weights and self.has_model else nullcontext():
+            with self.live.dry_run(True) if self._asks_model else nullcontext():
                 yield
         finally:
-            self._dry = False
+            self._dry = self._asks_model = False
 
     def __call__(self, inputs: Tensor, data_samples: Labels = None) -> Tapped:
         """Reads the answers that the samples of a batch carry.
@@ -197,7 +197,7 @@ class CachedTeacher:
             UserError: Samples carry no answers, or a view is not the one that the teacher has answered for.
         """
         if self._dry:
-            return self._live_answers(inputs, data_samples) if self._live is not None else self._fake(inputs)
+            return self._live_answers(inputs, data_samples) if self._asks_model else self._fake(inputs)
         samples = data_samples if isinstance(data_samples, Sequence) else ()
         found = [sample.get(ANSWER) for sample in samples]
         if not any(found) and self.has_model and not torch.is_grad_enabled():

@@ -1,5 +1,4 @@
 """Training from caches: the run of a live teacher bit for bit, and what does not fit is refused before."""
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -116,11 +115,10 @@ def test_a_view_that_differs_stops_the_run_and_is_named(folder):
         train_config(with_cache(recipe, cache), validate=False)
 
 
-def test_views_that_repeat_are_said(folder, cache, caplog):
-    recipe = with_cache(make_recipe(folder, 'repeat', mixing=True, epochs=3), cache)
-    with caplog.at_level(logging.WARNING):
-        trained(recipe)
-    said = [record.message for record in caplog.records if 'views repeat' in record.message]
+def test_views_that_repeat_are_said(folder, cache):
+    trained(with_cache(make_recipe(folder, 'repeat', mixing=True, epochs=3), cache))
+    log = ''.join(path.read_text() for path in (folder / 'repeat').rglob('*.log'))
+    said = [line for line in log.splitlines() if 'views repeat' in line]
     assert len(said) == 1 and '2 epochs' in said[0] and 'takes 3' in said[0] and 'Beyer' in said[0]
 
 
