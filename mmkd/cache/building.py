@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, get_rank, get_world_size
 
 from mmkd.records import Header, RecordFormat, Writer
+from mmkd.records.coding import top1
 from mmkd.records.header import NAME
 from mmkd.records.shards import UNFINISHED, Shard
 from mmkd.utils import UserError
@@ -18,7 +19,7 @@ from mmkd.utils.files.small import lock_folder
 
 from .in_training_order import build_like_training
 from .plan import batches_of, loader_of, parts_for, shards_of
-from .progress import Progress, ask
+from .progress import Progress, ask, write
 from .source import Source
 
 BATCH_SIZE = 64
@@ -86,6 +87,7 @@ def build(config: Config, request: Request, say: Callable[[str], None] = print) 
             else:
                 progress = _build_shards(source, header, out, request.workers, say)
         barrier()
+        say(progress.shares())
         say(f'{out}: {header.epochs} epochs of {header.samples:,} views, {header.bytes():,} bytes{progress.top1()}')
     return header
 
@@ -159,7 +161,9 @@ def _build_shards(source: Source, header: Header, out: Path, workers: int | None
     for shard in own:
         with Writer(out, header, shard) as writer:
             for _ in batches[shard]:
-                ask(source, next(loaded), header.format, writer, progress)
+                indices, rows = ask(source, loaded, header.format, progress)
+                write(writer, indices, rows, progress)
+                progress.add(len(rows), *top1(rows, header.format), shard.epoch)
             writer.finish()
     return progress
 

@@ -122,8 +122,8 @@ def _compared(source: Source, reader: Reader, chosen: list[tuple[int, int]], pro
         most = LOW_PRECISION if not exact else TOLERANCE[format.taps[name].dtype if name in format.taps else
                                                          format.dtype]
         if found > most:
-            problems.append(f'{name}: records and teacher differ by up to {found:.1e} of the largest value, expected is '
-                            f'{most:g}. Give the teacher of then, or build the cache anew.')
+            problems.append(f'{name}: records and teacher differ by up to {found:.1e} of the largest value, expected '
+                            f'is {most:g}. Give the teacher of then, or build the cache anew.')
     return differences, problems
 
 

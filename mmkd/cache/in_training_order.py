@@ -13,7 +13,7 @@ from mmkd.records.shards import Shard
 from mmkd.utils import UserError
 
 from .plan import loader_of
-from .progress import Progress
+from .progress import Progress, ask, write
 from .source import Source
 
 REPEATS = ('expects a sampler that draws each sample once an epoch, as DefaultSampler does, got {}. Build without '
@@ -58,10 +58,10 @@ def _build_epoch(source: Source, header: Header, writer: Writer | None, progress
     wanted = np.any(all_gather_object(missing), axis=0)  # a batch is asked about in all processes, or in none
     left = [(epoch, np.array(batch)) for batch, want in zip(batches, wanted, strict=True) if want]
     progress.skip(sum(map(len, batches)) - sum(len(indices) for _, indices in left))
-    for batch in loader_of(source.loader, left) if left else ():
-        views, rows = source.records(batch, header.format)
-        indices = np.array([index for _, index in views])
+    loaded = iter(loader_of(source.loader, left)) if left else iter(())
+    for _ in left:
+        indices, rows = ask(source, loaded, header.format, progress)
         for theirs, found in all_gather_object((indices, rows.view(np.uint8))):
             if writer is not None:
-                writer.write(theirs, found.view(header.format.record))
+                write(writer, theirs, found.view(header.format.record), progress)
         progress.add(len(rows), *top1(rows, header.format), epoch)

@@ -2,6 +2,7 @@
 import copy
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
@@ -155,13 +156,17 @@ class Source:
             taps[name] = TapFormat(shape, dtype, pool and value.dim() > 2)
         return RecordFormat(classes, topk, dtype, taps)
 
-    def records(self, batch: dict, format: RecordFormat) -> tuple[list[tuple[int, int]], object]:
+    def records(self, batch: dict, format: RecordFormat) -> tuple[list[tuple[int, int]], np.ndarray]:
         """Asks the teacher about a batch.
 
         Returns:
             Epoch and index of each view, and their records.
         """
-        tensors, samples = self.answers(batch)
+        return self.encoded(*self.answers(batch), format)
+
+    def encoded(self, tensors: Tapped, samples: list, format: RecordFormat
+                ) -> tuple[list[tuple[int, int]], np.ndarray]:
+        """Makes records of what :meth:`answers` returned; returns what :meth:`records` does."""
         views = [tuple(sample.view) for sample in samples]
         labels = target_of(samples) if format.classes else None
         try:

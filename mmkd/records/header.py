@@ -19,7 +19,8 @@ LARGEST = 64 * 2**20  # bytes of a header
 PACKAGES = ('torch', 'torchvision', 'Pillow', 'opencv-python', 'opencv-python-headless', 'numpy')
 # What the facts are called in messages; others are called by their keys.
 WORDS = dict(sample_list='the list of samples (paths, labels or their order)', samples='the number of samples',
-             pipeline='pipeline', seed='the seed of the views', input_size='the size of the views',
+             pipeline='pipeline', seed='the seed of the views', scheme='the way in which views follow from the seed',
+             input_size='the size of the views',
              normalisation='normalisation', mixing='mixing', weights="the teacher's weights (their hash)",
              config="the teacher's config", dtype="the teacher's dtype", adapter="the form of the teacher's input")
 

@@ -234,14 +234,14 @@ def test_infinite_samplers_are_built_by_index(tmp_path):
 
 
 def test_like_training_asks_in_the_order_of_the_training(tmp_path, monkeypatch):
-    seen, records = [], Source.records
+    seen, encoded = [], Source.encoded
 
-    def spy(self, batch, format):
-        found = records(self, batch, format)
+    def spy(self, *args):
+        found = encoded(self, *args)
         seen.append(found[0])
         return found
 
-    monkeypatch.setattr(Source, 'records', spy)
+    monkeypatch.setattr(Source, 'encoded', spy)
     built(tmp_path, like_training=True, epochs=1)
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(SAMPLES, generator=generator).tolist()

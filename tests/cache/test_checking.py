@@ -75,7 +75,8 @@ def test_a_transform_with_its_own_generator_is_found(tmp_path):
     config = recipe()
     config.train_dataloader.dataset.dataset.pipeline.insert(1, dict(type='OwnGenerator'))
     result = checked(built(tmp_path, config, epochs=1), config)
-    assert len(result.problems) == 1 and 'is another one each time it is loaded: a transform draws' in result.problems[0]
+    assert len(result.problems) == 1
+    assert 'is another one each time it is loaded: a transform draws' in result.problems[0]
 
 
 def test_damaged_records_are_counted(copied):

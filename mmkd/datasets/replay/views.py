@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+SCHEME = 1  # of what follows from a seed; a change of it is a new one, by which caches are told apart
 DRAWS, PAIRS = 0, 1  # what is drawn: a view, or the partners of an epoch
 
 

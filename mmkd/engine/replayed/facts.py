@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from mmkd.datasets.replay import ReplayedDataset, ViewIndex
+from mmkd.datasets.replay.views import SCHEME
 from mmkd.distillers import Teacher
 from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.models import TEACHER_OPTIONS, read_spec
@@ -23,7 +24,7 @@ def view_facts(config: Mapping, dataset: ReplayedDataset, preprocessor: nn.Modul
     found = normalisation(preprocessor)
     first = dataset[ViewIndex(0, 0)]['inputs']
     return dict(
-        sample_facts(dataset.dataset), seed=dataset.seed, num_classes=dataset.num_classes,
+        sample_facts(dataset.dataset), scheme=SCHEME, seed=dataset.seed, num_classes=dataset.num_classes,
         pipeline=canonical(_pipelines(config['train_dataloader']['dataset'])),
         mixing=None if dataset.mixing is None else canonical(dataset.mixing.augments) + [canonical(
             dataset.mixing.edges)],
