@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmkd.datasets.replay import replay_loader
-from mmkd.datasets.replay.dataset import ViewBatch
+from mmkd.datasets.replay.batch import ViewBatch
 from mmkd.datasets.replay.views import kept_generators
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name

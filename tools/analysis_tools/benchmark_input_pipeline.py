@@ -55,7 +55,8 @@ def epoch_seconds(loaders: dict[str, DataLoader]) -> dict[str, float]:
     batches = {name: iter(loader) for name, loader in loaders.items()}
     spent = dict.fromkeys(loaders, 0.)
     for step in range(min(map(len, loaders.values()))):
-        for name in list(loaders)[::1 if step % 2 else -1]:
+        first = step % len(loaders)
+        for name in [*loaders][first:] + [*loaders][:first]:
             start = time.process_time()
             next(batches[name])
             spent[name] += time.process_time() - start

@@ -1,20 +1,18 @@
 """A data set whose views depend on seed, epoch and index alone."""
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.registry import DATASETS as ROOT
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmkd.registry import DATASETS
 from mmkd.utils import UserError
 
-from .mixing import Draw, Mixing, mix
+from .batch import ViewBatch
+from .mixing import Mixing
 from .pairs import partners
-from .views import ViewIndex, checksum, kept_generators, seed_generators, words_of
+from .views import ViewIndex, kept_generators
 
 CHECKED = 64  # one view of so many has a checksum, or more of a small set
 SHARES = ('some', 'all', 'none')
@@ -63,7 +61,7 @@ class ReplayedDataset(Dataset):
         if self.mixing is not None and self.num_classes is None:
             raise UserError('ReplayedDataset expects num_classes for mixing, got None, and the data set names no '
                             'classes. Set num_classes.')
-        few = max(1, min(CHECKED, len(self.dataset) // 16))
+        few = max(1, min(CHECKED, len(self.dataset) // 8))
         self.checked = dict(some=few, all=1, none=0)[checksums]  # one of so many
 
     def __getattr__(self, name: str) -> Any:
@@ -99,97 +97,3 @@ class ReplayedDataset(Dataset):
     def partners(self, epoch: int) -> np.ndarray:
         """The partner of each image in an epoch."""
         return partners(self.seed, epoch % self.epochs if self.epochs else epoch, len(self.dataset))
-
-
-@dataclass
-class View:
-    """An image of an epoch before it is mixed.
-
-    Args:
-        data: What the pipeline packed.
-        draw: What it has drawn for its mixing, if there is any.
-        score: Its label as scores, likewise.
-        word: A number of its own.
-    """
-    data: dict
-    draw: Draw | None
-    score: Tensor | None
-    word: int
-
-
-class ViewBatch:
-    """The views of a batch while it is loaded.
-
-    Args:
-        views: The data set.
-    """
-
-    def __init__(self, views: ReplayedDataset) -> None:
-        self.views = views
-        self.kept: dict[tuple[int, int], View] = {}  # what a partner may ask for
-
-    def sample(self, epoch: int, index: int) -> dict:
-        """One sample, complete."""
-        views, view = self.views, self.unmixed(epoch, index)
-        data = view.data
-        sample = data.get('data_samples') if isinstance(data, dict) else None
-        if not hasattr(sample, 'set_field'):
-            raise UserError('ReplayedDataset expects samples with data_samples, as PackInputs leaves them, got '
-                            f'{type(data).__name__}. End the pipeline with PackInputs.')
-        if view.draw is not None:
-            pixels, score = self.mixed(epoch, index, view)
-            sample.set_gt_score(score)
-            data = dict(data, inputs=pixels)  # a partner still asks for the other
-        sample.set_field((epoch, index), 'view', field_type='metainfo')
-        if views.checked and view.word % views.checked == 0:
-            sample.set_field(checksum(data['inputs']), 'view_checksum', field_type='metainfo')
-        if views.answers is not None:
-            sample.set_field(views.answers.row(epoch, index), 'teacher_answer', field_type='metainfo')
-        return data
-
-    def unmixed(self, epoch: int, index: int) -> View:
-        """A view before it is mixed."""
-        views, key = self.views, (epoch, index)
-        if key in self.kept:
-            return self.kept[key]
-        words = words_of(views.seed, epoch, index)
-        if views.mixing is None:
-            seed_generators(words)
-            return View(views.dataset[index], None, None, words[4])
-        draw = views.mixing.draw(words[3])
-        seed_generators(words)
-        data = views.dataset[index]
-        self.kept[key] = View(data, draw, one_hot(data['data_samples'], views.num_classes), words[4])
-        return self.kept[key]
-
-    def mixed(self, epoch: int, index: int, view: View) -> tuple[Tensor, Tensor]:
-        """Pixels and label of a view, mixed with its partner's."""
-        own, partner = view.data['inputs'], int(self.views.partners(epoch)[index])
-        if view.draw.augment is None or partner == index:
-            return own, view.score
-        other = self.unmixed(epoch, partner)
-        pixels = other.data['inputs']
-        if not isinstance(own, Tensor) or not isinstance(pixels, Tensor) or own.shape != pixels.shape:
-            raise UserError(f'mixing expects views of one size, got {_shape(own)} and {_shape(pixels)}. Let the '
-                            'pipeline crop or resize all to one size.')
-        own, share = mix(view.draw, own, pixels)
-        return own, share * view.score + (1 - share) * other.score
-
-
-def one_hot(sample: Any, num_classes: int) -> Tensor:
-    """The label of a sample as scores, (classes,); scores that it has stay.
-
-    Raises:
-        UserError: It has no label, or one that is no class.
-    """
-    if 'gt_score' in sample:
-        return sample.gt_score.float()
-    labels = sample.get('gt_label')
-    if labels is None or not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
-        raise UserError(f'mixing expects labels from 0 to {num_classes - 1}, got '
-                        f'{labels if labels is None else labels.tolist()}. Mend the labels, or set num_classes.')
-    return torch.zeros(num_classes).index_fill_(0, labels.long().reshape(-1), 1.)
-
-
-def _shape(pixels: Any) -> object:
-    return tuple(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__
