@@ -36,8 +36,10 @@ class Progress:
         if now - self._spoken > LINE_SECONDS or self.done == views:
             self._spoken = now
             speed = self.done / max(now - self._start, 1e-9)
-            self._say(f'epoch {epoch}, {100 * self.done / self.total:.1f} % of all: {speed * get_world_size():,.0f} '
-                      f'views a second, {clock((self.total - self.done) / speed)} left{self.top1()}')
+            together = speed * get_world_size()
+            self._say(f'epoch {epoch}, {100 * self.done / self.total:.1f} % of all: '
+                      f'{together:,.{0 if together >= 10 else 2}f} views a second, '
+                      f'{clock((self.total - self.done) / speed)} left{self.top1()}')
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
