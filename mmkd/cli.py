@@ -34,6 +34,8 @@ GROUPS = {
         'distill': Command('distill.py', 'a student from a teacher and your own pictures'),
         'train': Command('train.py', 'train any mmpretrain, mmdet, mmseg or mmkd config'),
         'test': Command('test.py', 'test a checkpoint'),
+        'cache': Command('teacher_cache.py', "keep a teacher's answers, and train from them",
+                         ('build', 'check', 'info')),
         'compare': Command('compare_methods.py', 'train one student by many methods, and compare the gains'),
         'tune': Command('tune.py', 'weights and temperatures of methods, with equal budgets'),
         'demo': Command('demo.py', 'two models on digits, and what distillation gains'),

@@ -31,6 +31,6 @@ MODELS = _child(
 HOOKS = _child(root.HOOKS, ['mmkd.engine.hooks'])
 LOOPS = _child(root.LOOPS, ['mmkd.engine.loops'])
 OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS, ['mmkd.engine.optimizers'])
-DATASETS = _child(root.DATASETS, ['mmkd.datasets.classification'])
+DATASETS = _child(root.DATASETS, ['mmkd.datasets.classification', 'mmkd.datasets.replay'])
 TRANSFORMS = _child(root.TRANSFORMS, ['mmkd.datasets.classification'])
 METRICS = _child(root.METRICS, ['mmkd.evaluation'])

@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+from mmkd.experiments.jobs.caching import CacheJob, cache_job, reads_logits_alone
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs
@@ -52,6 +53,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed-options', nargs='+', metavar='KEY=VALUE',
                         help="config entries that depend on the seed, with {seed} in them (default: the suite's)")
     parser.add_argument('--tuned', type=Path, metavar='FILE', help='best.json of tools/tune.py: entries of each method')
+    parser.add_argument('--cache', action='store_true',
+                        help='let the teacher answer once a seed for all methods that read nothing but its logits; all '
+                        'students of a seed then see the same views')
     add_suite_arguments(parser, 'work_dirs/methods')
     args = parser.parse_args(argv)
     if min(args.jobs, args.seeds) < 1:
@@ -77,10 +81,36 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
         for seed in range(args.seeds):
             options = options_of_seed(args.seed_options or suite.seed_options, seed)
             options |= common if name == 'alone' else distilled | tuned.get(name, {})
-            job = f'{name}-seed{seed}'
-            jobs[job] = trainings.job(job, args.work_dir / job, path, options,
-                                      teacher=None if name == 'alone' else teacher)
+            options |= {'replay.seed': seed} if args.cache else {}
+            add_student(args, trainings, jobs, name, seed, path, options, teacher)
     return jobs
+
+
+def add_student(args: argparse.Namespace, trainings: TrainingJobs, jobs: dict[str, Job], name: str, seed: int,
+                path: str, options: dict[str, object], teacher: Job | None) -> None:
+    """Adds a student's run, and the cache that it reads if it is the first of its seed."""
+    job = f'{name}-seed{seed}'
+    teacher = None if name == 'alone' else teacher
+    run = trainings.job(job, args.work_dir / job, path, options, teacher=teacher)
+    if args.cache and name != 'alone' and reads_logits_alone(run.config):
+        cache = f'cache{seed}'
+        jobs.setdefault(cache, cache_job(cache, args.work_dir / cache, run))
+        options = options | {'model.teacher.cache': str(jobs[cache].answers)}
+        run = trainings.job(job, args.work_dir / job, path, options, [jobs[cache]], teacher)
+    jobs[job] = run
+
+
+def saved(jobs: dict[str, Job]) -> str:
+    """What the caches have saved, in words; empty without any."""
+    caches = {name: job.done() for name, job in jobs.items() if isinstance(job, CacheJob)}
+    if not caches:
+        return ''
+    readers = {name: sum(name in job.needs for job in jobs.values()) for name in caches}
+    views = {name: done['views'] for name, done in caches.items()}
+    seconds = sum(done['seconds'] for done in caches.values())
+    return (f'The teacher answered {sum(views.values()):,} times in {clock(seconds)}, and {sum(readers.values())} runs '
+            f'read it; without the caches it would have answered '
+            f'{sum(views[name] * readers[name] for name in caches):,} times.\n')
 
 
 def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> None:
@@ -107,7 +137,7 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
     write_text(args.work_dir / 'comparison.md', table)
     draw_gains(args.work_dir / 'comparison.png', rows, 'Gain over the student alone, ' + (
         f'mean of {args.seeds} seeds ± 1 standard error' if args.seeds > 1 else 'one seed'))
-    print(f'\n{table}\n± is one standard error over {args.seeds} seeds, gains are paired by seed. Took '
+    print(f'\n{table}\n{saved(jobs)}± is one standard error over {args.seeds} seeds, gains are paired by seed. Took '
           f'{clock(seconds)}. Beside it in {args.work_dir}: comparison.md, comparison.json, comparison.png', flush=True)
 
 

@@ -11,11 +11,15 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmkd.datasets.replay import replay_loader
+from mmkd.datasets.replay.batch import ViewBatch
+from mmkd.datasets.replay.views import kept_generators
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 
 CLASSES = 4
 CROP, EDGE = ('RandomResizedCrop', 'CenterCrop'), ('ResizeEdge', 'Resize')
+MIXING = dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)])
 NEUTRAL = ('LoadImageFromFile', 'PackInputs')
 
 
@@ -61,6 +65,26 @@ def own_loader(loader: ConfigDict, folder: Path, batch_size: int) -> DataLoader:
     collate = {key: loader[key] for key in ('collate_fn',) if key in loader}
     return Runner.build_dataloader(dict(
         batch_size=batch_size, num_workers=0, dataset=dataset, sampler=sampler, drop_last=True, **collate))
+
+
+def replayed_loaders(loader: ConfigDict, folder: Path, batch_size: int) -> dict[str, DataLoader]:
+    """The recipe's loader as it is, with replayed views, and mixed in two ways; see :func:`own_loader`.
+
+    Returns:
+        ``'plain'``, ``'replayed'``, ``'pairs'`` (replayed and mixed, partners in one batch) and ``'decoded'`` (each
+        image decodes its partner for itself) to the loaders.
+    """
+    found = {name: own_loader(loader, folder, batch_size) for name in ('plain', 'replayed', 'pairs', 'decoded')}
+    replay_loader(found['replayed'], seed=0)
+    for name in ('pairs', 'decoded'):
+        views = replay_loader(found[name], seed=0, mixing=MIXING, num_classes=1000)
+
+    def singly(indices: list[int]) -> list[dict]:
+        with kept_generators():
+            return [ViewBatch(views).sample(*views.view_of(index)) for index in indices]
+
+    views.__getitems__ = singly
+    return found
 
 
 def timm_loader(loader: ConfigDict, folder: Path, batch_size: int) -> DataLoader:

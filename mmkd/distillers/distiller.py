@@ -39,9 +39,9 @@ from .models.dry_run import has_classes, images_fit, sizes
 from .parts import TeacherParts
 from .schedule import Progress
 from .taps import Tapped, Taps
-from .teacher import Teachers, build_teachers, dry_runs, split_tap
+from .teacher import Teachers, build_teachers, dry_runs, kept_of, split_tap
 from .teacher.regions import STUDENT_REGIONS, wanted_regions
-from .term import Term, term_config
+from .term import Term, check_served, term_config
 
 
 @MODELS.register_module()
@@ -243,7 +243,7 @@ class Distiller(BaseModel):
         """Takes the recorders of all taps off student and teachers, which then are models like any other."""
         self._student_taps.close()
         for teacher in self._teachers.values():
-            teacher.taps.close()
+            teacher.close()
 
     def train(self, mode: bool = True) -> 'Distiller':
         """Switches the student and the terms; teachers stay in eval mode."""
@@ -285,6 +285,7 @@ class Distiller(BaseModel):
         parts = TeacherParts(self._teachers, inputs, teacher)
         for term in self.terms.values():
             term.dry_run(student, teacher, target, parts, fake_annotations(self.student, samples, inputs))
+            check_served(term, kept_of(self._teachers, self._teacher_taps))
         self.train(was_training)
         return {role: {tap: sizes(value) for tap, value in tensors.items()}
                 for role, tensors in (('student', student), ('teacher', teacher))}

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from mmkd.distillers.teacher import CachedTeacher
+
 from .finite import MOST_SKIPPED, FiniteGuard, Reading
 
 MOST = 8  # names in a list of files
@@ -99,7 +101,8 @@ def _bad_images(batch: object, files: list[str]) -> Iterator[str]:
 def _teacher_weights(model: nn.Module) -> str:
     """Says which teachers hold weights that are not finite."""
     teachers = getattr(model, 'teachers', {})
-    bad = [name for name, teacher in teachers.items()
+    running = {name: teacher for name, teacher in teachers.items() if not isinstance(teacher, CachedTeacher)}
+    bad = [name for name, teacher in running.items()
            if not all(value.isfinite().all() for value in teacher.model.state_dict().values()
                       if value.is_floating_point())]
     return f', whose weights{" (" + listed(bad) + ")" if len(teachers) > 1 else ""} are not finite' if bad else ''

@@ -1,5 +1,6 @@
 """Training a config: what ``tools/train.py`` and :func:`mmkd.distill` do alike."""
 from collections.abc import Sequence
+from functools import partial
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -15,6 +16,7 @@ from .checkpoints.explained_loading import explain_loading
 from .hooks import DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook
 from .late_schedules import leave_out_late_schedules
 from .models import model_of
+from .replayed.plan import plan_views
 from .resume.setup import make_resumable
 
 HOOK = 'DistillationHook'
@@ -56,6 +58,7 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
     check_data_exists(config, ('train', 'val') if validate else ('train',))
     watch_distillation(config)
     leave_out_late_schedules(config)
+    views = plan_views(config)
     prepare_cpu_processes(config)
     ignore_stride_warnings()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
@@ -66,7 +69,8 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
             runner.register_hook(kind())
     for hook in hooks:
         runner.register_hook(hook)
-    make_resumable(runner, restart_schedule)
+    make_resumable(runner, restart_schedule,
+                   None if views is None else partial(views.wrap, preprocessor=model_of(runner).data_preprocessor))
     explain_loading(runner)
     runner.train()
     return runner

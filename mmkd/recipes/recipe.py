@@ -1,4 +1,5 @@
 """A recipe under examination: its model, built piece by piece, and a few batches of its data."""
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmkd.datasets.verification import Finding
 from mmkd.distillers import Distiller
 from mmkd.distillers.models import ModelSpec
+from mmkd.engine.replayed.plan import needs_plan, plan_views
 from mmkd.registry import MODELS
 from mmkd.standardisers import Standardisation
 from mmkd.utils import UserError
@@ -35,6 +37,7 @@ class Recipe:
     """
 
     def __init__(self, config: Config, device: str = 'cpu', batches: int = 4) -> None:
+        self._views = plan_views(config := copy.deepcopy(config)) if needs_plan(config) else None
         self.config = config
         self.device = device
         self.batch_limit = batches
@@ -71,6 +74,8 @@ class Recipe:
         if split == 'val':
             cfg['sampler'] = dict(type='DefaultSampler', shuffle=True)
         loader = Runner.build_dataloader(cfg, seed=0)
+        if split == 'train' and self._views is not None:
+            self._views.wrap(loader, self.model.data_preprocessor)
         start = time.perf_counter()
         batches = [batch for batch, _ in zip(loader, range(self.batch_limit), strict=False)]
         if not batches:
@@ -101,9 +106,9 @@ class Recipe:
         """``'student'`` and the teachers with weights of their own, or the one ``'model'``."""
         if self.distiller is None:
             return {'model': self.model}
-        teachers = {teacher_role(name): teacher.model for name, teacher in self.distiller.teachers.items()}
+        teachers = {teacher_role(name): teacher for name, teacher in self.distiller.teachers.items()}
         return {'student': self.distiller.student} | {
-            role: model for role, model in teachers.items() if role in self.specs}
+            role: teacher.model for role, teacher in teachers.items() if role in self.specs}
 
     def loader(self, split: str) -> DataLoader:
         """The loader that :meth:`load` built; raises MissingError if it has not."""

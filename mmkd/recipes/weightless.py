@@ -36,11 +36,12 @@ def without_weights(config: Config) -> tuple[dict, dict[str, ModelSpec]]:
     specs = {'student': read_spec(model.get('student'), 'student', model.get('data_preprocessor'))}
     teachers = {}
     for name, cfg in named_teachers(model.get('teacher')).items():
-        if isinstance(cfg, dict) and 'ema' in cfg:
+        if isinstance(cfg, dict) and ('ema' in cfg or set(cfg) == {'cache'}):
             teachers[name] = cfg
             continue
         options = {key: cfg[key] for key in TEACHER_OPTIONS if key in cfg}
         spec = read_spec({key: value for key, value in cfg.items() if key not in options}, 'teacher')
+        options.pop('cache', None)  # the model itself is looked at, where the recipe says which it is
         specs[teacher_role(name)] = spec
         teachers[name] = strip_weights(spec.cfg) | options
     return model | dict(student=strip_weights(specs['student'].cfg),

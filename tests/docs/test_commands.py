@@ -68,6 +68,8 @@ def options_of(tool: str) -> str:
     if tool.startswith('mmkd.'):
         return tool_file(tool).read_text(encoding='utf-8')
     path = ROOT / tool
+    if any(command.words and tool == f'tools/{command.tool}' for command in COMMANDS.values()):
+        return path.read_text(encoding='utf-8')  # each of its words has options of its own
     if path.suffix == '.sh':
         return path.read_text(encoding='utf-8') + (options_of(FLAGS_OF[tool]) if tool in FLAGS_OF else '')
     with redirect_stdout(StringIO()) as printed, pytest.MonkeyPatch.context() as patch:

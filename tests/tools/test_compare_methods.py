@@ -52,3 +52,21 @@ def test_unknown_methods_and_options(parse):
         compare_methods.plan(parse(['--methods', 'nkdd']))
     with pytest.raises(UserError, match="KEY=VALUE, got 'seed'"):
         compare_methods.plan(parse(['--methods', 'kd', '--seed-options', 'seed']))
+
+
+def test_one_cache_a_seed_for_methods_that_read_logits(parse):
+    jobs = compare_methods.plan(parse(['--methods', 'kd', 'nkd', 'fd', '--seeds', '2', '--cache']))
+    caches = [name for name in jobs if name.startswith('cache')]
+    assert caches == ['cache0', 'cache1'] and all(jobs[name].needs == ('teacher', ) for name in caches)
+    for seed in (0, 1):
+        assert set(jobs[f'nkd-seed{seed}'].needs) == {'teacher', f'cache{seed}'} == set(jobs[f'kd-seed{seed}'].needs)
+        features = jobs[f'fd-seed{seed}']
+        assert features.needs == ('teacher', ) and 'cache' not in features.config.model.teacher
+        assert {jobs[f'{name}-seed{seed}'].config.replay.seed for name in ('alone', 'kd', 'fd')} == {seed}
+    words = jobs['cache1'].arguments
+    assert words[2] == 'build' and 'replay.seed=1' in words and any(callable(word) for word in words)
+    assert jobs['kd-seed1'].config.model.teacher.cache == str(jobs['cache1'].answers)
+
+
+def test_without_caches_nothing_is_said_of_them(parse):
+    assert compare_methods.saved(compare_methods.plan(parse(['--methods', 'kd', '--seeds', '1']))) == ''

@@ -1,4 +1,4 @@
-"""Measures how fast recipes read and augment images, beside timm's loader with the same augmentation."""
+"""Measures how fast recipes read and augment images, beside timm's loader with the same augmentation or replayed."""
 import argparse
 import os
 import platform
@@ -15,7 +15,7 @@ from mmengine.config import ConfigDict
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmkd.benchmarks.input_pipeline import draw_photos, own_loader, timm_loader
+from mmkd.benchmarks.input_pipeline import draw_photos, own_loader, replayed_loaders, timm_loader
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
@@ -36,6 +36,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--images', type=int, default=128, help='images a round (default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=32, help='(default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=15, help='rounds to take the median of (default: %(default)s)')
+    parser.add_argument('--replay', action='store_true',
+                        help='compare with replayed views instead of timm: as they are, mixed in pairs that share a '
+                        'batch, and mixed with a partner that each image decodes for itself')
     return parser.parse_args(argv)
 
 
@@ -52,7 +55,8 @@ def epoch_seconds(loaders: dict[str, DataLoader]) -> dict[str, float]:
     batches = {name: iter(loader) for name, loader in loaders.items()}
     spent = dict.fromkeys(loaders, 0.)
     for step in range(min(map(len, loaders.values()))):
-        for name in list(loaders)[::1 if step % 2 else -1]:
+        first = step % len(loaders)
+        for name in [*loaders][first:] + [*loaders][:first]:
             start = time.process_time()
             next(batches[name])
             spent[name] += time.process_time() - start
@@ -72,6 +76,24 @@ def compare(own: DataLoader, other: DataLoader, rounds: int) -> tuple[float, flo
         if round_:  # the first warms up
             rates.append((images / spent['own'], images / spent['other'], spent['other'] / spent['own']))
     return tuple(map(statistics.median, zip(*rates, strict=True)))
+
+
+def compare_replay(loaders: dict[str, DataLoader], rounds: int) -> tuple[float, list[float]]:
+    """Times a plain loader and replayed ones of as many images.
+
+    Returns:
+        The median over the rounds of the plain loader's images a second, and the others' times as multiples of its.
+    """
+    images = len(loaders['plain']) * loaders['plain'].batch_size
+    found = []
+    for round_ in tqdm(range(rounds + 1), file=sys.stderr, leave=False, disable=None):
+        for loader in loaders.values():
+            loader.sampler.set_epoch(round_)
+        spent = epoch_seconds(loaders)
+        if round_:  # the first warms up
+            found.append([images / spent['plain'], *(each / spent['plain'] for each in list(spent.values())[1:])])
+    rate, *ratios = map(statistics.median, zip(*found, strict=True))
+    return rate, ratios
 
 
 def processor() -> str:
@@ -99,12 +121,19 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere()
     use_one_core()
-    loaders = pipelines(args.recipes)
+    loaders = {title: loader for title, loader in pipelines(args.recipes).items()
+               if not args.replay or title.endswith(', train')}
     with tempfile.TemporaryDirectory() as folder:
         kilobytes = draw_photos(Path(folder), args.images)
         print(f'{args.images} JPEGs of 500×375, {kilobytes:.0f} kB on average; images per CPU second, one core of '
-              f'{processor()}, medians of {args.rounds} rounds\n{"mmkd":>9} {"timm":>7}  ratio')
+              f'{processor()}, medians of {args.rounds} rounds')
+        print('    plain; times as multiples of it: replayed, pairs, decoded' if args.replay else
+              f'{"mmkd":>9} {"timm":>7}  ratio')
         for title, loader in loaders.items():
+            if args.replay:
+                rate, ratios = compare_replay(replayed_loaders(loader, Path(folder), args.batch_size), args.rounds)
+                print(f'{rate:9.1f}  {"  ".join(f"{ratio:5.3f}" for ratio in ratios)}  {title}', flush=True)
+                continue
             both = (make(loader, Path(folder), args.batch_size) for make in (own_loader, timm_loader))
             own, other, ratio = compare(*both, args.rounds)
             print(f'{own:9.1f} {other:7.1f}  {ratio:5.2f}  {title}', flush=True)

@@ -20,6 +20,7 @@ from mmkd.distillers.models import (
     read_spec,
 )
 from mmkd.distillers.models.dry_run import images_fit
+from mmkd.distillers.models.mixing import without_augments
 from mmkd.distillers.taps import named_locations
 from mmkd.engine.models import class_count, has_no_classifier
 from mmkd.recipes.weightless import brings_weights, strip_weights
@@ -92,31 +93,6 @@ def has_weights(cfg: dict) -> bool:
     return spec.pretrained or brings_weights(spec)
 
 
-def without_augments(spec: dict) -> dict:
-    """Takes the batch augmentations (mixup, cutmix) of a student's own recipe out: a call says itself what it mixes.
-
-    They are the ``train_cfg`` of a classifier. A detector's says other things, and stays.
-
-    Args:
-        spec: What a recipe says of the student.
-    """
-    if 'config' not in spec:
-        own = spec.get('train_cfg')
-        return {key: value for key, value in spec.items() if key != 'train_cfg'} if _augments(own) else spec
-    options = dict(spec.get('options') or {})
-    model = read_spec(dict(config=spec['config'], options=options), 'student').cfg
-    found = {}
-    if _augments(model.get('train_cfg')):
-        found['model.train_cfg'] = None
-    if (model.get('data_preprocessor') or {}).get('batch_augments'):  # else the call's preprocessor would inherit them
-        found['data_preprocessor.batch_augments'] = None
-    return spec | dict(options=options | found) if found else spec
-
-
-def _augments(train_cfg: Any) -> bool:
-    return isinstance(train_cfg, Mapping) and 'augments' in train_cfg
-
-
 def teacher_of(value: Any) -> dict:
     """What a recipe says of a teacher, or of several by name.
 
@@ -124,6 +100,9 @@ def teacher_of(value: Any) -> dict:
         UserError: It has no weights to teach from, or is none of what a recipe takes.
     """
     spec = _as_dict(value, 'teacher', True)
+    if 'cache' in spec or any(isinstance(each, Mapping) and 'cache' in each for each in spec.values()):
+        raise UserError('teacher expects a model that answers, got a cache, which belongs to the views of a recipe. '
+                        'Train that recipe: mmkd train RECIPE --cfg-options model.teacher.cache=FOLDER.')
     if isinstance(value, str) and 'config' in spec and 'checkpoint' not in spec:
         raise UserError(f"teacher expects a model with weights, got {value!r}, a config without any. Give "
                         "dict(config='…', checkpoint='…'), on the command line --teacher-checkpoint FILE; a teacher of "

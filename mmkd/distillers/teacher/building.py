@@ -1,13 +1,16 @@
 """Building the teachers of a recipe: one, several by name, or the student's running average."""
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 from mmengine.logging import print_log
 from torch import nn
 
 from mmkd.layers.running_average import RunningAverage
+from mmkd.records import Reader
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.signatures import check_type
+from mmkd.utils.randomness import unchanged_generators
 
 from ..inputs import InputAdapter, as_size, fixed_input_size, normalisation, teacher_normalisation
 from ..models import (
@@ -20,6 +23,7 @@ from ..models import (
     read_spec,
     reads_file,
 )
+from .cached import CachedTeacher
 from .teacher import Teacher, Teachers
 
 SINGLE = 'teacher'  # the name of a teacher that the recipe gives none
@@ -42,7 +46,7 @@ def named_teachers(cfg: dict | str | nn.Module) -> dict[str, dict]:
         return {SINGLE: named_model(cfg, SINGLE)}
     if not isinstance(cfg, dict):
         raise UserError(f'teacher expects a dict, got {cfg!r}.')
-    forms = {*FORMS, 'ema'}
+    forms = {*FORMS, 'ema', 'cache'}
     named = cfg if forms & set(cfg) else {name: _as_dict(name, value, len(cfg)) for name, value in cfg.items()}
     several = (cfg and not forms & set(cfg) and all(isinstance(value, dict) for value in named.values())
                and any(forms & set(value) for value in named.values()))
@@ -106,6 +110,8 @@ def build_teachers(cfg: dict | str | nn.Module, taps: Iterable[str], student: nn
             # Checkpoints have that of a teacher without a name under "average".
             averages[name if name in cfg else 'average'] = average = _average(config, student)
             teachers[name] = Teacher(average.module, wanted[name], InputAdapter(None, None))
+        elif isinstance(config, dict) and 'cache' in config:
+            teachers[name] = _cached(config, name, wanted[name], student, preprocessor)
         else:
             teachers[name] = _build(config, teacher_role(name), wanted[name], student, preprocessor)
     return teachers, averages
@@ -124,13 +130,25 @@ def _average(cfg: dict, student: nn.Module) -> RunningAverage:
     return RunningAverage(student, **options)
 
 
+def _cached(cfg: dict, name: str, taps: list[str], student: nn.Module,
+            preprocessor: nn.Module | None) -> CachedTeacher:
+    role, own = teacher_role(name), {key: value for key, value in cfg.items() if key != 'cache'}
+    check_type(role, 'cache', cfg['cache'], str | Path)
+    if own and not set(FORMS) & set(own):
+        raise UserError(f'{role} expects cache alone, or beside what says which model it is, got it beside '
+                        f'{", ".join(own)}. {nearest(next(iter(own)), FORMS)}')
+    build = partial(_build, own, role, taps, student, preprocessor) if own else None
+    return CachedTeacher(name, role, Reader(cfg['cache']), taps, build)
+
+
 def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocessor: nn.Module | None) -> Teacher:
     options = {key: cfg[key] for key in TEACHER_OPTIONS if key in cfg}
     check_type(role, 'dtype', options.get('dtype'), str | None)
     check_type(role, 'compile', options.get('compile', False), bool | dict)
     size = options.pop('input_size', None)
     spec = read_spec({key: value for key, value in cfg.items() if key not in TEACHER_OPTIONS}, role)
-    model = build_without_weights(spec, role)
+    with unchanged_generators():  # what the terms draw next is the same if a cache stands for the model
+        model = build_without_weights(spec, role)
     if {id(p) for p in model.parameters()} & {id(p) for p in student.parameters()}:
         raise UserError(f'{role} expects parameters of its own, got some of the student, which freezing it would '
                         'freeze. Hand over a copy.deepcopy.')

@@ -138,6 +138,10 @@ class Teacher:
         self.load()
         return self._run(self.adapt(inputs), data_samples, mode)
 
+    def close(self) -> None:
+        """Takes the recorders of all taps off the model."""
+        self.taps.close()
+
     def adapt(self, inputs: Tensor) -> Tensor:
         """Brings the student's batch into the teacher's form, and the teacher to the batch's device."""
         if inputs.device != self.device:

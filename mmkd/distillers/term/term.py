@@ -97,6 +97,11 @@ class Term(BaseModule):
         return 'indices' in self._extras
 
     @property
+    def follows_size(self) -> bool:
+        """Whether a connector makes its output as large as the teacher's map."""
+        return any(self._follows)
+
+    @property
     def is_estimating(self) -> bool:
         """Whether the term counts nothing yet, as its ``teacher_norm`` is not known."""
         return is_estimating(self.teacher_norms)

@@ -8,7 +8,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmkd.distillers import Teacher
 from mmkd.distillers.schedule import Progress
-from mmkd.distillers.teacher import SINGLE
+from mmkd.distillers.teacher import SINGLE, CachedTeacher
 from mmkd.engine.models import distiller_of, has_no_classifier, output_count
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
@@ -119,6 +119,10 @@ class DistillationHook(Hook):
     def _validate_teachers(self, runner: Runner) -> None:
         averages = [average.module for average in self._distiller.averages.values()]
         for name, teacher in self._distiller.teachers.items():
+            if isinstance(teacher, CachedTeacher) and not teacher.has_model:
+                runner.logger.info(f'{_title(name)} is not evaluated: nothing but its kept answers is there. Write '
+                                   'its config and checkpoint beside the cache to have it validated.')
+                continue
             if any(teacher.model is average for average in averages):
                 continue
             obstacle = self._obstacle(runner, teacher)
@@ -128,6 +132,8 @@ class DistillationHook(Hook):
                 runner.logger.info(f'{_title(name)} is not evaluated: {obstacle}.')
             else:
                 self._validate_teacher(runner, name, teacher)
+            if isinstance(teacher, CachedTeacher):
+                teacher.release()
 
     def _obstacle(self, runner: Runner, teacher: Teacher) -> str:
         if getattr(runner.val_loop, 'evaluator', None) is None:

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmkd.datasets.replay import ReplayedDataset, replay_loader
 from mmkd.engine.meta_gradient import meta_gradient
 from mmkd.engine.models import model_of
 from mmkd.engine.resume.position import batches_of_epoch, by_epoch
@@ -189,9 +190,12 @@ def _in_another_order(runner: Runner) -> DataLoader:
     """A second loader of the training data, whose order is that of no training epoch."""
     loader = runner.train_dataloader
     sampler = DefaultSampler(loader.dataset, shuffle=True, seed=runner.seed + 10**6)
-    return DataLoader(loader.dataset, loader.batch_sampler.batch_size, sampler=sampler,
-                      num_workers=loader.num_workers, collate_fn=loader.collate_fn,
-                      worker_init_fn=loader.worker_init_fn)
+    other = DataLoader(loader.dataset, loader.batch_sampler.batch_size, sampler=sampler,
+                       num_workers=loader.num_workers, collate_fn=loader.collate_fn,
+                       worker_init_fn=loader.worker_init_fn)
+    if isinstance(loader.dataset, ReplayedDataset):
+        replay_loader(other)
+    return other
 
 
 def _length(loader: DataLoader) -> int | None:

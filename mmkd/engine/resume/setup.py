@@ -1,4 +1,6 @@
 """Makes any run one that can be interrupted and resumed."""
+from collections.abc import Callable
+
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import LOOPS
 from mmengine.runner import CheckpointLoader, IterBasedTrainLoop, Runner, find_latest_checkpoint
@@ -10,12 +12,14 @@ from .position import position_of
 from .replay import number_batches
 
 
-def make_resumable(runner: Runner, restart: bool = False) -> None:
+def make_resumable(runner: Runner, restart: bool = False,
+                   prepare: Callable[[DataLoader], object] | None = None) -> None:
     """Adds what lets a run go on with the same bits after an interruption, and checks what is resumed.
 
     Args:
         runner: A runner that was just built.
         restart: Whether a resumed run takes the learning rates of its own config.
+        prepare: Gets the loader of the training data when it is built, before its batches are numbered.
 
     Raises:
         UserError: The checkpoint to resume tells no position.
@@ -30,6 +34,8 @@ def make_resumable(runner: Runner, restart: bool = False) -> None:
             runner._train_dataloader, seed=runner.seed,
             diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
     loader, every_step = runner._train_dataloader, True
+    if prepare is not None:
+        prepare(loader)
     if isinstance(loader, DataLoader):
         batches = number_batches(loader, runner.seed)
         every_step = _counts_iterations(runner) or not _epochs_are_seeded(runner, loader)

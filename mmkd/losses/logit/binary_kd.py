@@ -54,6 +54,10 @@ class BinaryKDLoss(nn.Module):
         self.teacher_activation = teacher_activation
         self._fewest = 2 if teacher_activation == 'softmax' else 1  # classes that mean something
 
+    def refuses_topk(self) -> str:
+        """Why the teacher's largest logits are not enough; see :mod:`mmkd.losses.served`."""
+        return 'a sigmoid reads each logit by itself' if self.teacher_activation == 'sigmoid' else ''
+
     def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None,
                 data_samples: list | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.

@@ -7,6 +7,7 @@ from mmkd.utils.building.arguments import LABEL, NON_NEGATIVE, TEMPERATURE, chec
 
 from ..checks import Tensors, pair_logits
 from ..ignored import IGNORED
+from ..served import refuses_temperature
 
 
 @MODELS.register_module()
@@ -48,6 +49,10 @@ class DISTLoss(nn.Module):
         self.gamma = gamma
         self.temperature = temperature
         self.eps = eps
+
+    def refuses_topk(self) -> str:
+        """Why the teacher's largest logits are not enough; see :mod:`mmkd.losses.served`."""
+        return 'it correlates each class over the samples' if self.gamma else refuses_temperature(self.temperature)
 
     def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None,
                 data_samples: list | None = None) -> Tensor:

@@ -7,6 +7,7 @@ from mmkd.utils.building.arguments import LABEL, TEMPERATURE, check_arguments
 
 from ..checks import Tensors, pair_logits
 from ..ignored import IGNORED
+from ..served import refuses_temperature
 
 
 @MODELS.register_module()
@@ -39,6 +40,10 @@ class KDLoss(nn.Module):
         check_arguments(self, temperature=(temperature, TEMPERATURE), ignore_index=(ignore_index, LABEL))
         self.temperature = temperature
         self.ignore_index = ignore_index
+
+    def refuses_topk(self) -> str:
+        """Why the teacher's largest logits are not enough; see :mod:`mmkd.losses.served`."""
+        return refuses_temperature(self.temperature)
 
     def forward(self, student: Tensors, teacher: Tensors, target: Tensor | None = None,
                 data_samples: list | None = None) -> Tensor:

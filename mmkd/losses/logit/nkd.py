@@ -6,6 +6,7 @@ from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
 from ..checks import pair_logits, target_index
+from ..served import refuses_temperature
 
 
 @MODELS.register_module()
@@ -38,6 +39,10 @@ class NKDLoss(nn.Module):
         check_arguments(self, temperature=(temperature, TEMPERATURE), gamma=(gamma, NON_NEGATIVE))
         self.temperature = temperature
         self.gamma = gamma
+
+    def refuses_topk(self) -> str:
+        """Why the teacher's largest logits are not enough; see :mod:`mmkd.losses.served`."""
+        return refuses_temperature(self.temperature)
 
     def forward(self, student: Tensor, teacher: Tensor, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.

@@ -7,6 +7,7 @@ from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import TEMPERATURE, check_arguments, number, one_of
 
 from ..checks import Tensors, pair_logits, target_index
+from ..served import refuses_temperature
 
 ENHANCEMENTS = ('all', 'target')
 MOST_GAMMA = 100.  # 2 to this power, the weight of a target that the teacher is sure of, is finite in fp32
@@ -51,6 +52,10 @@ class OFALoss(nn.Module):
         self.gamma = gamma
         self.temperature = temperature
         self.enhanced = enhanced
+
+    def refuses_topk(self) -> str:
+        """Why the teacher's largest logits are not enough; see :mod:`mmkd.losses.served`."""
+        return refuses_temperature(self.temperature)
 
     def forward(self, student: Tensors, teacher: Tensor, target: Tensor | None = None) -> Tensor:
         """Computes the loss; see the class for shapes.

@@ -43,6 +43,7 @@ class CCLoss(nn.Module):
     """
 
     needs_target = False
+    averages_positions = True
 
     def __init__(self,
                  student_channels: int,

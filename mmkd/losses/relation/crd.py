@@ -48,6 +48,7 @@ class CRDLoss(nn.Module):
     """
 
     needs_target = False
+    averages_positions = True
 
     def __init__(self,
                  num_samples: int,

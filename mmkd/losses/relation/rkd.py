@@ -34,6 +34,7 @@ class RKDLoss(nn.Module):
     """
 
     needs_target = False
+    averages_positions = True
 
     def __init__(self, distance_weight: float = 25.0, angle_weight: float = 50.0) -> None:
         super().__init__()

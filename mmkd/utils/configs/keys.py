@@ -27,6 +27,7 @@ SCHEMAS = {
     'train_dataloader': LOADER, 'val_dataloader': LOADER, 'test_dataloader': LOADER,
     'auto_scale_lr': {'enable', 'base_batch_size'},
     'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
+    'replay': {'seed', 'epochs'},
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'optim_wrapper.paramwise_cfg': PARAMWISE,

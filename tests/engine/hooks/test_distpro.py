@@ -2,6 +2,7 @@
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmkd.engine.hooks import DistProProcessHook, DistProSearchHook, EpochSeedHook
-from mmkd.engine.hooks.distpro import find_loss
+from mmkd.engine.hooks.distpro import _in_another_order, find_loss
 from mmkd.engine.meta_gradient import meta_gradient
 from mmkd.utils import UserError
+from tests.datasets.replay.pictures import loader as replayed
+from tests.datasets.replay.pictures import seen, write_pictures
 
 from ..pair import Pair
 
@@ -159,3 +162,11 @@ def test_wrong_arguments_and_models():
         find_loss(nn.Linear(1, 1))
     with pytest.raises(UserError, match='got 2'):
         find_loss(nn.ModuleList([Pair(), Pair()]))
+
+
+def test_held_out_batches_of_replayed_data_know_their_epoch(tmp_path):
+    loader = replayed(write_pictures(tmp_path))
+    other = _in_another_order(SimpleNamespace(train_dataloader=loader, seed=0))
+    expected = seen(loader, (2, ))
+    assert seen(other, (2, )) == expected and len(expected) == 13  # the same views, in another order
+    assert list(seen(other, (2, ))) != list(expected)

@@ -5,7 +5,13 @@ import re
 import pytest
 from mmengine.config import ConfigDict
 
-from mmkd.benchmarks.input_pipeline import draw_photos, own_loader, timm_loader, timm_settings
+from mmkd.benchmarks.input_pipeline import (
+    draw_photos,
+    own_loader,
+    replayed_loaders,
+    timm_loader,
+    timm_settings,
+)
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
 
@@ -32,6 +38,29 @@ def test_prints_both_rates_and_their_ratio(tmp_path, cores, capsys):
     assert [row[-1] for row in rows] == [f'{RECIPE}, train', f'{RECIPE}, val']
     for own, timm, ratio, _ in rows:
         assert float(own) > 0 and float(ratio) == pytest.approx(float(own) / float(timm), abs=0.02)
+
+
+def test_prints_what_replaying_and_mixing_take(tmp_path, cores, capsys):
+    """Pairs decode each image once; an image that decodes its partner for itself takes about twice as long."""
+    assert call(TOOL, RECIPE, '--replay', '--images', '16', '--batch-size', '8', '--rounds', '3', cwd=tmp_path) == 0
+    (row, ) = re.findall(r'^ +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)  (.*)$', capsys.readouterr().out, re.MULTILINE)
+    rate, replayed, pairs, decoded = map(float, row[:-1])
+    assert row[-1] == f'{RECIPE}, train' and rate > 0 and 0.7 < replayed < 1.4
+    assert decoded > 1.4 * pairs
+
+
+def test_replayed_loaders_differ_in_what_they_decode(tmp_path, monkeypatch):
+    draw_photos(tmp_path, 8)
+    loaders = replayed_loaders(load_config(RECIPE).train_dataloader, tmp_path, 8)
+    read = {}
+    for name, loader in loaders.items():
+        data, read[name] = getattr(loader.dataset, 'dataset', loader.dataset), []
+        monkeypatch.setattr(data, 'prepare_data', lambda index, load=data.prepare_data, found=read[name]: (
+            found.append(index) or load(index)))
+        samples = next(iter(loader))['data_samples']
+        assert all(('gt_score' in sample) == (name in ('pairs', 'decoded')) for sample in samples)
+        assert all(('view' in sample) == (name != 'plain') for sample in samples)
+    assert {name: len(found) for name, found in read.items()} == dict(plain=8, replayed=8, pairs=8, decoded=16)
 
 
 @pytest.mark.parametrize('part', ['train', 'val'])

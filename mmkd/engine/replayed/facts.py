@@ -1,0 +1,64 @@
+"""What a recipe says of its views and its teacher, as plain data: written into a cache, and compared with it."""
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from mmkd.datasets.replay import ReplayedDataset, ViewIndex
+from mmkd.datasets.replay.views import SCHEME
+from mmkd.distillers import Teacher
+from mmkd.distillers.inputs import normalisation
+from mmkd.distillers.models import TEACHER_OPTIONS, read_spec
+from mmkd.records import canonical, sample_facts, weights_hash
+
+ELSEWHERE = ('backend_args', 'file_client_args')  # where images are read from, which changes none
+
+
+def view_facts(config: Mapping, dataset: ReplayedDataset, preprocessor: nn.Module) -> dict:
+    """The facts that decide a view and what a model gets of it.
+
+    Args:
+        config: The recipe, whose mixing the data set has taken over.
+        dataset: Its training data.
+        preprocessor: The student's data preprocessor.
+    """
+    found = normalisation(preprocessor)
+    first = dataset[ViewIndex(0, 0)]['inputs']
+    return dict(
+        sample_facts(dataset.dataset), scheme=SCHEME, seed=dataset.seed, num_classes=dataset.num_classes,
+        pipeline=canonical(_pipelines(config['train_dataloader']['dataset'])),
+        mixing=None if dataset.mixing is None else canonical(dataset.mixing.augments) + [canonical(
+            dataset.mixing.edges)],
+        input_size=list(first.shape) if isinstance(first, Tensor) else None,
+        normalisation=None if found is None else canonical(found | {key: found[key].flatten()
+                                                                    for key in ('mean', 'std')}))
+
+
+def _pipelines(cfg: Mapping) -> object:
+    """The transforms of a data set and of those inside it, without where the files lie."""
+    inner = cfg.get('datasets') or ([cfg['dataset']] if isinstance(cfg.get('dataset'), Mapping) else [])
+    own = _without(cfg.get('pipeline') or [])
+    found = [_pipelines(each) for each in inner if isinstance(each, Mapping)]
+    if not found:
+        return own
+    return [own, *found] if own or len(found) > 1 else found[0]
+
+
+def _without(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _without(item) for key, item in value.items() if key not in ELSEWHERE}
+    return [_without(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def teacher_facts(cfg: dict, teacher: Teacher) -> dict:
+    """The facts that decide what a teacher answers.
+
+    Args:
+        cfg: What the recipe says of it.
+        teacher: The teacher, whose weights are read.
+    """
+    spec = read_spec({key: value for key, value in cfg.items() if key not in (*TEACHER_OPTIONS, 'cache')}, 'teacher')
+    return dict(
+        weights=weights_hash(teacher.model.state_dict()),
+        config=canonical({key: value for key, value in spec.cfg.items() if key not in ('init_cfg', 'pretrained')}),
+        dtype='as the student' if teacher.dtype is None else str(teacher.dtype).removeprefix('torch.'),
+        adapter=dict(size=canonical(teacher.adapter.size), flip=teacher.adapter.flip))

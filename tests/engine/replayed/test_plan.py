@@ -1,0 +1,210 @@
+"""Training from caches: the run of a live teacher bit for bit, and what does not fit is refused before."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmkd.distillers.teacher import CachedTeacher
+from mmkd.engine.replayed.plan import caches_of, plan_views
+from mmkd.engine.training import train_config
+from mmkd.registry import TRANSFORMS
+from mmkd.utils import UserError
+
+from ...processes import run_ranks
+from .cached import keep, make_recipe, same, trained, with_cache, write_files
+
+REPLAY = dict(seed=5)
+
+
+@TRANSFORMS.register_module()
+class OwnNoise(BaseTransform):
+    """Draws from a generator that nobody seeds."""
+    generator = np.random.default_rng(1)
+
+    def transform(self, results: dict) -> dict:
+        results['img'] = results['img'] + self.generator.integers(0, 2, (1, 1, 1)).astype('uint8')
+        return results
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp('cached')
+    write_files(path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def cache(folder):
+    """All logits of the mixed views, asked about in the training's own batches."""
+    return keep(folder, make_recipe(folder, mixing=True, replay=REPLAY), 'all', like_training=True)
+
+
+@pytest.fixture(scope='module')
+def live(folder):
+    """The weights after training with the teacher itself, on the same views."""
+    return trained(make_recipe(folder, 'live', mixing=True, replay=REPLAY))
+
+
+@pytest.mark.parametrize('alone', [False, True])
+def test_cached_run_ends_with_the_bits_of_the_live_one(folder, cache, live, alone, monkeypatch):
+    recipe = with_cache(make_recipe(folder, f'alone{alone}', mixing=True), cache, alone)
+    monkeypatch.setattr(CachedTeacher, '_live_answers', lambda *args: pytest.fail('the teacher ran'))
+    assert same(live, trained(recipe))
+
+
+def test_other_views_end_otherwise(folder, live):
+    """What is compared above can differ."""
+    assert not same(live, trained(make_recipe(folder, 'seed', mixing=True, replay=dict(seed=6))))
+
+
+def test_resumed_in_the_middle_of_an_epoch(folder, cache, live):
+    recipe = with_cache(make_recipe(folder, 'resumed', mixing=True), cache)
+    trained(recipe)  # leaves iter_4 and iter_8, in the middle of epochs of 6
+    recipe.load_from, recipe.resume = str(folder / 'resumed/iter_4.pth'), True
+    assert same(live, trained(recipe))
+
+
+def test_workers_change_nothing(folder, cache, live):
+    recipe = with_cache(make_recipe(folder, 'workers', mixing=True), cache)
+    recipe.train_dataloader.update(num_workers=2, persistent_workers=True)
+    assert same(live, trained(recipe))
+
+
+def test_average_of_the_weights_and_accumulation_follow(folder, cache):
+    changes = dict(optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3), accumulative_counts=2), custom_hooks=[
+        dict(type='mmkd.DistillationHook', gradient_interval=2), dict(type='mmkd.EMAHook', momentum=0.1)])
+    live = trained(make_recipe(folder, 'live_ema', mixing=True, replay=REPLAY, **changes))
+    assert same(live, trained(with_cache(make_recipe(folder, 'ema', mixing=True, **changes), cache)))
+
+
+def test_top_k_in_any_batches_is_near_the_live_run(folder):
+    recipe = make_recipe(folder, 'topk', replay=REPLAY)
+    cache = keep(folder, recipe, 'topk', topk=2, batch_size=7)
+    live, cached = trained(recipe), trained(with_cache(recipe, cache))
+    largest = max(float((live[name].float() - cached[name].float()).abs().max()) for name in live)
+    assert largest < 1e-3  # three classes: what is left belongs to one
+
+
+@pytest.mark.parametrize(('change', 'words'), [
+    (lambda c: c.train_dataloader.dataset.pipeline[2].update(prob=0.4), r'pipeline\[2\].prob'),
+    (lambda c: c.model.student.data_preprocessor.update(mean=[100.] * 3), 'normalisation'),
+    (lambda c: c.model.student.train_cfg.augments[0].update(alpha=0.5), 'mixing'),
+    (lambda c: c.train_dataloader.dataset.update(ann_file='reversed.txt'), 'list of samples'),
+    (lambda c: c.train_dataloader.dataset.pipeline[1].update(scale=40), 'size|pipeline'),
+    (lambda c: c.update(replay=dict(seed=6)), 'seed 5.*got 6'),
+    (lambda c: c.model.teacher.update(checkpoint=c.model.teacher.checkpoint.replace('teacher.pth', 'other.pth')),
+     'weights'),
+])
+def test_other_views_or_teachers_are_refused_by_name(folder, cache, change, words):
+    lines = (folder / 'list.txt').read_text().splitlines(keepends=True)
+    (folder / 'reversed.txt').write_text(''.join(reversed(lines)))
+    recipe = with_cache(make_recipe(folder, 'refused', mixing=True), cache)
+    change(recipe)
+    with pytest.raises(UserError, match=words):
+        train_config(recipe, validate=False)
+
+
+def test_a_view_that_differs_stops_the_run_and_is_named(folder):
+    """A transform with a generator of its own draws otherwise each time."""
+    recipe = make_recipe(folder, 'own')
+    recipe.train_dataloader.dataset.pipeline.insert(2, dict(type='mmkd.OwnNoise'))
+    cache = keep(folder, recipe, 'own')
+    with pytest.raises(UserError, match=r'got another one of sample \d+ \(.*\.png\) in epoch 0'):
+        train_config(with_cache(recipe, cache), validate=False)
+
+
+def test_views_that_repeat_are_said(folder, cache):
+    trained(with_cache(make_recipe(folder, 'repeat', mixing=True, epochs=3), cache))
+    log = ''.join(path.read_text() for path in (folder / 'repeat').rglob('*.log'))
+    said = [line for line in log.splitlines() if 'views repeat' in line]
+    assert len(said) == 1 and '2 epochs' in said[0] and 'takes 3' in said[0] and 'Beyer' in said[0]
+
+
+def test_features_and_parts_of_the_teacher(folder):
+    """SRRL reads a map and calls the teacher's classifier: the model beside the cache lends it."""
+    terms = dict(srrl=dict(loss=dict(type='mmkd.SRRLLoss'), student='stage4', teacher=['stage4', 'logits'],
+                           connector=dict(type='mmkd.ConvConnector', norm=True, act=True)))
+    recipe = make_recipe(folder, 'srrl', terms=terms, replay=REPLAY)
+    cache = keep(folder, recipe, 'srrl', like_training=True)
+    assert same(trained(recipe), trained(with_cache(recipe, cache)))
+    with pytest.raises(UserError, match='Write its config and checkpoint beside the cache'):
+        train_config(with_cache(recipe, cache, alone=True), validate=False)
+
+
+@pytest.mark.parametrize(('loss', 'request_', 'words'), [
+    (dict(type='mmkd.KDLoss', temperature=4.0), dict(topk=2), '--topk all'),
+    (dict(type='mmkd.DISTLoss'), dict(topk=2), '--topk all'),
+    (dict(type='mmkd.BinaryKDLoss', teacher_activation='sigmoid'), dict(topk=2), '--topk all'),
+])
+def test_a_record_that_cannot_serve_is_refused(folder, loss, request_, words):
+    recipe = make_recipe(folder, 'little', terms=dict(kd=dict(loss=loss, student='logits', teacher='logits')))
+    cache = keep(folder, recipe, 'little', epochs=1, **request_)
+    with pytest.raises(UserError, match=words):
+        train_config(with_cache(recipe, cache), validate=False)
+
+
+def test_a_tap_or_a_whole_map_that_was_not_kept_is_refused(folder, cache):
+    fitnet = dict(fit=dict(loss=dict(type='mmkd.FitNetLoss'), student='stage4', teacher='stage4',
+                           connector=dict(type='mmkd.ConvConnector')))
+    recipe = make_recipe(folder, 'taps', mixing=True, terms=fitnet)
+    with pytest.raises(UserError, match='Build the cache with --tap stage4'):
+        train_config(with_cache(recipe, cache), validate=False)
+    pooled = keep(folder, recipe, 'pooled', epochs=1, pool=True)
+    with pytest.raises(UserError, match='maps that are not pooled'):
+        train_config(with_cache(recipe, pooled), validate=False)
+
+
+def test_an_unfinished_cache_is_refused(folder):
+    recipe = make_recipe(folder, 'unfinished')
+    cache = keep(folder, recipe, 'unfinished', epochs=1)
+    for file in Path(cache).glob('epoch_*'):
+        file.unlink()
+    with pytest.raises(UserError, match='whole epoch'):
+        train_config(with_cache(recipe, cache), validate=False)
+
+
+def test_two_teachers_with_caches_of_their_own(folder):
+    recipe = make_recipe(folder, 'two', replay=REPLAY)
+    first = recipe.model.teacher
+    second = first | dict(checkpoint=str(folder / 'other.pth'))
+    kd = recipe.model.terms.kd
+    recipe.model.teacher = dict(one=first, two=second)
+    recipe.model.terms = dict(one=kd | dict(teacher='one:logits'), two=kd | dict(teacher='two:logits'))
+    live = trained(recipe)
+    for name in ('one', 'two'):
+        recipe.model.teacher[name].cache = keep(folder, recipe, f'two_{name}', like_training=True, teacher=name)
+    assert caches_of(recipe).keys() == {'one', 'two'}
+    assert same(live, trained(recipe))
+
+
+@pytest.mark.parametrize('replay', [dict(sed=0), dict(seed=-1), dict(seed=True), dict(seed=0, epochs=0), 5])
+def test_replay_is_checked(folder, replay):
+    recipe = make_recipe(folder, 'checked')
+    recipe._cfg_dict['replay'] = replay
+    with pytest.raises(UserError, match='replay expects'):
+        plan_views(recipe)
+
+
+def test_a_recipe_without_either_is_left_alone(folder):
+    recipe = make_recipe(folder, 'plain', mixing=True)
+    assert plan_views(recipe) is None and 'train_cfg' in recipe.model.student
+    replayed = make_recipe(folder, 'plain', mixing=True, replay=REPLAY)
+    assert plan_views(replayed).mixing is not None and 'train_cfg' not in replayed.model.student
+
+
+def _train_as_rank(rank: int, work: str, cache: str) -> None:
+    folder = Path(cache).parent
+    recipe = make_recipe(folder, Path(work).name, mixing=True, replay=REPLAY, launcher='pytorch',
+                         env_cfg=dict(dist_cfg=dict(backend='gloo')))
+    weights = trained(with_cache(recipe, cache))
+    torch.save(weights, f'{work}_{rank}.pth')
+    assert all(np.isfinite(value.float().numpy()).all() for value in weights.values())
+
+
+@pytest.mark.processes
+def test_two_processes_train_from_the_cache_of_one(folder, cache, tmp_path):
+    run_ranks(_train_as_rank, tmp_path, str(folder / 'ranks'), cache)
+    ranks = [torch.load(folder / f'ranks_{rank}.pth', weights_only=True) for rank in range(2)]
+    assert same(*ranks)

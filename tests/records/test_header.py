@@ -1,0 +1,88 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from mmkd.records import Header, RecordFormat
+from mmkd.utils import UserError
+
+PIPELINE = [dict(type='Crop', scale=32), dict(type='RandomFlip', prob=0.5)]
+VIEWS = dict(samples=10, sample_list='ab12', pipeline=PIPELINE, mixing=None, seed=0, input_size=[3, 32, 32],
+             normalisation=dict(mean=[0.], std=[1.], to_rgb=True), num_classes=10)
+HEADER = Header(VIEWS, dict(weights='cd34', config=dict(type='ImageClassifier'), dtype='float32'), RecordFormat(10), 3,
+                dict(batch_size=8, parts=1), dict(torch='2.12.1', Pillow='12'))
+
+
+def test_headers_survive_the_disk(tmp_path):
+    HEADER.write(tmp_path)
+    assert Header.read(tmp_path) == HEADER and Header.read(tmp_path).fingerprint == HEADER.fingerprint
+
+
+@pytest.mark.parametrize(('views', 'words'), [
+    (dict(pipeline=[PIPELINE[0], dict(type='RandomFlip', prob=0.2)]),
+     r'pipeline\[1\].prob is 0.5 in the cache and 0.2 in the recipe'),
+    (dict(pipeline=PIPELINE[:1]), 'pipeline is '),
+    (dict(sample_list='ff'), r'the list of samples \(paths, labels or their order\) is ab12'),
+    (dict(samples=11), 'the number of samples is 10 in the cache and 11'),
+    (dict(seed=1), 'the seed of the views is 0 in the cache and 1'),
+    (dict(mixing=[dict(kind='Mixup')]), 'mixing is null in the cache'),
+    (dict(input_size=[3, 64, 64]), r'the size of the views\[1\] is 32'),
+    (dict(normalisation=dict(mean=[0.], std=[1.], to_rgb=False)), 'normalisation.to_rgb is true'),
+    (dict(num_classes=100), 'num_classes is 10 in the cache and 100')])
+def test_a_difference_is_named(views, words):
+    import re
+    found = HEADER.differences(replace(HEADER, views=VIEWS | views))
+    assert len(found) == 1 and re.search(words, found[0])
+    assert replace(HEADER, views=VIEWS | views).fingerprint != HEADER.fingerprint
+
+
+def test_another_teacher_is_named():
+    other = replace(HEADER, teacher=dict(weights='ee', config=dict(type='TimmClassifier')))
+    assert [text.split(' is ')[0] for text in HEADER.differences(other)] == [
+        "the teacher's weights (their hash)", "the teacher's config.type"]
+    assert HEADER.differences(other, teacher=False) == []
+
+
+def test_another_class_count_is_named():
+    assert HEADER.differences(replace(HEADER, format=RecordFormat(100))) == [
+        'the record.classes is 10 in the cache and 100 in the recipe']
+
+
+def test_epochs_and_batches_are_no_difference():
+    assert HEADER.differences(replace(HEADER, epochs=9, build=dict(batch_size=1))) == []
+
+
+def test_versions_only_warn():
+    other = replace(HEADER, versions=dict(torch='3', Pillow='12'))
+    assert HEADER.differences(other) == []
+    assert HEADER.warnings(other) == ['torch was 2.12.1 when the cache was built, and is 3']
+
+
+def test_a_folder_without_a_header(tmp_path):
+    with pytest.raises(UserError, match='expects a teacher cache, and has no header.json. Build one'):
+        Header.read(tmp_path)
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"version": 1}', 'cos\nsystem\n(S"true"\ntR.', '[' * 100_000])
+def test_a_damaged_header(tmp_path, text):
+    (tmp_path / 'header.json').write_text(text)
+    with pytest.raises(UserError, match='cannot be read'):
+        Header.read(tmp_path)
+
+
+@pytest.mark.parametrize('change', [dict(epochs=0), dict(epochs='3'), dict(views=dict(samples=-1)), dict(teacher=[]),
+                                    dict(views=dict(samples=2**50))])
+def test_nonsense_in_a_header(tmp_path, change):
+    HEADER.write(tmp_path)
+    content = json.loads((tmp_path / 'header.json').read_text())
+    (tmp_path / 'header.json').write_text(json.dumps(content | change))
+    with pytest.raises(UserError, match='cannot be read'):
+        Header.read(tmp_path)
+
+
+def test_another_version_of_the_format(tmp_path):
+    HEADER.write(tmp_path)
+    text = (tmp_path / 'header.json').read_text().replace('"version": 1', '"version": 2')
+    (tmp_path / 'header.json').write_text(text)
+    with pytest.raises(UserError, match='expects version 1 of the format, got 2'):
+        Header.read(tmp_path)
