@@ -81,7 +81,7 @@ def replayed_loaders(loader: ConfigDict, folder: Path, batch_size: int) -> dict[
 
     def singly(indices: list[int]) -> list[dict]:
         with kept_generators():
-            return [ViewBatch(views).sample(*views.view_of(index)) for index in indices]
+            return [ViewBatch(views).samples([views.view_of(index)])[0] for index in indices]
 
     views.__getitems__ = singly
     return found

@@ -39,45 +39,63 @@ class ViewBatch:
 
     def __init__(self, views: 'ReplayedDataset') -> None:
         self.views = views
+        self.drawn: dict[tuple[int, int], tuple[list[int], Draw | None]] = {}
         self.kept: dict[tuple[int, int], View] = {}  # what a partner may ask for
 
-    def sample(self, epoch: int, index: int) -> dict:
-        """One sample, complete."""
-        views, view = self.views, self.unmixed(epoch, index)
-        data = view.data
-        if view.draw is not None:
-            pixels, score = self.mixed(epoch, index, view)
-            data['data_samples'].set_gt_score(score)
-            data = dict(data, inputs=pixels)  # a partner still asks for the other
-        mark = data['data_samples'].set_field
-        mark((epoch, index), 'view', field_type='metainfo')
-        if views.checked and view.word % views.checked == 0:
-            mark(checksum(data['inputs']), 'view_checksum', field_type='metainfo')
-        if views.answers is not None:
-            mark(views.answers.row(epoch, index), 'teacher_answer', field_type='metainfo')
-        return data
+    def samples(self, keys: list[tuple[int, int]]) -> list[dict]:
+        """The samples of a batch, complete.
 
-    def unmixed(self, epoch: int, index: int) -> View:
+        What is short is done for all of them in one go: between two images, none of it is in the processor's cache.
+
+        Args:
+            keys: Epoch and index of each.
+        """
+        for key in keys:
+            self.draw(key)
+        loaded = [self.unmixed(key) for key in keys]
+        return [self.finished(key, view) for key, view in zip(keys, loaded, strict=True)]
+
+    def draw(self, key: tuple[int, int]) -> tuple[list[int], Draw | None]:
+        """The numbers of a view, and what it has drawn for its mixing, if there is any."""
+        if key not in self.drawn:
+            words, mixing = words_of(self.views.seed, *key), self.views.mixing
+            self.drawn[key] = words, None if mixing is None else mixing.draw(words[3])
+        return self.drawn[key]
+
+    def unmixed(self, key: tuple[int, int]) -> View:
         """A view before it is mixed."""
-        views, key = self.views, (epoch, index)
         if key in self.kept:
             return self.kept[key]
-        words = words_of(views.seed, epoch, index)
-        if views.mixing is None:
-            seed_generators(words)
-            return View(packed(views.dataset[index]), None, None, words[4])
-        draw = views.mixing.draw(words[3])
+        views, (words, draw) = self.views, self.draw(key)
         seed_generators(words)
-        data = packed(views.dataset[index])
+        data = packed(views.dataset[key[1]])
+        if draw is None:
+            return View(data, None, None, words[4])
         self.kept[key] = View(data, draw, one_hot(data['data_samples'], views.num_classes), words[4])
         return self.kept[key]
 
-    def mixed(self, epoch: int, index: int, view: View) -> tuple[Tensor, Tensor]:
+    def finished(self, key: tuple[int, int], view: View) -> dict:
+        """A sample with its mark, and mixed if it is to be."""
+        views, data = self.views, view.data
+        if view.draw is not None:
+            pixels, score = self.mixed(key, view)
+            data['data_samples'].set_gt_score(score)
+            data = dict(data, inputs=pixels)  # a partner still asks for the other
+        mark = data['data_samples'].set_field
+        mark(key, 'view', field_type='metainfo')
+        if views.checked and view.word % views.checked == 0:
+            mark(checksum(data['inputs']), 'view_checksum', field_type='metainfo')
+        if views.answers is not None:
+            mark(views.answers.row(*key), 'teacher_answer', field_type='metainfo')
+        return data
+
+    def mixed(self, key: tuple[int, int], view: View) -> tuple[Tensor, Tensor]:
         """Pixels and label of a view, mixed with its partner's."""
-        own, partner = view.data['inputs'], int(self.views.partners(epoch)[index])
+        (epoch, index), own = key, view.data['inputs']
+        partner = int(self.views.partners(epoch)[index])
         if view.draw.augment is None or partner == index:
             return own, view.score
-        other = self.unmixed(epoch, partner)
+        other = self.unmixed((epoch, partner))
         pixels = other.data['inputs']
         if not isinstance(own, Tensor) or not isinstance(pixels, Tensor) or own.shape != pixels.shape:
             raise UserError(f'mixing expects views of one size, got {_shape(own)} and {_shape(pixels)}. Let the '

@@ -78,8 +78,7 @@ class ReplayedDataset(Dataset):
     def __getitems__(self, indices: list[int]) -> list[dict]:
         """Loads the views of a batch; one that is the partner of another there is decoded once."""
         with kept_generators():
-            batch = ViewBatch(self)
-            return [batch.sample(*self.view_of(index)) for index in indices]
+            return ViewBatch(self).samples([self.view_of(index) for index in indices])
 
     def view_of(self, index: int) -> tuple[int, int]:
         """The epoch, among those that differ, and the index of a view.
