@@ -293,8 +293,7 @@ class Distiller(BaseModel):
     @staticmethod
     def _check_fired(student: Tapped, teacher: Tapped, terms: dict[str, Term]) -> None:
         for term in terms.values():
-            for role, taps, tensors in (('student', term.student_taps, student),
-                                        ('teacher', term.teacher_taps, teacher)):
+            for role, taps, tensors in (('student', term.student_taps, student), ('teacher', term.teacher_taps, teacher)):
                 silent = [tap for tap in taps if tap not in tensors]
                 if silent:
                     raise UserError(f'term {term.name!r}: the {role} never runs {", ".join(silent)} in its '
