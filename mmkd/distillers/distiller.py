@@ -174,8 +174,8 @@ class Distiller(BaseModel):
     def _run_teachers(self, inputs: Tensor, data_samples: Labels, terms: dict[str, Term], student: Tapped) -> Tapped:
         """Runs those teachers of which the terms read something, at the student's regions where that matters."""
         wanted = {self._teacher_taps[tap][0] for term in terms.values() for tap in term.teacher_taps}
-        read = {name: teacher(inputs, data_samples, student.get(STUDENT_REGIONS))
-                for name, teacher in self._teachers.items() if name in wanted}
+        at = student.get(STUDENT_REGIONS)
+        read = {name: self._teachers[name](inputs, data_samples, at) for name in sorted(wanted)}
         return Tapped({tap: read[name][own] for tap, (name, own) in self._teacher_taps.items()
                        if own in read.get(name, ())})
 
@@ -205,9 +205,7 @@ class Distiller(BaseModel):
         """Applies ``task_weight`` to what MMEngine will sum, and leaves accuracies alone."""
         if 'loss' not in name or self.task_weight == 1:
             return value
-        if isinstance(value, Tensor):
-            return self.task_weight * value
-        return [self.task_weight * item for item in value]
+        return self.task_weight * value if isinstance(value, Tensor) else [self.task_weight * item for item in value]
 
     def _measure_gradients(self, own: dict[str, Tensor | list[Tensor]], losses: dict[str, Tensor]) -> None:
         """Measures what the task loss and each term pull at the student's parameters, their weights included."""
@@ -276,24 +274,26 @@ class Distiller(BaseModel):
             inputs = torch.rand(2, image_channels(self.student), *size, device=device_of(self.student))
             samples = fake_samples(self.student, 2, size)
             with images_fit('student', inputs):
-                _, student = self._student_taps.read(forward_of(self.student), inputs, samples,
-                                                     mode=forward_mode(self.student), stop_early=True)
+                _, student = self._student_taps.read(
+                    forward_of(self.student), inputs, samples, mode=forward_mode(self.student), stop_early=True)
             with images_fit('teacher', inputs):
                 teacher = self._run_teachers(inputs, samples, dict(self.terms.items()), student)
         self._check_fired(student, teacher, dict(self.terms.items()))
         target = torch.zeros(2, dtype=torch.long, device=inputs.device) if has_classes(self.student) else None
         parts = TeacherParts(self._teachers, inputs, teacher)
+        annotations, kept = fake_annotations(self.student, samples, inputs), kept_of(self._teachers, self._teacher_taps)
         for term in self.terms.values():
-            term.dry_run(student, teacher, target, parts, fake_annotations(self.student, samples, inputs))
-            check_served(term, kept_of(self._teachers, self._teacher_taps))
+            term.dry_run(student, teacher, target, parts, annotations)
+            check_served(term, kept)
         self.train(was_training)
         return {role: {tap: sizes(value) for tap, value in tensors.items()}
-                for role, tensors in (('student', student), ('teacher', teacher))}
+                for role, tensors in dict(student=student, teacher=teacher).items()}
 
     @staticmethod
     def _check_fired(student: Tapped, teacher: Tapped, terms: dict[str, Term]) -> None:
         for term in terms.values():
-            for role, taps, tensors in (('student', term.student_taps, student), ('teacher', term.teacher_taps, teacher)):
+            for role, taps, tensors in (('student', term.student_taps, student),
+                                        ('teacher', term.teacher_taps, teacher)):
                 silent = [tap for tap in taps if tap not in tensors]
                 if silent:
                     raise UserError(f'term {term.name!r}: the {role} never runs {", ".join(silent)} in its '

@@ -83,6 +83,8 @@ class CachedTeacher:
                 raise UserError(f'the {role} expects its answers at {tap} in {reader.path}, which has '
                                 f'{", ".join(there)}. Build the cache with {flag}.')
 
+    shares_regions = False  # a cache of answers at the student's regions is not built
+
     def __deepcopy__(self, memo: dict) -> 'CachedTeacher':
         return self
 
@@ -181,7 +183,7 @@ class CachedTeacher:
         finally:
             self._dry = self._asks_model = False
 
-    def __call__(self, inputs: Tensor, data_samples: Labels = None) -> Tapped:
+    def __call__(self, inputs: Tensor, data_samples: Labels = None, regions: Tensor | None = None) -> Tapped:
         """Reads the answers that the samples of a batch carry.
 
         Without gradients, as in a validation, the model itself answers for samples without any, if the recipe names it.
@@ -189,6 +191,7 @@ class CachedTeacher:
         Args:
             inputs: The batch (N, C, H, W).
             data_samples: Its samples.
+            regions: What the student's box head looks at; no kept answer depends on it.
 
         Returns:
             Tap name to tensor, without gradient history.
