@@ -101,8 +101,8 @@ class Source:
     def _build(self, student: nn.Module, stated: bool) -> Teacher:
         teacher = build_teachers(self.cfg, self.taps, student, self.preprocessor if stated else None)[0]['']
         if teacher.shares_regions:
-            raise UserError(f'a cache expects taps that depend on the image alone, got {", ".join(self.taps)}, of which '
-                            "some see the student's regions, others in each step. Tap levels of the neck.")
+            raise UserError(f'a cache expects taps that depend on the image alone, got {", ".join(self.taps)}: '
+                            "some see the regions of the student, others in each step. Tap levels of the neck.")
         if LOGITS not in self.taps and LOGITS in named_locations(teacher.model):  # kept of whoever has some
             self.taps.append(LOGITS)
             teacher.close()
