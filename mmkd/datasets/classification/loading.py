@@ -17,7 +17,7 @@ from .transforms import RandomResizedCrop
 
 REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 ORIENTATION = 0x0112  # of EXIF
-# Orientations that swap width and height, and those whose left, or upper, edge is the stored picture's right or lower one.
+# Orientations that swap width and height, and those whose left, or upper, edge is the stored right or lower one.
 SWAPPED, LEFT_IS_END, TOP_IS_END = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
 
 
@@ -48,8 +48,8 @@ class LoadRandomResizedCrop(RandomResizedCrop):
             raise ValueError(f'reducing_gap expects at least 1, got {reducing_gap}. With less, crops would be enlarged '
                              'again after they are decoded small.')
         if backend == 'cv2':
-            raise ValueError("LoadRandomResizedCrop expects backend 'pillow', 'pillow_torch' or 'torch', got 'cv2', which "
-                             'does not smooth. Take LoadImageFromFile and RandomResizedCrop for it.')
+            raise ValueError("LoadRandomResizedCrop expects backend 'pillow', 'pillow_torch' or 'torch', got 'cv2', "
+                             'which does not smooth. Take LoadImageFromFile and RandomResizedCrop for it.')
         super().__init__(scale, backend=backend, **kwargs)
         self.reducing_gap = reducing_gap
         self.load = LoadImageFromFile(ignore_empty=ignore_empty, backend_args=backend_args)

@@ -14,8 +14,8 @@ RAMP = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2)
 class RandAugment(transforms.RandAugment):
     """As mmpretrain's, with the same arguments and random numbers, and the same images to the last bit.
 
-    ``AutoContrast`` and ``Equalize``, which are the slowest, map values to values: the new ones are computed for the 256
-    values and looked up, and counted by OpenCV.
+    ``AutoContrast`` and ``Equalize``, which are the slowest, map values to values: OpenCV counts those of the image,
+    and the new ones are computed for the 256 values and looked up.
     """
 
     def transform(self, results: dict) -> dict | None:
@@ -38,7 +38,7 @@ def _apply(operation: BaseTransform, results: dict) -> dict | None:
 
 
 def _contrast_table(counts: np.ndarray) -> np.ndarray:
-    """What mmcv's ``auto_contrast`` maps each value to: it depends on the smallest and the largest of a channel alone."""
+    """What mmcv's ``auto_contrast`` maps each value to: all that counts are the ends of a channel's range."""
     there = counts > 0
     return mmcv.auto_contrast(np.clip(RAMP, there.argmax(0), 255 - there[::-1].argmax(0)).astype(np.uint8))
 

@@ -11,7 +11,8 @@ from mmkd.datasets.classification.rand_augment import RandAugment
 PHOTO = np.ascontiguousarray(load_sample_images().images[0][100:196, 100:180])
 IMAGES = dict(photo=PHOTO, dull=PHOTO // 3 + 40, one_pixel=PHOTO[:1, :1], few=PHOTO[:5, :3], mirrored=PHOTO[:, ::-1],
               flat=np.full((64, 64, 3), 7, np.uint8), channels=np.full((64, 64, 3), (0, 128, 255), np.uint8),
-              ends=np.array([[[0, 0, 255], [255, 0, 255]]], np.uint8), two=np.array([[[9, 0, 1], [200, 3, 2]]], np.uint8),
+              ends=np.array([[[0, 0, 255], [255, 0, 255]]], np.uint8),
+              two=np.array([[[9, 0, 1], [200, 3, 2]]], np.uint8),
               grey=PHOTO[..., 0], floats=PHOTO.astype(np.float32))
 OPTIONS = dict(num_policies=2, total_level=10, magnitude_level=9, magnitude_std=0.5,
                hparams=dict(pad_val=[104, 117, 123], interpolation='bicubic'))
