@@ -21,7 +21,7 @@ model = dict(
 data_preprocessor = dict(batch_augments=dict(augments=dict(type='Mixup', alpha=1.0)))
 train_dataloader = dict(dataset=dict(pipeline=[
     dict(type='LoadImageFromFile'),
-    dict(type='mmkd.RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'),
+    dict(type='mmkd.RandomResizedCrop', scale=224, backend='pillow_torch', interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]))

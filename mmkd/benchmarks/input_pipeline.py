@@ -1,4 +1,6 @@
 """A recipe's input pipeline and timm's, with the same augmentation, for comparison of their speed."""
+import tarfile
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmkd.datasets.archives.archive import PREFIX, write_index
+from mmkd.datasets.archives.members import list_members
 from mmkd.datasets.replay import replay_loader
 from mmkd.datasets.replay.batch import ViewBatch
 from mmkd.datasets.replay.views import kept_generators
@@ -18,9 +22,9 @@ from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 
 CLASSES = 4
-CROP, EDGE = ('RandomResizedCrop', 'CenterCrop'), ('ResizeEdge', 'Resize')
+EDGE, NEUTRAL = ('ResizeEdge', 'Resize'), ('LoadImageFromFile', 'CenterCrop', 'PackInputs')
+CROPS = ('RandomResizedCrop', 'LoadRandomResizedCrop')
 MIXING = dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)])
-NEUTRAL = ('LoadImageFromFile', 'PackInputs')
 
 
 def draw_photos(folder: Path, number: int, size: tuple[int, int] = (500, 375), quality: int = 90) -> float:
@@ -51,16 +55,38 @@ def draw_photos(folder: Path, number: int, size: tuple[int, int] = (500, 375), q
     return total / number / 1000
 
 
-def own_loader(loader: ConfigDict, folder: Path, batch_size: int) -> DataLoader:
-    """The recipe's own loader, without worker processes, on the images of a folder.
+def pack_photos(folder: Path) -> dict[str, tuple[str, str]]:
+    """Packs a folder into a zip and an indexed tar beside it.
+
+    Args:
+        folder: A folder with one folder a class.
+
+    Returns:
+        For each the root that mmkd reads, and the one that timm does, which reads no zip: the folder there.
+    """
+    files = sorted(path for path in folder.rglob('*') if path.is_file())
+    names = [str(path.relative_to(folder)) for path in files]
+    as_zip, as_tar, index = (folder.with_suffix(ending) for ending in ('.zip', '.tar', '.index'))
+    with zipfile.ZipFile(as_zip, 'w') as archive:
+        for path, name in zip(files, names):
+            archive.write(path, name)
+    with tarfile.open(as_tar, 'w') as archive:
+        for path, name in zip(files, names):
+            archive.add(path, name)
+    write_index(index, [as_tar], ((0, member) for member in list_members(as_tar)))
+    return dict(zip=(f'{PREFIX}{as_zip}', str(folder)), tar=(f'{PREFIX}{index}', str(as_tar)))
+
+
+def own_loader(loader: ConfigDict, root: str | Path, batch_size: int) -> DataLoader:
+    """The recipe's own loader, without worker processes, on the images of a folder or archive.
 
     Args:
         loader: ``train_dataloader`` or ``val_dataloader`` of a recipe.
-        folder: A folder with one folder a class.
+        root: Where the folders of the classes are.
         batch_size: Images a batch.
     """
     init_default_scope('mmpretrain')
-    dataset = dict(type='CustomDataset', data_root=str(folder), pipeline=loader.dataset.pipeline)
+    dataset = dict(type='CustomDataset', data_root=str(root), pipeline=loader.dataset.pipeline)
     sampler = dict(type='DefaultSampler', shuffle='RandomFlip' in _by_type(loader.dataset.pipeline))
     collate = {key: loader[key] for key in ('collate_fn',) if key in loader}
     return Runner.build_dataloader(dict(
@@ -87,7 +113,7 @@ def replayed_loaders(loader: ConfigDict, folder: Path, batch_size: int) -> dict[
     return found
 
 
-def timm_loader(loader: ConfigDict, folder: Path, batch_size: int) -> DataLoader:
+def timm_loader(loader: ConfigDict, root: str | Path, batch_size: int) -> DataLoader:
     """What timm's ``create_loader`` makes for the same augmentation; see :func:`own_loader`.
 
     It is timm's fast loader, which leaves normalising and random erasing to the device: only what its worker
@@ -98,7 +124,7 @@ def timm_loader(loader: ConfigDict, folder: Path, batch_size: int) -> DataLoader
     posterize = auto_augment.posterize
     auto_augment.NAME_TO_OP['PosterizeIncreasing'] = lambda image, bits, **_: posterize(image, max(bits, 1))
     settings = timm_settings(loader.dataset.pipeline)
-    made = create_loader(ImageDataset(str(folder)), batch_size=batch_size, num_workers=0, use_prefetcher=True,
+    made = create_loader(ImageDataset(str(root)), batch_size=batch_size, num_workers=0, use_prefetcher=True,
                          device=torch.device('cpu'), **settings)
     return made.loader
 
@@ -110,10 +136,10 @@ def timm_settings(pipeline: Iterable[dict]) -> dict[str, Any]:
         UserError: A transform has no equivalent here.
     """
     steps = _by_type(pipeline)
-    if unknown := set(steps) - {*NEUTRAL, *CROP, *EDGE, 'RandomFlip', 'RandAugment', 'RandomErasing'}:
+    if unknown := set(steps) - {*NEUTRAL, *CROPS, *EDGE, 'RandomFlip', 'RandAugment', 'RandomErasing'}:
         raise UserError(f'the comparison with timm expects transforms that it knows, got {", ".join(sorted(unknown))}. '
                         'Take another recipe.')
-    crop = steps.get('RandomResizedCrop')
+    crop = next((steps[name] for name in CROPS if name in steps), None)
     if crop is None:
         resize = next(steps[name] for name in EDGE if name in steps)
         size = steps['CenterCrop']['crop_size'] if 'CenterCrop' in steps else resize['scale']

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import mmkd  # noqa: F401
@@ -15,8 +16,9 @@ from mmengine.config import ConfigDict
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmkd.benchmarks.input_pipeline import draw_photos, own_loader, replayed_loaders, timm_loader
+from mmkd.benchmarks.input_pipeline import draw_photos, own_loader, pack_photos, replayed_loaders, timm_loader
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
 from mmkd.zoo import load_safely_everywhere
 
@@ -33,6 +35,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'prefetcher do on the device is left out.')
     parser.add_argument('recipes', nargs='*', default=RECIPES, metavar='RECIPE',
                         help='ImageNet recipes (default: one of each kind of augmentation)')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
+                        help='settings of the recipes to change, such as '
+                        'train_dataloader.dataset.pipeline.1.backend=torch')
+    parser.add_argument('--archives', action='store_true', help='also from a zip (timm from the folder) and a tar')
     parser.add_argument('--images', type=int, default=128, help='images a round (default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=32, help='(default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=15, help='rounds to take the median of (default: %(default)s)')
@@ -103,11 +109,11 @@ def processor() -> str:
                 platform.processor())
 
 
-def pipelines(names: list[str]) -> dict[str, ConfigDict]:
+def pipelines(names: list[str], options: dict[str, Any] | None) -> dict[str, ConfigDict]:
     """Title to dataloader: of every recipe the training's, and each validation's once."""
     found, seen = {}, []
     for name in names:
-        config = load_config(name)
+        config = load_config(name, options)
         found[f'{name}, train'] = config.train_dataloader
         if config.val_dataloader.dataset.pipeline not in seen:
             seen.append(config.val_dataloader.dataset.pipeline)
@@ -121,22 +127,25 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere()
     use_one_core()
-    loaders = {title: loader for title, loader in pipelines(args.recipes).items()
+    loaders = {title: loader for title, loader in pipelines(args.recipes, args.cfg_options).items()
                if not args.replay or title.endswith(', train')}
     with tempfile.TemporaryDirectory() as folder:
-        kilobytes = draw_photos(Path(folder), args.images)
+        photos = Path(folder, 'photos')
+        kilobytes = draw_photos(photos, args.images)
+        places = {'': (photos, photos)} | (pack_photos(photos) if args.archives else {})
         print(f'{args.images} JPEGs of 500×375, {kilobytes:.0f} kB on average; images per CPU second, one core of '
               f'{processor()}, medians of {args.rounds} rounds')
         print('    plain; times as multiples of it: replayed, pairs, decoded' if args.replay else
               f'{"mmkd":>9} {"timm":>7}  ratio')
         for title, loader in loaders.items():
             if args.replay:
-                rate, ratios = compare_replay(replayed_loaders(loader, Path(folder), args.batch_size), args.rounds)
+                rate, ratios = compare_replay(replayed_loaders(loader, photos, args.batch_size), args.rounds)
                 print(f'{rate:9.1f}  {"  ".join(f"{ratio:5.3f}" for ratio in ratios)}  {title}', flush=True)
                 continue
-            both = (make(loader, Path(folder), args.batch_size) for make in (own_loader, timm_loader))
-            own, other, ratio = compare(*both, args.rounds)
-            print(f'{own:9.1f} {other:7.1f}  {ratio:5.2f}  {title}', flush=True)
+            for place, roots in places.items():
+                both = (make(loader, root, args.batch_size) for make, root in zip((own_loader, timm_loader), roots))
+                own, other, ratio = compare(*both, args.rounds)
+                print(f'{own:9.1f} {other:7.1f}  {ratio:5.2f}  {title}{place and ", " + place}', flush=True)
 
 
 if __name__ == '__main__':

@@ -1,10 +1,12 @@
 # ImageNet-1K as Swin and ConvNeXt train on it: RandAugment 9/0.5, random erasing; with mmkd's faster transforms
 _base_ = 'mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py'
 
-train_pipeline = [
-    step | dict(type=f"mmkd.{step['type']}") if step['type'] in ('RandomResizedCrop', 'RandomErasing') else step
-    for step in _base_.train_pipeline
-]
+faster = dict(
+    RandomResizedCrop=dict(type='mmkd.RandomResizedCrop', backend='pillow_torch'),
+    RandAugment=dict(type='mmkd.RandAugment'),
+    RandomErasing=dict(type='mmkd.RandomErasing'))
+train_pipeline = [step | faster.get(step['type'], {}) for step in _base_.train_pipeline]
+del faster
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmkd.ResizeEdge', scale=256, crop_size=224, edge='short', interpolation='bicubic'),

@@ -79,7 +79,7 @@ class Training:
 def pipelines(size: int) -> tuple[list[dict], list[dict]]:
     """Crop and flip to train on, resize and centre crop to validate on."""
     train = [dict(type='LoadImageFromFile'),
-             dict(type='mmkd.RandomResizedCrop', scale=size, backend='pillow', interpolation='bicubic'),
+             dict(type='mmkd.RandomResizedCrop', scale=size, backend='pillow_torch', interpolation='bicubic'),
              dict(type='RandomFlip', prob=0.5, direction='horizontal'),
              dict(type='PackInputs')]
     val = [dict(type='LoadImageFromFile'),

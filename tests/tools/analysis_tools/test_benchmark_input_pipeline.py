@@ -8,6 +8,7 @@ from mmengine.config import ConfigDict
 from mmkd.benchmarks.input_pipeline import (
     draw_photos,
     own_loader,
+    pack_photos,
     replayed_loaders,
     timm_loader,
     timm_settings,
@@ -70,6 +71,33 @@ def test_both_loaders_give_images_of_one_size(tmp_path, part):
     loader = load_config(RECIPE)[f'{part}_dataloader']
     own, timm = (next(iter(make(loader, tmp_path, 4))) for make in (own_loader, timm_loader))
     assert tuple(timm[0].shape) == (4, 3, 224, 224) == (len(own['inputs']), *own['inputs'][0].shape)
+
+
+def test_changed_recipes_and_archives_are_rows_of_their_own(tmp_path, cores, capsys):
+    assert call(TOOL, RECIPE, '--images', '4', '--batch-size', '2', '--rounds', '1', '--archives', '--cfg-options',
+                'train_dataloader.dataset.pipeline.1.backend=torch', cwd=tmp_path) == 0
+    rows = re.findall(r'^ +[\d.]+ +[\d.]+ +[\d.]+  (.*)$', capsys.readouterr().out, re.MULTILINE)
+    assert rows == [f'{RECIPE}, {part}{place}' for part in ('train', 'val') for place in ('', ', zip', ', tar')]
+
+
+def test_archives_hold_the_same_pictures(tmp_path):
+    photos = tmp_path / 'photos'
+    draw_photos(photos, 4)
+    loader = load_config(RECIPE).val_dataloader
+    plain = next(iter(own_loader(loader, photos, 4)))
+    for own, timm in pack_photos(photos).values():
+        packed = next(iter(own_loader(loader, own, 4)))
+        assert all((a == b).all() for a, b in zip(plain['inputs'], packed['inputs'], strict=True))
+        assert len(next(iter(timm_loader(loader, timm, 4)))[0]) == 4
+
+
+def test_loading_and_cropping_in_one_step_is_compared_too(tmp_path):
+    draw_photos(tmp_path, 4)
+    loader = load_config(RECIPE).train_dataloader
+    plain = timm_settings(loader.dataset.pipeline)
+    loader.dataset.pipeline[:2] = [ConfigDict(type='mmkd.LoadRandomResizedCrop', scale=224, interpolation='bicubic')]
+    assert timm_settings(loader.dataset.pipeline) == plain
+    assert len(next(iter(own_loader(loader, tmp_path, 4)))['inputs']) == 4
 
 
 def test_settings_are_the_recipes():

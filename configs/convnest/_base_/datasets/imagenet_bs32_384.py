@@ -3,10 +3,10 @@ _base_ = '../../../_base_/datasets/imagenet_bs64_swin_384.py'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmkd.RandomResizedCrop', scale=384, backend='pillow', interpolation='bicubic'),
+    dict(type='mmkd.RandomResizedCrop', scale=384, backend='pillow_torch', interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(
-        type='RandAugment',
+        type='mmkd.RandAugment',
         policies='timm_increasing',
         num_policies=2,
         total_level=10,

@@ -4,7 +4,7 @@ _base_ = '../../../_base_/datasets/imagenet_bs64_swin_224.py'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmkd.RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'),
+    dict(type='mmkd.RandomResizedCrop', scale=224, backend='pillow_torch', interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1),
     dict(type='PackInputs'),

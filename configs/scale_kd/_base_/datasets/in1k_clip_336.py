@@ -6,10 +6,10 @@ data_preprocessor = dict(
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmkd.RandomResizedCrop', scale=336, backend='pillow', interpolation='bicubic'),
+    dict(type='mmkd.RandomResizedCrop', scale=336, backend='pillow_torch', interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(
-        type='RandAugment',
+        type='mmkd.RandAugment',
         policies='timm_increasing',
         num_policies=2,
         total_level=10,

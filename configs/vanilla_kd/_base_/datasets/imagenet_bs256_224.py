@@ -2,7 +2,7 @@
 _base_ = ['../../../_base_/datasets/imagenet_bs256_rsb_a12.py', './rand_augment.py']
 
 train_pipeline = [
-    step | dict(policies=_base_.rand_augment_policies) if step['type'] == 'RandAugment' else step
+    step | dict(policies=_base_.rand_augment_policies) if step['type'] == 'mmkd.RandAugment' else step
     for step in _base_.train_pipeline
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
