@@ -9,7 +9,6 @@ from torch.autograd.function import once_differentiable
 from .depthwise import operators
 
 ROWS = 1024  # positions of the images of a tile, at least: with fewer the weights pass the memory too often
-RECOMPUTED = 96  # up to so many channels the first linear layer runs again, which takes about as long as to keep it
 
 gelu, gelu_gradient = torch.ops.aten.gelu.out, torch.ops.aten.gelu_backward.grad_input
 
@@ -40,8 +39,8 @@ def nested_convolution(x: Tensor, weights: Weights, options: Options) -> Tensor:
         y &= W_2\,\mathrm{GELU}(h + \mathrm{DWConv}(\mathrm{LN}(h)))
 
     The same as layer by layer, but for rounding. A few images pass all layers before the next ones do, in buffers that
-    are used again. For the backward pass one wide map is kept, with more than 96 channels two, in place of five; the
-    activations and the norm are computed again. It cannot be differentiated twice.
+    are used again. For the backward pass two wide maps are kept in place of five; the activations and the norm are
+    computed again. It cannot be differentiated twice.
 
     Args:
         x: The maps, in float32 on the CPU.
@@ -63,8 +62,7 @@ class NestedConvolution(torch.autograd.Function):
         """Computes the result, and keeps what takes longest to compute again."""
         x, weights = x.contiguous(), Weights(*weights)
         wide = x.numel() // x.shape[-1], len(weights.first)
-        entered = x.new_empty(wide) if x.shape[-1] > RECOMPUTED else None
-        mixed = x.new_empty(wide)
+        entered, mixed = x.new_empty(wide), x.new_empty(wide)
         ctx.options = options
         ctx.save_for_backward(x, entered, mixed, *weights)
         return _forward(x, weights, options, entered, mixed)
@@ -77,10 +75,9 @@ class NestedConvolution(torch.autograd.Function):
         weights, grads = Weights(*weights), grad.flatten(0, 2)
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         sums = Weights(*map(torch.zeros_like, weights)) if any(ctx.needs_input_grad[2:]) else None
-        buffers = _buffers(x, weights, 3 if entered is None else 2)
+        buffers = _buffers(x, weights)
         for images, rows in _tiles(x):
-            kept = None if entered is None else entered[rows], mixed[rows]
-            grad_entered = _backward(images, grads[rows], *kept, weights, ctx.options, sums,
+            grad_entered = _backward(images, grads[rows], entered[rows], mixed[rows], weights, ctx.options, sums,
                                      [buffer[:len(mixed[rows])] for buffer in buffers])
             if grad_x is not None:
                 torch.mm(grad_entered, weights.first, out=grad_x.flatten(0, 2)[rows])
@@ -99,10 +96,10 @@ def _tiles(x: Tensor) -> Iterator[tuple[Tensor, slice]]:
         yield tile, slice(start * positions, (start + len(tile)) * positions)
 
 
-def _buffers(x: Tensor, weights: Weights, number: int) -> list[Tensor]:
-    """Wide matrices for the rows of a tile."""
+def _buffers(x: Tensor, weights: Weights) -> list[Tensor]:
+    """Two wide matrices for the rows of a tile."""
     rows = next(rows for _, rows in _tiles(x))
-    return [x.new_empty(rows.stop, len(weights.first)) for _ in range(number)]
+    return [x.new_empty(rows.stop, len(weights.first)) for _ in range(2)]
 
 
 def _maps(matrix: Tensor, images: Tensor) -> Tensor:
@@ -118,10 +115,10 @@ def _matrix(maps: Tensor) -> Tensor:
 def _forward(x: Tensor, weights: Weights, options: Options, entered: Tensor | None, mixed: Tensor | None) -> Tensor:
     """The result; fills the wide matrices that are to be kept."""
     out = torch.empty_like(x)
-    buffers = _buffers(x, weights, 2 if entered is None else 1)
+    buffers = _buffers(x, weights)
     for images, rows in _tiles(x):
-        hidden, *spare = (buffer[:rows.stop - rows.start] for buffer in buffers)
-        before = spare[0] if entered is None else entered[rows]
+        hidden, spare = (buffer[:rows.stop - rows.start] for buffer in buffers)
+        before = spare if entered is None else entered[rows]
         torch.addmm(weights.first_bias, images.flatten(0, 2), weights.first.t(), out=before)
         gelu(before, out=hidden)
         ready = _norm(hidden, weights, options)[0]
@@ -140,17 +137,15 @@ def _norm(hidden: Tensor, weights: Weights, options: Options) -> tuple[Tensor, T
     return torch.native_layer_norm(hidden, hidden.shape[1:], weights.norm, weights.norm_bias, options.eps)
 
 
-def _backward(images: Tensor, grad: Tensor, entered: Tensor | None, mixed: Tensor, weights: Weights, options: Options,
+def _backward(images: Tensor, grad: Tensor, entered: Tensor, mixed: Tensor, weights: Weights, options: Options,
               sums: Weights | None, buffers: list[Tensor]) -> Tensor:
     """The gradient (n·H·W, D) of what the first linear layer gives; those of the weights are added to the sums."""
     narrow = images.flatten(0, 2)
-    grad_mixed, hidden, *spare = buffers
+    grad_mixed, hidden = buffers
     if sums is not None:
         sums.last.addmm_(grad.t(), gelu(mixed, out=hidden))
     torch.mm(grad, weights.last, out=grad_mixed)
     gelu_gradient(grad_mixed, mixed, grad_input=grad_mixed)
-    if entered is None:
-        entered = torch.addmm(weights.first_bias, narrow, weights.first.t(), out=spare[0])
     ready, *moments = _norm(gelu(entered, out=hidden), weights, options)
     grads = [_maps(grad_mixed, images)]
     if sums is not None:
