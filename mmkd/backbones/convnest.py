@@ -7,6 +7,8 @@ from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from mmkd.layers import ConvNetBlock, HierarchicalConvNet, LargeKernelConv2d, resolve_arch
+from mmkd.layers.tiles import runs_in_tiles
+from mmkd.ops.nested import Options, Weights, nested_convolution
 from mmkd.registry import MODELS
 from mmkd.utils import UserError, nearest
 
@@ -102,11 +104,21 @@ class ConvNeStBlock(ConvNetBlock):
     def _forward(self, x: Tensor) -> Tensor:
         # A contiguous (N, H, W, C) tensor seen as (N, C, H, W) is channels_last: no permute below copies.
         x = x.permute(0, 2, 3, 1)  # (N, H, W, C)
-        out = self._project(self._mix(self.pointwise_conv1(x)))
+        out = self._in_tiles(x) if self._fits_tiles(x) else self._project(self._mix(self.pointwise_conv1(x)))
         if self.layer_scale is not None:
             out = self.layer_scale * out
         kept = x if self.res_scale is None else self.res_scale * x
         return (kept + self.drop_path(out)).permute(0, 3, 1, 2)
+
+    def _fits_tiles(self, x: Tensor) -> bool:
+        inner = (self.pointwise_conv1, self.norm1, self.depthwise_conv, self.pointwise_conv2, self.act)
+        return self.micro_design == 'post_norm' and runs_in_tiles(x, inner)
+
+    def _in_tiles(self, x: Tensor) -> Tensor:
+        weights = [param for module in (self.pointwise_conv1, self.norm1, self.depthwise_conv, self.pointwise_conv2)
+                   for param in (module.weight, module.bias)]
+        options = Options(self.norm1.eps, self.dual)
+        return normalise(self.norm2, nested_convolution(x, Weights(*weights), options))
 
     def _mix(self, hidden: Tensor) -> Tensor:
         """Norm, activation and depthwise convolution, (N, H, W, 12C) to the same."""

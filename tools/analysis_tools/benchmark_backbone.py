@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from mmkd.benchmarks.timing import seconds
 from mmkd.layers import kernel_branches as large_kernel
+from mmkd.layers.tiles import layer_by_layer
 from mmkd.recipes.weightless import pretrained_inits
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError
@@ -25,6 +26,7 @@ All runs are timed in turn, round after round, on the same random images; the ra
 
 examples:
   python tools/analysis_tools/benchmark_backbone.py convnest-tiny convnext-tiny
+  python tools/analysis_tools/benchmark_backbone.py convnest-tiny convnext-tiny --layers --no-update --batch-size 8
   python tools/analysis_tools/benchmark_backbone.py slak-tiny --contiguous
   python tools/analysis_tools/benchmark_backbone.py slak-tiny --sparsity 0.4 --interval 100
 """
@@ -38,6 +40,9 @@ def parse_args() -> argparse.Namespace:
                         'ratios are those of the first to the others')
     parser.add_argument('--contiguous', action='store_true',
                         help='also run the first with its depthwise convolutions in the contiguous layout')
+    parser.add_argument('--layers', action='store_true',
+                        help='also run the first layer by layer, where it would run in tiles (ConvNeSt on the CPU)')
+    parser.add_argument('--no-update', action='store_true', help='time forward and backward without the update')
     parser.add_argument('--sparsity', type=float,
                         help='also run the first with masks of this sparsity, applied after each update')
     parser.add_argument('--interval', type=int, default=100,
@@ -60,7 +65,8 @@ def contiguous_convolutions() -> Iterator[None]:
     ours = large_kernel.large_kernel_depthwise_conv2d
     large_kernel.large_kernel_depthwise_conv2d = plain
     try:
-        yield
+        with layer_by_layer():  # tiles would call mmkd's kernels
+            yield
     finally:
         large_kernel.large_kernel_depthwise_conv2d = ours
 
@@ -78,9 +84,9 @@ class SparseStep:
         return seconds(lambda: self.masks.prune_and_regrow(0.3, 'random', self.generator), device)
 
 
-def make_step(model: nn.Module, images: Tensor, forward: bool,
+def make_step(model: nn.Module, images: Tensor, forward: bool, update: bool = True,
               after: Callable[[], None] | None = None) -> Callable[[], None]:
-    """A closure that runs the model once: inference, or forward, backward and an AdamW update."""
+    """A closure that runs the model once: inference, or forward, backward and, if wanted, an AdamW update."""
     if forward:
         model.eval()
 
@@ -96,7 +102,8 @@ def make_step(model: nn.Module, images: Tensor, forward: bool,
         out = model(images, mode='tensor')
         optimizer.zero_grad()
         (out[-1] if isinstance(out, tuple) else out).square().mean().backward()
-        optimizer.step()
+        if update:
+            optimizer.step()
         if after:
             after()
 
@@ -115,19 +122,22 @@ def build(name: str, device: str) -> nn.Module:
 
 def make_runs(args: argparse.Namespace, images: Tensor) -> tuple[dict[str, tuple], float]:
     """Name to closure and context of each run, and the seconds of an exchange spread over the interval."""
-    runs = {}
+    runs, update = {}, not args.no_update
     first = build(args.models[0], args.device)
-    runs[args.models[0]] = (make_step(first, images, args.forward), nullcontext)
+    runs[args.models[0]] = (make_step(first, images, args.forward, update), nullcontext)
     for name in args.models[1:]:
-        runs[name] = (make_step(build(name, args.device), images, args.forward), nullcontext)
+        runs[name] = (make_step(build(name, args.device), images, args.forward, update), nullcontext)
+    if args.layers:
+        runs[f'{args.models[0]}, layer by layer'] = (make_step(first, images, args.forward, update), layer_by_layer)
     if args.contiguous:
-        runs[f'{args.models[0]}, contiguous'] = (make_step(first, images, args.forward), contiguous_convolutions)
+        runs[f'{args.models[0]}, contiguous'] = (
+            make_step(first, images, args.forward, update), contiguous_convolutions)
     spread = 0.
     if args.sparsity is not None:
         sparse = SparseStep(first, args.sparsity)
         spread = sparse.exchange_seconds(args.device) / args.interval
         runs[f'{args.models[0]}, sparse'] = (
-            make_step(first, images, args.forward, None if args.forward else sparse.masks.apply), nullcontext)
+            make_step(first, images, args.forward, update, None if args.forward else sparse.masks.apply), nullcontext)
     return runs, spread
 
 
@@ -149,7 +159,7 @@ def main() -> None:
                 elapsed = seconds(step, args.device)
             if number:  # the first warms up
                 times[name].append(elapsed + (spread if name.endswith(', sparse') else 0))
-    kind = 'inference' if args.forward else 'training steps'
+    kind = 'inference' if args.forward else 'forward and backward' if args.no_update else 'training steps'
     print(f'{kind}, {args.batch_size} images of {args.size}x{args.size} on {args.device}, '
           f'medians of {args.rounds} rounds')
     print(f'{"":<40}{"images/s":>10}{"first / this":>14}')

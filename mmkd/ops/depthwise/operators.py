@@ -30,7 +30,7 @@ class DepthwiseConvolve(torch.autograd.Function):
         """Computes the gradients that are asked for."""
         need_input, need_bias, *need_weights = ctx.needs_input_grad
         grad_input, grad_weights, grad_bias = _gradients(
-            ctx.saved_tensors, grads, (need_input, any(need_weights), need_bias), _input_gradient, _weight_gradients)
+            ctx.saved_tensors, grads, (need_input, any(need_weights), need_bias), input_gradient, weight_gradients)
         return grad_input, grad_bias, *grad_weights
 
 
@@ -58,7 +58,8 @@ def convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> l
     return [result.contiguous(memory_format=layout) for result in results]
 
 
-def _input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+def input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """The gradient of the input. Shapes: as in :func:`depthwise_input_gradient`."""
     if not grads[0].numel():
         return _empty_result(grads[0], weights)
     gradient = _run(CONVOLVE, grads[0], [weight.shape for weight in weights],
@@ -66,8 +67,9 @@ def _input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tenso
     return gradient.contiguous(memory_format=_layout(grads[0], weights))
 
 
-def _weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[int],
-                      widths: Sequence[int]) -> list[Tensor]:
+def weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[int],
+                     widths: Sequence[int]) -> list[Tensor]:
+    """The gradients of the kernels. Shapes: as in :func:`depthwise_weight_gradients`."""
     sizes = list(zip(heights, widths, strict=True))
     if not input.numel():
         return [input.new_zeros(input.shape[1], 1, *size) for size in sizes]
@@ -120,7 +122,7 @@ def depthwise_convolve(input: Tensor, weights: Sequence[Tensor], bias: Tensor | 
                          schema='(Tensor[] grads, Tensor[] weights) -> Tensor')
 def depthwise_input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
     """The gradient of the input. Shapes: grads (N, C, H, W), weights (C, 1, kh, kw). Returns (N, C, H, W)."""
-    return _input_gradient(grads, weights)
+    return input_gradient(grads, weights)
 
 
 @torch.library.custom_op('mmkd::depthwise_weight_gradients', mutates_args=(),
@@ -128,7 +130,7 @@ def depthwise_input_gradient(grads: Sequence[Tensor], weights: Sequence[Tensor])
 def depthwise_weight_gradients(input: Tensor, grads: Sequence[Tensor], heights: Sequence[int],
                                widths: Sequence[int]) -> list[Tensor]:
     """The gradients of the kernels. Shapes: input and grads (N, C, H, W). Returns (C, 1, kh, kw) each."""
-    return _weight_gradients(input, grads, heights, widths)
+    return weight_gradients(input, grads, heights, widths)
 
 
 @depthwise_convolve.register_fake

@@ -26,6 +26,12 @@ def test_prints_a_row_for_each_run(tmp_path, capsys):
     assert rows[0][2] == '1.000' and all(float(value) > 0 for row in rows for value in row[1:])
 
 
+def test_layer_by_layer_without_update(tmp_path, capsys):
+    assert call(TOOL, 'convnest-atto', '--layers', '--no-update', *SMALL, cwd=tmp_path) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('forward and backward, 2 images') and 'convnest-atto, layer by layer' in out
+
+
 def test_inference(tmp_path, capsys):
     assert call(TOOL, 'convnest-atto', '--forward', *SMALL, cwd=tmp_path) == 0
     assert capsys.readouterr().out.startswith('inference, 2 images of 32x32 on cpu')
