@@ -13,5 +13,6 @@ model = dict(
         layer_scale_init_value=1.0,
         out_indices=(0, 1, 2),
         gap_before_final_norm=False,
-        init_cfg=dict(type='Pretrained', checkpoint='work_dirs/fashion/teacher.pth', prefix='backbone.')),
+        init_cfg=dict(
+            type='Pretrained', checkpoint='work_dirs/slak-mini_fashion/epoch_22.pth', prefix='backbone.')),
     neck=dict(in_channels=[32, 64, 128]))

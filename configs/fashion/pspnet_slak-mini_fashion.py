@@ -13,6 +13,7 @@ model = dict(
         layer_scale_init_value=1.0,
         out_indices=(0, 1, 2),
         gap_before_final_norm=False,
-        init_cfg=dict(type='Pretrained', checkpoint='work_dirs/fashion/teacher.pth', prefix='backbone.')),
+        init_cfg=dict(
+            type='Pretrained', checkpoint='work_dirs/slak-mini_fashion/epoch_22.pth', prefix='backbone.')),
     decode_head=dict(in_channels=128),
     auxiliary_head=dict(in_channels=64))

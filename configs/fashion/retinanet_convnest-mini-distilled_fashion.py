@@ -5,4 +5,5 @@ _base_ = './retinanet_convnest-mini_fashion.py'
 model = dict(
     backbone=dict(
         init_cfg=dict(
-            _delete_=True, type='Pretrained', checkpoint='work_dirs/fashion/student.pth', prefix='backbone.')))
+            _delete_=True, type='Pretrained', prefix='backbone.',
+            checkpoint='work_dirs/convnest-mini_slak-mini-kd_fashion/epoch_10.pth')))

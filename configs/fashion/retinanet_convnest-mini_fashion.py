@@ -6,3 +6,5 @@ _base_ = [
 ]
 default_scope = 'mmdet'
 visualizer = dict(type='DetLocalVisualizer')
+val_evaluator = dict(metric='bbox')  # it has no masks
+test_evaluator = val_evaluator
