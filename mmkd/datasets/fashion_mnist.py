@@ -22,6 +22,7 @@ SHA256 = {
     't10k-labels-idx1-ubyte': '0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34',
 }
 LARGEST = 16 + 60000 * 28 * 28  # bytes: what claims to unpack to more is something else
+HEADER = 16  # bytes of an IDX file with three axes
 DEBIAN = Path('/usr/share/datasets/fashion-mnist')
 GET = ('Get the files with: apt-get install dataset-fashion-mnist (Debian), or as train-images-idx3-ubyte.gz and so on '
        'from https://github.com/zalandoresearch/fashion-mnist, and name their folder with --data.')
@@ -84,13 +85,26 @@ def read_idx(content: bytes) -> np.ndarray:
     Raises:
         ValueError: It is none, or cut off.
     """
-    axes = content[3] if content[:3] == b'\0\0\x08' and len(content) > 3 else 0  # 8: unsigned bytes
-    shape = tuple(int.from_bytes(content[4 + 4 * axis:8 + 4 * axis], 'big') for axis in range(axes))
-    start = 4 + 4 * axes
-    if axes not in (1, 3) or len(content) != start + math.prod(shape):
+    shape = idx_shape(content[:HEADER], len(content))
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def idx_shape(head: bytes, size: int) -> tuple[int, ...]:
+    """The shape that the first bytes of an IDX file tell.
+
+    Args:
+        head: The first 16 bytes, or all of a shorter file.
+        size: The length of the file, which must fit.
+
+    Raises:
+        ValueError: The file is none of bytes, with one or three axes, or is cut off.
+    """
+    axes = head[3] if head[:3] == b'\0\0\x08' and len(head) > 3 else 0  # 8: unsigned bytes
+    shape = tuple(int.from_bytes(head[4 + 4 * axis:8 + 4 * axis], 'big') for axis in range(axes))
+    if axes not in (1, 3) or size != 4 + 4 * axes + math.prod(shape):
         raise ValueError(f'an IDX file expects a header of 8-bit values and as many values as it says, got '
-                         f'{len(content)} bytes that start with {content[:4].hex()}. Get the file again.')
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+                         f'{size} bytes that start with {head[:4].hex()}. Get the file again.')
+    return shape
 
 
 def check_fashion_files(key: str, root: Path) -> None:
@@ -109,6 +123,7 @@ def check_fashion_files(key: str, root: Path) -> None:
         if not path.is_file():
             raise UserError(f'{key} (FashionMNIST) expects {path}, which does not exist. {mend}')
         try:
-            read_idx(path.read_bytes())
+            with path.open('rb') as file:
+                idx_shape(file.read(HEADER), path.stat().st_size)
         except ValueError as error:
             raise UserError(f'{key} (FashionMNIST) cannot read {path}: {error} {mend} --force') from error

@@ -62,7 +62,7 @@ they were first downloaded. A *folder* can only be opened in a browser: give the
 
 
 def zoo_page() -> str:
-    """Writes five tables: trained here, the rest of the small ones, recipes with and without figures, others' models."""
+    """Writes five tables: trained here, other small ones, recipes with and without figures, others' models."""
     index = model_index()
     tables = {OWN: _own_line, SMALL: _small_line, PAPERS: _paper_line, OPEN: _small_line,
               OTHERS: _other_line}
