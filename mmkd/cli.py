@@ -66,6 +66,7 @@ GROUPS = {
     'models and data': {
         'zoo': Command('mmkd.zoo', 'list models, tell of one, download weights', ('list', 'info', 'download')),
         'digits': Command('dataset_converters/digits.py', 'make the digits: classes, boxes, masks'),
+        'fashion': Command('dataset_converters/fashion.py', 'put Fashion-MNIST in place, and make scenes of it'),
         'prepare': Command('dataset_converters/prepare.py', 'unpack or index a downloaded data set'),
         'verify': Command('misc/verify_dataset.py', 'find what is missing or damaged in a data set'),
     },

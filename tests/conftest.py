@@ -125,3 +125,18 @@ def home(tmp_path_factory) -> Path:
         path = tmp_path_factory.mktemp('home')
         digits.convert(path / 'data/digits', digits.Settings(scenes_train=8, scenes_val=4))
     return path
+
+
+@pytest.fixture(scope='session')
+def fashion_home(tmp_path_factory) -> Path:
+    """A working directory with generated pictures in the place of Fashion-MNIST, and a few scenes of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / 'tools/dataset_converters')
+        import fashion
+
+        from tests.fashion_files import write_fashion
+        path = tmp_path_factory.mktemp('fashion_home')
+        known = write_fashion(path / 'files')
+        settings = fashion.Settings(scenes_train=8, scenes_val=4)
+        fashion.convert(path / 'data/fashion', settings, path / 'files', known=known)
+    return path

@@ -10,8 +10,10 @@ from mmkd.utils.errors import UserError
 
 from .annotation_lists import check_configured_list
 from .empty_folders import check_not_empty
+from .fashion_mnist import check_fashion_files
 
 DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them
+MADE = dict(digits='The digits are', fashion='Fashion-MNIST and its scenes are')  # by the scripts of these names
 MEND = 'set {key}.data_root with --cfg-options'  # in the tools that have the option
 
 
@@ -43,7 +45,9 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
                 if not path.exists():
                     raise UserError(
                         f'{key} ({dataset.get("type")}) expects {path}, which does not exist. '
-                        f'Prepare the data or {mend.format(key=key)}.' + _digits_hint(path))
+                        f'Prepare the data or {mend.format(key=key)}.' + _maker_hint(path))
+            if type_name(dataset) == 'FashionMNIST' and not dataset.get('download', True):
+                check_fashion_files(key, Path(dataset.get('data_root') or '', _folder(dataset)))
             check_not_empty(key, dataset)
             check_configured_list(key, dataset)
 
@@ -109,7 +113,13 @@ def _paths(dataset: dict) -> Iterator[Path]:
             yield Path(root) / part
 
 
-def _digits_hint(path: Path) -> str:
-    if 'digits' not in path.parts:
-        return ''
-    return f' The digits are made by: python {tool_path("dataset_converters/digits.py")}'
+def _folder(dataset: dict) -> str:
+    """The folder of a data set that has one, below its root."""
+    prefix = dataset.get('data_prefix') or ''
+    return next(iter(prefix.values()), '') if isinstance(prefix, dict) else prefix
+
+
+def _maker_hint(path: Path) -> str:
+    """Which script makes the data of this folder, if one does."""
+    made = next((name for name in MADE if name in path.parts), None)
+    return f' {MADE[made]} made by: python {tool_path(f"dataset_converters/{made}.py")}' if made else ''

@@ -23,10 +23,10 @@ published yet: these are small models of the quick start's digits. They come alo
 | --- | --- | ---: | ---: | --- | --- | --- | --- | --- |
 """
 SMALL = """
-## Of the quick start, without weights
+## Of the quick start and Fashion-MNIST, without weights
 
-Minutes on a CPU. Where the status is *reproduced*, the figures over seeds are in
-[docs/quickstart.md](docs/quickstart.md) and [docs/compare_methods.md](docs/compare_methods.md).
+Minutes on a CPU. Where the status is *reproduced*, the figures are in [docs/quickstart.md](docs/quickstart.md),
+[docs/compare_methods.md](docs/compare_methods.md) and [docs/fashion.md](docs/fashion.md).
 
 | model | config | parameters | FLOPs | status |
 | --- | --- | ---: | ---: | --- |
@@ -62,7 +62,7 @@ they were first downloaded. A *folder* can only be opened in a browser: give the
 
 
 def zoo_page() -> str:
-    """Writes five tables: trained here, the quick start's rest, recipes with and without figures, others' models."""
+    """Writes five tables: trained here, other small ones, recipes with and without figures, others' models."""
     index = model_index()
     tables = {OWN: _own_line, SMALL: _small_line, PAPERS: _paper_line, OPEN: _small_line,
               OTHERS: _other_line}
@@ -79,7 +79,7 @@ def _table_of(entry: dict) -> str:
         return OWN
     if entry.get('Results'):
         return PAPERS
-    return SMALL if entry['Config'].startswith('configs/quickstart/') else OPEN
+    return SMALL if entry['Config'].startswith(('configs/quickstart/', 'configs/fashion/')) else OPEN
 
 
 def figures(entry: dict) -> str:

@@ -15,8 +15,9 @@ def _each_file_is_read_once():
 
 
 @pytest.fixture(scope='session')
-def all_data(home, tmp_path_factory):
+def all_data(home, fashion_home, tmp_path_factory):
     """A working directory with a little of every dataset, where the configs look for them."""
     root = write_everything(tmp_path_factory.mktemp('all_data'))
-    (root / 'data/digits').symlink_to(home / 'data/digits', target_is_directory=True)
+    for name, source in (('digits', home), ('fashion', fashion_home)):
+        (root / 'data' / name).symlink_to(source / 'data' / name, target_is_directory=True)
     return root

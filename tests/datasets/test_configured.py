@@ -51,6 +51,11 @@ def test_what_is_there(data, dataset):
      'data/none, .*set train_dataloader.dataset.datasets.1.data_root with'),
     (dict(type='CIFAR10', data_root='data/cifar10', download=False), 'expects data/cifar10,'),
     (dict(ROOT, data_root='data/digits'), 'made by: python tools/dataset_converters/digits.py'),
+    (dict(ROOT, data_root='data/fashion'), 'scenes are made by: python tools/dataset_converters/fashion.py'),
+    (dict(type='FashionMNIST', data_root='data/set', data_prefix='', download=False),
+     'expects data/set/train-images-idx3-ubyte, which does not exist. Run: python tools/dataset_converters/fashion.py'),
+    (dict(type='mmpretrain.FashionMNIST', data_prefix='data/set/images', download=False),
+     'expects data/set/images/train-images-idx3-ubyte, which does not exist'),
 ])
 def test_what_is_missing(data, dataset, message):
     with pytest.raises(UserError, match=message):

@@ -31,6 +31,10 @@ QUICK_START = {entry['Config'].partition('/')[2]: entry['Metadata']
                if 'slak-mini_' in entry['Name'] or 'convnest-mini' in entry['Name']}
 
 
+FASHION = {entry['Config'].partition('/')[2]: entry['Metadata']
+           for entry in load(str(ROOT / 'configs/fashion/metafile.yml'))['Models']}
+
+
 def count(config: str, shape: tuple[int, ...] | None = None) -> tuple[float, float]:
     cfg = student_config(load_config(config))
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
@@ -61,5 +65,20 @@ def test_the_quick_starts_entries_of_the_zoo(config):
     assert line is None or f'| {params / 1e6:.2f} M | {f"{flops / 1e6:.1f} M" if flops else "–"} |' in line
 
 
+@pytest.mark.parametrize('config', FASHION)
+def test_the_entries_of_fashion_mnist(config):
+    stated, shape = FASHION[config], (3, 96, 96) if re.search('pspnet|retinanet', config) else (3, 28, 28)
+    if 'mask-rcnn' in config:
+        init_default_scope('mmdet')
+        params, flops = sum(p.numel() for p in MODELS.build(load_config(config).model).parameters()), None
+    else:
+        params, flops = count(config, shape)
+    assert (params, flops) == (stated['Parameters'], stated.get('FLOPs'))
+    readme = (ROOT / 'configs/fashion/README.md').read_text(encoding='utf-8')
+    line = next(line for line in readme.splitlines() if f'({Path(config).name})' in line)
+    shown = f'{params / 1e6:.2f} M' if params >= 1e5 else f'{params / 1e3:.0f} k'
+    assert f'| {shown} | {f"{flops / 1e6:.1f} M" if flops else "–"} |' in line
+
+
 def test_every_page_gave_figures():
-    assert len(COUNTED) >= 3 + 4 + 3 and len(QUICK_START) >= 8
+    assert len(COUNTED) >= 3 + 4 + 3 and len(QUICK_START) >= 8 and len(FASHION) >= 15

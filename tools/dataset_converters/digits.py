@@ -18,30 +18,29 @@ No digit of a train image or scene occurs in a val image or scene: <index> is th
 ``sklearn.datasets.load_digits()``, and scenes name theirs as ``digit_index``.
 """
 import argparse
-import json
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-from digits_drawing import draw_image, draw_scene
-from PIL import Image
+from digits_drawing import DigitCutout, draw_image, draw_strokes
 from tqdm import tqdm
 
+from mmkd.datasets.scenes.drawing import Look, draw_scene
+from mmkd.datasets.scenes.making import make_folder
+from mmkd.datasets.scenes.writing import Things, save_image, write_scenes
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
-from mmkd.utils.files.small import one_at_a_time, put_in_place
 
 FORMAT = 1  # raised whenever the same settings give other files
+STAMP = 'digits.json'
 VAL_PER_CLASS = 50
 FEW_PER_CLASS = 5
 FEW_SEEDS = 5
 CLASSES = tuple('0123456789')
-PALETTE = ((0, 0, 0), (230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200), (245, 130, 48),
-           (145, 30, 180), (70, 240, 240), (240, 50, 230), (210, 245, 60), (0, 128, 128))
+LOOK = Look(things=(2, 6), heights=(0.25, 0.375), overlap=0.1, brightness=(0.1, 0.3))
 # Every picture has a random stream of its own, [seed, stream, number]: none depends on another.
 STREAMS = dict(image=0, train=1, val=2, split=3, few=4)
 
@@ -105,36 +104,6 @@ def few_digits(digits: Digits, settings: Settings, number: int) -> np.ndarray:
     return _first_of_each_class(order, digits.labels, FEW_PER_CLASS)
 
 
-def rle(mask: np.ndarray) -> dict:
-    """A mask as COCO's uncompressed run lengths: column by column, background first."""
-    flat = np.pad(mask.ravel(order='F'), (1, 0))
-    starts = np.flatnonzero(flat[1:] != flat[:-1])
-    counts = np.diff([0, *starts, mask.size]).tolist()
-    return dict(size=list(mask.shape), counts=counts)
-
-
-def coco_annotation(mask: np.ndarray, label: int) -> dict:
-    """The annotation of one digit, without its ids."""
-    rows, columns = (np.flatnonzero(mask.any(axis)).tolist() for axis in (1, 0))
-    box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
-    return dict(category_id=label + 1, bbox=box, area=int(mask.sum()), iscrowd=0,
-                segmentation=rle(mask))
-
-
-def save_image(path: Path, image: np.ndarray) -> None:
-    """Saves RGB from 0 to 1."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((255 * image + 0.5).astype(np.uint8)).save(path)
-
-
-def save_labels(path: Path, labels: np.ndarray) -> None:
-    """Saves labels as a palette image: 0 is the background, digit d has the label d + 1."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(labels.astype(np.uint8))
-    image.putpalette([value for colour in PALETTE for value in colour])
-    image.save(path)
-
-
 def write_images(folder: Path, digits: Digits, settings: Settings) -> Iterable[None]:
     """Writes the classification images and their lists; yields after each image."""
     (folder / 'meta').mkdir(parents=True)
@@ -159,27 +128,16 @@ def _write_list(path: Path, indices: np.ndarray, digits: Digits) -> None:
     path.write_text(''.join(lines))
 
 
-def write_scenes(folder: Path, digits: Digits, settings: Settings, split: str) -> Iterable[None]:
-    """Writes one split's scenes with both kinds of annotation; yields after each scene."""
-    images, annotations, pool = [], [], digits.splits[split]
+def draw_scenes(digits: Digits, settings: Settings, split: str) -> Iterator[tuple]:
+    """Draws one split's scenes; the digits are named by their rows."""
+    pool = digits.splits[split]
+
+    def cut(rng: np.random.Generator, row: int, height: float) -> DigitCutout:
+        return DigitCutout(draw_strokes(digits.images[pool[row]], height))
+
     for number in range(getattr(settings, f'scenes_{split}')):
-        canvas, owner, placed = draw_scene(settings.rng(split, number), settings.scene_size,
-                                           digits.images[pool])
-        name = f'scene_{number:04d}.png'
-        save_image(folder / 'images' / split / name, canvas)
-        placed = pool[placed]
-        labels = digits.labels[placed]
-        save_labels(folder / 'annotations_seg' / split / name, np.append(0, labels + 1)[owner])
-        images.append(dict(id=number + 1, file_name=name, height=len(canvas), width=len(canvas)))
-        for i, index in enumerate(placed.tolist()):
-            annotation = coco_annotation(owner == i + 1, int(labels[i]))
-            annotations.append(dict(id=len(annotations) + 1, image_id=number + 1, digit_index=index,
-                                    **annotation))
-        yield
-    categories = [dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)]
-    content = dict(images=images, annotations=annotations, categories=categories)
-    (folder / 'annotations').mkdir(exist_ok=True)
-    (folder / f'annotations/instances_{split}.json').write_text(json.dumps(content))
+        canvas, owner, placed = draw_scene(settings.rng(split, number), settings.scene_size, len(pool), cut, LOOK)
+        yield canvas, owner, pool[placed]
 
 
 def write_all(folder: Path, settings: Settings) -> None:
@@ -190,63 +148,15 @@ def write_all(folder: Path, settings: Settings) -> None:
         for _ in write_images(folder, digits, settings):
             progress.update()
         for split in digits.splits:
-            for _ in write_scenes(folder / 'scenes', digits, settings, split):
+            scenes = draw_scenes(digits, settings, split)
+            for _ in write_scenes(folder / 'scenes', split, scenes, Things(digits.labels, CLASSES, 'digit_index')):
                 progress.update()
 
 
-def read_stamp(out: Path) -> dict | None:
-    """Reads the settings of the data in a folder; ``None`` if it is empty or not there.
-
-    Raises:
-        UserError: There is something else, which is not this script's to replace.
-    """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return None
-    try:
-        stamp = json.loads((out / 'digits.json').read_text())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        stamp = None
-    if not isinstance(stamp, dict) or 'format' not in stamp:
-        raise UserError(f'--out expects a new or empty folder, or one that this script made, got {out}. '
-                        'Name another one.')
-    return stamp
-
-
 def convert(out: Path, settings: Settings, force: bool = False) -> bool:
-    """Writes the data to a temporary folder beside ``out``, which takes its place at the end.
-
-    Args:
-        out: The folder to make.
-        settings: What to write.
-        force: Whether to replace data that this script made with other settings.
-
-    Returns:
-        Whether anything was written; not if the same data are there already.
-
-    Raises:
-        UserError: ``out`` holds something else.
-    """
-    out = out.expanduser().resolve()
-    stamp, wanted = read_stamp(out), dict(format=FORMAT, **asdict(settings))
-    if stamp == wanted and not force:
-        return False
-    if stamp and not force:
-        differing = ', '.join(name for name in wanted if stamp.get(name) != wanted[name])
-        raise UserError(f'{out} was made with another {differing}. Give the same settings, another '
-                        '--out, or --force to replace it.')
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as folder:
-        new, old = Path(folder, 'new'), Path(folder, 'old')
-        write_all(new, settings)
-        (new / 'digits.json').write_text(json.dumps(wanted, indent=2))
-        with one_at_a_time(out.parent):
-            now = read_stamp(out)
-            if now == wanted and now != stamp:  # another process made them meanwhile
-                return False
-            if now and not force:
-                raise UserError(f'{out} was made with other settings meanwhile. Name another --out.')
-            put_in_place(new, out, old if now else None)
-    return True
+    """Makes a folder of digits, at once: see :func:`mmkd.datasets.scenes.making.make_folder`."""
+    wanted = dict(format=FORMAT, **asdict(settings))
+    return make_folder(out, STAMP, wanted, lambda folder: write_all(folder, settings), force)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -23,6 +23,7 @@ from mmkd.utils.versions import installed_versions
 from .scheduler import Job
 
 DATA_STAMP = 'digits.json'  # in a data folder that a converter made: with which settings
+DATA_STAMPS = (DATA_STAMP, 'fashion.json')  # of all converters
 RUN_SECONDS = 3.  # expected for a run's start, without imports, and validation
 
 
@@ -137,7 +138,7 @@ class TrainingJobs:
             needs = (*needs, teacher)
             words.append(partial(_teacher_option, teacher.folder))
         iterations = count_iterations(config)
-        data = read_json(Path(config.data_root, DATA_STAMP)) if 'data_root' in config else None
+        data = _data_stamp(Path(config.data_root)) if 'data_root' in config else None
         arguments = [sys.executable, tool_path('train.py'), path, '--work-dir', str(folder)]
         return kind(
             name, folder, arguments + (['--cfg-options', *words] if words else []),
@@ -151,6 +152,11 @@ class TrainingJobs:
         models = (config.model.get('student'), teacher, *(teacher.values() if isinstance(teacher, Mapping) else ()))
         names = [model['config'] for model in models if isinstance(model, Mapping) and 'config' in model]
         return [config.to_dict(), *(part for name in names for part in self._contents(self._load(name)))]
+
+
+def _data_stamp(folder: Path) -> dict:
+    """With which settings a converter made the data of a folder; an empty dict where none did."""
+    return next((found for name in DATA_STAMPS if (found := read_json(folder / name))), {})
 
 
 def _teacher_option(folder: Path) -> str:

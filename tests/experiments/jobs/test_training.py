@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmkd.experiments.jobs.training import PublishJob, TrainJob
+from mmkd.experiments.jobs.training import PublishJob, TrainJob, _data_stamp
 
 
 @pytest.fixture
@@ -90,3 +90,11 @@ def test_publishing_copies_the_file(tmp_path):
     assert job.done()
     (tmp_path / 'student.pth').unlink()
     assert job.done() is None
+
+
+@pytest.mark.parametrize('name', ['digits.json', 'fashion.json'])
+def test_data_of_every_converter_have_a_stamp(tmp_path, name):
+    """Runs on data that were made anew are made anew."""
+    assert _data_stamp(tmp_path) == {}
+    (tmp_path / name).write_text('{"format": 1, "seed": 3}')
+    assert _data_stamp(tmp_path) == dict(format=1, seed=3)

@@ -21,6 +21,8 @@ SCRIPT = ROOT / 'tools/dataset_converters/digits.py'
 sys.path.insert(0, str(SCRIPT.parent))  # as Python does for a script
 import digits  # noqa: E402
 
+from mmkd.datasets.scenes.making import read_stamp  # noqa: E402
+from mmkd.datasets.scenes.writing import PALETTE  # noqa: E402
 from tests.forked import run_forked  # noqa: E402
 
 SETTINGS = digits.Settings(scenes_train=8, scenes_val=4)  # those of the fixture home
@@ -158,7 +160,7 @@ def test_mmdet_reads_all(data, split):
 def test_mmseg_reads_all(data, split):
     dataset, _ = build('digits_ade', 'mmseg', split)
     assert len(dataset) == getattr(SETTINGS, f'scenes_{split}')
-    assert dataset.metainfo['palette'] == list(digits.PALETTE)
+    assert dataset.metainfo['palette'] == list(PALETTE)
     for item in (dataset[i] for i in range(len(dataset))):
         sample = item['data_samples']
         with Image.open(sample.seg_map_path) as labels:
@@ -240,7 +242,7 @@ def test_two_at_once_both_succeed(quick, tmp_path, monkeypatch, force):
 
     monkeypatch.setattr(digits, 'write_all', write_slowly)
     assert not digits.convert(out, SETTINGS, force) and others == [True]
-    assert digits.read_stamp(out)['seed'] == SETTINGS.seed
+    assert read_stamp(out, digits.STAMP)['seed'] == SETTINGS.seed
     assert [path.name for path in tmp_path.iterdir()] == ['a']
 
 
@@ -264,7 +266,7 @@ def test_another_kind_made_meanwhile_is_kept(quick, tmp_path, monkeypatch):
     monkeypatch.setattr(digits, 'write_all', write_slowly)
     with pytest.raises(digits.UserError, match='meanwhile'):
         digits.convert(tmp_path / 'a', SETTINGS)
-    assert digits.read_stamp(tmp_path / 'a')['seed'] == 7
+    assert read_stamp(tmp_path / 'a', digits.STAMP)['seed'] == 7
 
 
 @pytest.mark.parametrize('error', [KeyboardInterrupt, OSError])

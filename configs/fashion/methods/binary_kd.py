@@ -1,0 +1,13 @@
+# BinaryKD, "BKL" of Hao et al. (2023, arXiv 2305.15781, Eq. 3), between the models of Fashion-MNIST. The student's own
+# loss is the binary cross entropy that it belongs to; both are summed over the classes.
+# Command: python tools/train.py configs/fashion/methods/binary_kd.py
+# status: not run here (one CPU core, after the teacher's run)
+_base_ = '../convnest-mini_slak-mini-kd_fashion.py'
+model = dict(
+    student=dict(options={'model.head.loss.use_sigmoid': True}),
+    terms=dict(
+        _delete_=True,
+        binary_kd=dict(
+            loss=dict(type='mmkd.BinaryKDLoss', reduction='sum'),
+            student='logits', teacher='logits', weight=1.0)))
+data_preprocessor = dict(to_onehot=True)  # the form of labels that a binary cross entropy takes

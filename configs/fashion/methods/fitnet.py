@@ -1,0 +1,10 @@
+# FitNets (Romero et al., 2015, arXiv 1412.6550) on the last stage of the models of Fashion-MNIST.
+# Command: python tools/train.py configs/fashion/methods/fitnet.py
+# status: not run here (one CPU core, after the teacher's run)
+_base_ = '../convnest-mini_slak-mini-kd_fashion.py'
+model = dict(
+    terms=dict(
+        _delete_=True,
+        fitnet=dict(
+            loss=dict(type='mmkd.FitNetLoss'),
+            student='stage3', teacher='stage3', connector=dict(type='mmkd.ConvConnector'), weight=1.0)))

@@ -1,0 +1,8 @@
+# PSPNet on the fashion scenes, its backbone from scratch.
+# Command: python tools/train.py configs/fashion/pspnet_convnest-mini_fashion.py
+# status: not run here (one CPU core)
+_base_ = [
+    '_base_/models/pspnet.py', '_base_/datasets/fashion_ade.py', '_base_/schedule_scenes.py', '_base_/runtime.py'
+]
+default_scope = 'mmseg'
+visualizer = dict(type='SegLocalVisualizer')

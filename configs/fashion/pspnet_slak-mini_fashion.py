@@ -1,0 +1,19 @@
+# A larger PSPNet on the fashion scenes, with the teacher as its backbone. It teaches the smaller ones.
+# Command: python tools/train.py configs/fashion/pspnet_slak-mini_fashion.py
+# status: not run here (one CPU core, after the teacher's run)
+_base_ = './pspnet_convnest-mini_fashion.py'
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='mmkd.SLaK',
+        arch=dict(depths=[1, 2, 1], channels=[32, 64, 128]),
+        width_factor=1.0,
+        kernel_sizes=(51, 49, 47),
+        stem_patch_size=2,
+        layer_scale_init_value=1.0,
+        out_indices=(0, 1, 2),
+        gap_before_final_norm=False,
+        init_cfg=dict(
+            type='Pretrained', checkpoint='work_dirs/slak-mini_fashion/epoch_22.pth', prefix='backbone.')),
+    decode_head=dict(in_channels=128),
+    auxiliary_head=dict(in_channels=64))

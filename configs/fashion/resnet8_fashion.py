@@ -1,0 +1,4 @@
+# The other student alone on Fashion-MNIST: a small ResNet on 55,000 labelled images.
+# Command: python tools/train.py configs/fashion/resnet8_fashion.py
+# status: not run here (one CPU core)
+_base_ = ['_base_/models/resnet8.py', '_base_/datasets/fashion_cls.py', '_base_/schedule_cls.py', '_base_/runtime.py']
