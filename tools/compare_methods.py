@@ -68,7 +68,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
     """All runs by name: ``teacher``, ``alone-seed0`` …, ``nkd-seed0`` …"""
     suite, trainings, jobs = SUITES[args.suite], TrainingJobs(), {}
-    common = dict(suite.final_options) | parsed_options(args.cfg_options)
+    common = {**suite.final_options, **suite.student_options, **parsed_options(args.cfg_options)}
     distilled, teacher = common, None
     if args.teacher_checkpoint:
         distilled = common | {'model.teacher.checkpoint': args.teacher_checkpoint}

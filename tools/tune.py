@@ -122,7 +122,7 @@ class Tuning:
     def _options(self, setting: Setting) -> Setting:
         seeded = self.suite.seed_options if self.of_suite else ('randomness.seed={seed}', )
         options = options_of_seed(seeded, self.args.seed)
-        options |= parsed_options(self.args.cfg_options) | setting
+        options |= {**self.suite.student_options, **parsed_options(self.args.cfg_options), **setting}
         if self.args.teacher_checkpoint:
             options['model.teacher.checkpoint'] = self.args.teacher_checkpoint
         return options

@@ -24,6 +24,7 @@ class Suite:
         converter: The tool below ``tools`` that puts the data in place, and its arguments.
         final_options: Config entries of the runs that are compared, where what is chosen is validated on other images:
             they are validated once, at the end, on the test set.
+        student_options: Config entries of all students.
         tuning_seed: Seed of the runs that choose settings.
     """
     methods: str
@@ -32,15 +33,27 @@ class Suite:
     seed_options: tuple[str, ...]
     converter: tuple[str, ...]
     final_options: Mapping[str, object] = field(default_factory=dict)
+    student_options: Mapping[str, object] = field(default_factory=dict)
     tuning_seed: int = 100
 
 
+# The test set, once, after the last epoch; `split` alone would not choose it.
+FASHION_TEST = {'val_dataloader.dataset.test_mode': True, 'val_dataloader.dataset.split': 'test',
+                'val_dataloader.dataset.indices': None, 'train_cfg.val_interval': 10000}
+FEW_LABELS = {'train_dataloader.dataset.indices': 550, 'train_cfg.max_epochs': 160,
+              'default_hooks.checkpoint.interval': 40}
 SUITES = {
     'digits': Suite(
         'configs/quickstart/methods', 'configs/quickstart/convnest-mini_digits-5shot.py',
         'configs/quickstart/slak-mini_digits.py',
         ('randomness.seed={seed}', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed{seed}.txt'),
         ('dataset_converters/digits.py', ), tuning_seed=4),
+    'fashion': Suite(
+        'configs/fashion/methods', 'configs/fashion/convnest-mini_fashion.py', 'configs/fashion/slak-mini_fashion.py',
+        ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST),
+    'fashion-1pct': Suite(
+        'configs/fashion/methods', 'configs/fashion/convnest-mini_fashion.py', 'configs/fashion/slak-mini_fashion.py',
+        ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST, FEW_LABELS),
 }
 
 
