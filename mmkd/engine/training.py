@@ -62,6 +62,8 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
     prepare_cpu_processes(config)
     ignore_stride_warnings()
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    if views is not None:
+        views.check_hooks(runner.hooks)
     load_teachers(runner)
     count_accumulation(runner)
     for kind in (DataFitHook, FiniteTrainingHook, LoadFromHook, ValidatedWeightsHook):

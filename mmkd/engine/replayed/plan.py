@@ -1,8 +1,9 @@
 """Which views a training sees, if they can be seen again: as its caches have them, or as the recipe says."""
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mmengine.config import Config
+from mmengine.hooks import DistSamplerSeedHook, Hook
 from mmengine.logging import print_log
 from torch import nn
 from torch.utils.data import DataLoader
@@ -54,18 +55,30 @@ class ViewPlan:
             raise UserError(f'replayed views expect a data loader of PyTorch, got a {type(loader).__name__}. Train '
                             'without them.')
         answers = CachedAnswers(self.readers) if self.readers else None
+        repeats = int(getattr(loader.sampler, 'num_repeats', 1))  # of repeated augmentation, each with views of its own
         dataset = replay_loader(loader, self.seed, epochs=self.epochs, mixing=self.mixing,
                                 num_classes=self.num_classes, answers=answers)
         if self.readers:
             check_caches(self.readers, view_facts(self.config, dataset, preprocessor))
-            self._say_repeats(len(loader))
+            self._say_repeats(len(loader), repeats)
         return dataset
 
-    def _say_repeats(self, batches: int) -> None:
+    def check_hooks(self, hooks: Iterable[Hook]) -> None:
+        """Checks that the sampler gets to know the epoch, without which each would have the views of the first.
+
+        Raises:
+            UserError: No hook tells it, and the loop, which is by epochs, does not either.
+        """
+        by_epoch = (self.config.get('train_cfg') or {}).get('max_iters') is None
+        if by_epoch and not any(isinstance(hook, DistSamplerSeedHook) for hook in hooks):
+            raise UserError('replayed views expect the hook DistSamplerSeedHook, which tells the sampler the epoch, '
+                            'got none. Leave default_hooks.sampler_seed as it is.')
+
+    def _say_repeats(self, batches: int, repeats: int) -> None:
         train = self.config.get('train_cfg') or {}
         length = train.get('max_epochs') or -(-(train.get('max_iters') or 0) // max(batches, 1))
-        if length > self.epochs:
-            print_log(f'The views repeat: the cache has {self.epochs} epochs, and the training takes {length}. '
+        if length * repeats > self.epochs:
+            print_log(f'The views repeat: the cache has {self.epochs} epochs, and the training takes {length * repeats}. '
                       f'{REPEATED}', logger='current', level=30)
 
 

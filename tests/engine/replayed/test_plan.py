@@ -187,6 +187,13 @@ def test_replay_is_checked(folder, replay):
         plan_views(recipe)
 
 
+def test_a_sampler_that_is_not_told_the_epoch_is_refused(folder):
+    recipe = make_recipe(folder, 'untold', replay=REPLAY)
+    recipe.default_hooks.sampler_seed = None  # each epoch would have the views of the first
+    with pytest.raises(UserError, match='expect the hook DistSamplerSeedHook'):
+        trained(recipe)
+
+
 def test_a_recipe_without_either_is_left_alone(folder):
     recipe = make_recipe(folder, 'plain', mixing=True)
     assert plan_views(recipe) is None and 'train_cfg' in recipe.model.student
