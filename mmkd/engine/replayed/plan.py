@@ -76,9 +76,10 @@ class ViewPlan:
 
     def _say_repeats(self, batches: int, repeats: int) -> None:
         train = self.config.get('train_cfg') or {}
-        length = train.get('max_epochs') or -(-(train.get('max_iters') or 0) // max(batches, 1))
-        if length * repeats > self.epochs:
-            print_log(f'The views repeat: the cache has {self.epochs} epochs, and the training takes {length * repeats}. '
+        epochs = train.get('max_epochs') or -(-(train.get('max_iters') or 0) // max(batches, 1))
+        length = epochs * repeats
+        if length > self.epochs:
+            print_log(f'The views repeat: the cache has {self.epochs} epochs, and the training takes {length}. '
                       f'{REPEATED}', logger='current', level=30)
 
 
