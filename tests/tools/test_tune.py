@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mmkd.experiments.jobs.training import value_at
 from mmkd.utils import UserError
 
 from .conftest import fork
@@ -71,3 +72,17 @@ def test_a_setting_that_diverges_is_the_worst(workplace):
     done = [path.stat().st_mtime for path in sorted(out.glob('*/done.json'))]
     again = fork('tune.py', *words, cwd=workplace)
     assert again.returncode == 0 and [path.stat().st_mtime for path in sorted(out.glob('*/done.json'))] == done
+
+
+def test_the_grids_of_a_suite_fit_its_recipes():
+    """Each method has a grid, and each key of it stands in the recipe or is a weight that it leaves at 1."""
+    suite = tune.SUITES['fashion']
+    methods = sorted((ROOT / suite.methods).glob('*.py'))
+    grids = tune.read_grids(ROOT / suite.methods / 'grids.yml', [path.stem for path in methods])
+    for path in methods:
+        recipe = tune.load(str(path))
+        for key in grids[path.stem]:
+            assert value_at(recipe, key) is not None or key.endswith('.weight'), (path.stem, key)
+            assert value_at(recipe, key.rpartition('.')[0]) is not None, (path.stem, key)
+        for setting in tune.settings_of(grids[path.stem], 100):
+            assert not setting or any(value_at(recipe, key) != value for key, value in setting.items())  # no run twice
