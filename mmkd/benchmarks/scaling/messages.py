@@ -54,12 +54,16 @@ def try_step(model: Distiller, batch: dict) -> Trial:
     handles = [parameter.register_post_accumulate_grad_hook(trial.gradients.append)
                for parameter in model.parameters() if parameter.requires_grad]
 
-    def count(norm: _BatchNorm, inputs: object, output: Tensor) -> None:
-        trial.forwards[norm] += norm.training
+    def before(norm: _BatchNorm, inputs: object) -> None:  # also in a repeated pass, which may end inside
+        trial.forwards.update([norm] * norm.training)
+
+    def after(norm: _BatchNorm, inputs: object, output: Tensor) -> None:
         if norm.training and output.requires_grad:
             output.register_hook(lambda grad: trial.backwards.update([norm]))
 
-    handles += [norm.register_forward_hook(count) for norm in model.modules() if isinstance(norm, _BatchNorm)]
+    for norm in model.modules():
+        if isinstance(norm, _BatchNorm):
+            handles += [norm.register_forward_pre_hook(before), norm.register_forward_hook(after)]
     try:
         losses = model(**model.data_preprocessor(batch, True), mode='loss')
         model.parse_losses(losses)[0].backward()
