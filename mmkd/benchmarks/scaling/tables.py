@@ -56,7 +56,7 @@ def step_table(steps: Sequence[ScaledStep], step: Step) -> str:
     rows = [[str(each.gpus), f'{1000 * each.seconds:.1f}', *(f'{1000 * each.parts[name]:.2f}' for name in parts),
              f'{each.rate:,.0f}', f'{each.rate / each.gpus / linear:.0%}', each.bottleneck, f'{each.cores:.1f}']
             for each in steps]
-    header = ['GPUs', 'step (ms)', *(SHOWN[name] for name in parts), 'images/s', 'of linear', 'most', 'cores a GPU']
+    header = ['GPUs', 'step (ms)', *(SHOWN[name] for name in parts), 'images/s', 'of linear', 'bound by', 'cores a GPU']
     return text_table(header, rows, rule=True)
 
 
@@ -72,7 +72,7 @@ def conclusions(step: Step, network: Network, steps: Sequence[ScaledStep]) -> li
         cached = scale(step.without_teacher(), network, last.gpus)
         lines.append(
             f"with the teacher's answers from a cache: {1000 * cached.seconds:.1f} ms on {last.gpus} GPUs in place of "
-            f'{1000 * last.seconds:.1f} ({1 - cached.seconds / last.seconds:.0%} less), most of it '
+            f'{1000 * last.seconds:.1f} ({1 - cached.seconds / last.seconds:.0%} less), bound by '
             f'{cached.bottleneck}. {cached.cores:.1f} cores a GPU would keep up. '
             f'{_bytes(cached.rate * step.view_bytes)} of answers are read a second.')
     return lines
