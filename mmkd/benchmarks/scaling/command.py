@@ -41,13 +41,14 @@ def step_of(distiller: Distiller, config: Config, times: Times, setting: Setting
     """
     messages = messages_of(distiller, config, try_step(distiller.train(), images), batch_size)
     cores = setting.cores_per_gpu or config.train_dataloader.get('num_workers') or 1
-    taps = [tap for term in distiller.terms.values() for tap in term.teacher_taps]
+    taps = [tap.rpartition(':')[2] for term in distiller.terms.values() for tap in term.teacher_taps]
+    fixed = not distiller.averages and set(taps) == {'logits'}  # a running average answers anew in each step
     return Step(
         batch_size, times.student, times.teacher,
         0. if times.step is None else times.step - times.student - times.teacher,
         setting.backward_share * times.student, tuple(messages), config.optim_wrapper.get('accumulative_counts', 1),
         setting.images_per_core, cores,
-        setting.view_bytes if all(tap.rpartition(':')[2] == 'logits' for tap in taps) else None)
+        setting.view_bytes if fixed else None)
 
 
 def draw(step: Step, setting: Setting, gpus: Sequence[int], title: str, out: Path) -> None:

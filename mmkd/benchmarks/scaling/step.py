@@ -23,7 +23,7 @@ class Step:
         accumulated: Steps an update; gradients are sent in the last of them.
         images_per_core: Images a second that a CPU core loads.
         cores: CPU cores that load for a GPU.
-        view_bytes: Bytes of the teacher's answer to a view in a cache; None if the terms read more than its logits.
+        view_bytes: Bytes of the teacher's answer to a view in a cache; None where it cannot be kept so.
     """
     batch: int
     student: float

@@ -37,16 +37,16 @@ def describe_messages(messages: Sequence[Message]) -> list[str]:
     for message in messages:
         counts[message.part] += 1
         sizes[message.part] += message.size
-    return [f'{part} {counts[part]} × {_bytes(sizes[part])} in all' if counts[part] > 1 else
-            f'{part} {_bytes(sizes[part])}' for part in counts]
+    return [f'{part} {_bytes(sizes[part])}' + (f' in {counts[part]} messages' if counts[part] > 1 else '')
+            for part in counts]
 
 
 def describe_setting(setting: Setting, step: Step) -> str:
     """What is assumed."""
     return (f'assumed: {setting.gpus_per_node} GPUs a machine, {setting.inside_gb:g} GB/s a GPU inside and '
-            f'{setting.between_gb:g} GB/s a machine between, {setting.latency_us:g} µs a message; '
+            f'{setting.between_gb:g} GB/s a machine between, {setting.latency_us:g} µs a hop; '
             f'{step.images_per_core:g} images/s a core, {step.cores:g} cores a GPU; '
-            f'{setting.backward_share:.0%} of the student\'s step is backward')
+            f"{setting.backward_share:.0%} of the student's step is backward")
 
 
 def step_table(steps: Sequence[ScaledStep], step: Step) -> str:
@@ -66,8 +66,9 @@ def conclusions(step: Step, network: Network, steps: Sequence[ScaledStep]) -> li
     lines = []
     if last.gpus > network.gpus_per_node:
         needed = needed_bandwidth(step, network, last.gpus)
-        lines.append(f'messages take {HIDDEN:.0%} of the step on {last.gpus} GPUs at ' + (
-            f'{needed / 1e9:.2g} GB/s a machine.' if needed else 'no bandwidth between machines: they take more.'))
+        lines.append(f'messages take {HIDDEN:.0%} of the step on {last.gpus} GPUs at {needed / 1e9:.2g} GB/s a machine.'
+                     if needed else f'messages take more than {HIDDEN:.0%} of the step on {last.gpus} GPUs, however '
+                     'fast the network between machines is.')
     if step.gains_from_cache:
         cached = scale(step.without_teacher(), network, last.gpus)
         lines.append(
