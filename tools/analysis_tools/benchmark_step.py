@@ -1,10 +1,12 @@
-"""Measures what distillation adds to a training step."""
+"""Measures what distillation adds to a training step, and computes the step on several GPUs."""
 import argparse
 import copy
 import logging
 import statistics
 import sys
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
 
 import mmkd  # noqa: F401
 import torch
@@ -14,6 +16,10 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from tqdm import tqdm
 
+from mmkd.benchmarks.scaling.command import batch_of, draw, step_of
+from mmkd.benchmarks.scaling.measured import Times, choose_times, read_report
+from mmkd.benchmarks.scaling.setting import Setting
+from mmkd.benchmarks.scaling.tables import report
 from mmkd.benchmarks.scenes import annotated
 from mmkd.benchmarks.timing import seconds_in_turn
 from mmkd.distillers import Distiller
@@ -31,6 +37,7 @@ from mmkd.zoo import load_safely_everywhere
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
+    settings = ', '.join(f'{field.name}={field.default}' for field in fields(Setting))
     parser = ToolParser(
         description=f'{__doc__} Three things are timed in turn, round after round, on the same random images: a '
         "distillation step, the student's training step alone, and the teacher's forward pass in inference "
@@ -45,7 +52,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         'every step, in turn')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='override config entries: model.teacher.dtype=bf16')
-    return parser.parse_args(argv)
+    scaling = parser.add_argument_group('several GPUs', 'Computed from the times of one; see docs/scaling.md.')
+    scaling.add_argument('--gpus', type=int, nargs='+', metavar='N', help='numbers of GPUs: 1 8 64')
+    scaling.add_argument('--setting', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', default={},
+                         help=f'what is assumed, or times that are known: {settings}')
+    scaling.add_argument('--report', nargs=2, metavar=('FILE', 'CASE'),
+                         help="take the times of a case of gpu_report.py's JSON, and measure nothing")
+    scaling.add_argument('--plot', type=Path, metavar='FILE.png', help='draw milliseconds by part over GPUs')
+    args = parser.parse_args(argv)
+    if args.gpus is None and (args.setting or args.report or args.plot):
+        raise UserError('--setting, --report and --plot expect --gpus, got none. Add --gpus 1 8 64.')
+    if args.gpus and min(args.gpus) < 1:
+        raise UserError(f'--gpus expects numbers of at least 1, got {args.gpus}. Correct them.')
+    return args
 
 
 def fake_batch(config: Config, size: int, student: nn.Module) -> dict:
@@ -68,7 +87,9 @@ def fake_batch(config: Config, size: int, student: nn.Module) -> dict:
     if scenes is not None:
         return dict(inputs=list(images), data_samples=scenes)
     labels = torch.randint(0, classes, (size, ))
-    return dict(inputs=list(images), data_samples=[DataSample().set_gt_label(int(label)) for label in labels])
+    samples = [DataSample(metainfo=dict(sample_idx=index)).set_gt_label(int(label))
+               for index, label in enumerate(labels)]
+    return dict(inputs=list(images), data_samples=samples)
 
 
 def training_step(model: nn.Module, config: Config, batch: dict) -> Callable[[], object]:
@@ -142,18 +163,8 @@ def measure_guard(distiller: Distiller, config: Config, batch: dict, rounds: int
     return {name: statistics.median(values) for name, values in times.items()} | dict(ratio=statistics.median(ratios))
 
 
-@one_line_errors
-def main() -> None:
-    """Runs the tool."""
-    args = parse_args()
-    load_safely_everywhere()
-    config = load_config(args.config, args.cfg_options)
-    if not is_distiller(config.get('model')):
-        raise UserError(f"benchmark_step expects a recipe of type mmkd.Distiller, got {config.model['type']!r}.")
-    init_default_scope(config.get('default_scope', 'mmpretrain'))
-    logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
-    distiller = MODELS.build(ConfigDict(without_weights(config)[0])).to(args.device)
-    size = args.batch_size or config.train_dataloader.batch_size
+def print_times(distiller: Distiller, config: Config, args: argparse.Namespace, size: int) -> Times:
+    """Measures a step here, and prints what was found."""
     batch = fake_batch(config, size, distiller.student)
     result = measure(distiller, config, batch, args.rounds, args.device)
     print(f'{args.config}, {size} images a step on {args.device}, medians of {args.rounds} rounds')
@@ -165,6 +176,32 @@ def main() -> None:
         guard = measure_guard(distiller, config, batch, args.rounds, args.device)
         print(f'  with the NaN guard {1000 * guard["guarded"]:.1f} ms / without {1000 * guard["plain"]:.1f} ms = '
               f'{guard["ratio"]:.3f}')
+    return Times(result['student'], result['teacher'], result['distillation'], f'measured here on {args.device}')
+
+
+@one_line_errors
+def main() -> None:
+    """Runs the tool."""
+    args = parse_args()
+    setting = Setting.of(args.setting)
+    known = read_report(Path(args.report[0]), args.report[1]) if args.report else None
+    load_safely_everywhere()
+    config = load_config(args.config, args.cfg_options)
+    if not is_distiller(config.get('model')):
+        raise UserError(f"benchmark_step expects a recipe of type mmkd.Distiller, got {config.model['type']!r}.")
+    init_default_scope(config.get('default_scope', 'mmpretrain'))
+    logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
+    distiller = MODELS.build(ConfigDict(without_weights(config)[0])).to(args.device)
+    size = batch_of(args.batch_size, known, config)
+    times = choose_times(setting, known, lambda: print_times(distiller, config, args, size))
+    if args.gpus:
+        step = step_of(distiller, config, times, setting, size,
+                       fake_batch(config, 2, distiller.student))
+        here = args.device if times.source.endswith(' on cpu') else ''
+        print(f'{args.config}\n{report(step, setting, args.gpus, times.source, here)}')
+        if args.plot:
+            draw(step, setting, args.gpus, Path(args.config).stem, args.plot)
+            print(f'Drawn: {args.plot}')
 
 
 if __name__ == '__main__':

@@ -1,8 +1,12 @@
 """Timing a distillation step."""
+import json
 import re
+
+import pytest
 
 from ..conftest import CONVNEST, call
 
+NKD = 'quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py'
 TOOL = 'analysis_tools/benchmark_step.py'
 
 
@@ -36,3 +40,43 @@ def test_a_plain_config_is_an_error(workplace, capsys):
     assert call(TOOL, CONVNEST, cwd=workplace) == 2
     assert capsys.readouterr().err == ("error: benchmark_step expects a recipe of type mmkd.Distiller, got "
                                        "'ImageClassifier'.\n")
+
+
+def test_several_gpus_from_times_that_are_known_measure_nothing(workplace, capsys, tmp_path):
+    options = ['student_ms=100', 'teacher_ms=40', 'step_ms=145', 'images_per_core=10', 'cores_per_gpu=8']
+    assert call(TOOL, NKD, '--gpus', '1', '16', '--batch-size', '10', '--device', 'cpu', '--plot',
+                tmp_path / 'new/scaling.png', '--setting', *options, cwd=workplace) == 0
+    out = capsys.readouterr().out
+    assert 'medians' not in out and 'say nothing' not in out
+    assert 'On several GPUs, 10 images each. Computed, not measured, from the times of one (--setting).' in out
+    sent = re.search(r'sent in a step: gradients ([\d.]+ [kM]B); check for NaN 4 B\n', out)
+    assert sent, out
+    rows = {row[0]: row for row in map(str.split, re.findall(r'^\d+ .*$', out, re.MULTILINE))}
+    assert rows['1'] == ['1', '145.0', '100.00', '40.00', '5.00', '0.00', '0.00', '69', '100%', 'student', '6.9']
+    assert float(rows['16'][1]) > 145 and rows['16'][-2] == 'student'
+    assert '% less), bound by loading. ' in out  # 125 ms, since a core loads 10 images a second
+    cores = re.search(r'([\d.]+) cores a GPU would keep up', out).group(1)
+    assert 9.3 < float(cores) <= 9.5  # 10 images in 105 ms, and what is sent
+    assert (tmp_path / 'new/scaling.png').stat().st_size > 10_000
+
+
+def test_several_gpus_from_a_measurement_here_say_so(workplace, capsys):
+    assert call(TOOL, 'recipe.py', '--rounds', '1', '--gpus', '2', '--batch-size', '2', '--device', 'cpu',
+                cwd=workplace) == 0
+    out = capsys.readouterr().out
+    assert '(measured here on cpu).\nThe times are those of cpu: they say nothing of a GPU.' in out
+    assert "the teacher's answers from a cache" not in out  # a term reads features
+
+
+@pytest.mark.parametrize(('options', 'words'), [
+    (['--setting', 'student_ms=1'], '--setting, --report and --plot expect --gpus, got none. Add --gpus 1 8 64.'),
+    (['--gpus', '0'], '--gpus expects numbers of at least 1, got [0]. Correct them.'),
+    (['--gpus', '1', '--setting', 'speed=1'], "--setting expects names that it knows, got 'speed'."),
+    (['--gpus', '1', '--report', 'report.json', 'SLaK-T', '--batch-size', '5'],
+     '--batch-size expects the 7 images with which the times of --report were measured, got 5. Leave it out.'),
+])
+def test_several_gpus_wrong_options(workplace, capsys, options, words):
+    row = {'case': 'SLaK-T', 'batch': 7, 'step (ms)': 3}
+    (workplace / 'report.json').write_text(json.dumps(dict(parts=dict(models=dict(rows=[row])))), encoding='utf-8')
+    assert call(TOOL, 'recipe.py', *options, '--device', 'cpu', cwd=workplace) == 2
+    assert capsys.readouterr().err.startswith(f'error: {words}')
