@@ -56,6 +56,7 @@ def build_as_rank(rank, place, out, like_training):
     built(out, recipe(), like_training=like_training)
 
 
+@pytest.mark.processes
 def test_two_processes_write_what_one_writes(place, tmp_path):
     (tmp_path / 'ranks').mkdir()
     run_ranks(build_as_rank, tmp_path / 'ranks', place, tmp_path / 'two', False)
@@ -75,6 +76,7 @@ def test_processes_without_an_epoch_of_their_own_share_one(place, tmp_path):
     assert (first == second).all()
 
 
+@pytest.mark.processes
 def test_the_batches_of_a_training_with_two_processes(place, tmp_path):
     (tmp_path / 'ranks').mkdir()
     run_ranks(build_as_rank, tmp_path / 'ranks', place, tmp_path / 'two', True)

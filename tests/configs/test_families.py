@@ -159,7 +159,8 @@ def test_something_new_is_another_family(change):
 
 
 def check_rates(config: Config, watch: Watch, epoch_length: int) -> None:
-    assert max(initial for initial, _ in watch.rates[0]) == pytest.approx(config.optim_wrapper.optimizer.lr)
+    factor = max(1., (config.optim_wrapper.get('paramwise_cfg') or {}).get('bias_lr_mult', 1.))
+    assert max(initial for initial, _ in watch.rates[0]) == pytest.approx(factor * config.optim_wrapper.optimizer.lr)
     for iteration, groups in enumerate(watch.rates):
         for initial, rate in groups:
             assert rate == pytest.approx(expected_lr(config, initial, iteration, epoch_length), rel=1e-6)

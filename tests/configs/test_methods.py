@@ -41,7 +41,7 @@ def test_nothing_is_copied_to_the_host(distiller_and_batch):
     model, batch, _ = distiller_and_batch
     data = model.data_preprocessor(batch, True)
     _, student = model._student_taps.read(model.student, data['inputs'], data['data_samples'], mode='loss')
-    teacher = model._run_teachers(data['inputs'], data['data_samples'], dict(model.terms.items()))
+    teacher = model._run_teachers(data['inputs'], data['data_samples'], dict(model.terms.items()), student)
     away = {role: {tap: _to_meta(value) for tap, value in tensors.items()}
             for role, tensors in (('student', student), ('teacher', teacher))}
     target, indices = torch.empty(4, dtype=torch.long, device='meta'), torch.empty(4, dtype=torch.long, device='meta')

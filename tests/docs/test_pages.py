@@ -17,7 +17,7 @@ RECIPE = 'quickstart/convnest-mini_slak-mini-features_digits-unlabelled.py'
 
 
 @pytest.mark.parametrize(('page', 'files'), [
-    ('teachers.md', 3), ('detectors_and_segmentors.md', 2), ('monitoring.md', 1), ('foundation.md', 2)])
+    ('teachers.md', 3), ('detectors_and_segmentors.md', 3), ('monitoring.md', 1), ('foundation.md', 2)])
 def test_configs_build(page, files, tmp_path):
     written = write_files(page, tmp_path)
     assert len(written) == files

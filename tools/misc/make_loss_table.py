@@ -11,7 +11,7 @@ from mmkd.utils.files.small import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, README = ROOT / 'docs/losses.md', ROOT / 'README.md'
-METHODS = 'configs/quickstart/methods'
+METHODS, DENSE = 'configs/quickstart/methods', 'configs/dense'
 START, END = '<!-- losses -->\n', '<!-- /losses -->'
 PAPER = re.compile(r"(?P<authors>[A-Z]\w+(?: et al\.| and [A-Z]\w+)), (?:(?P<title>[^()]+?), )?"
                    r"(?P<when>(?:[A-Z]\w+ )?(?P<year>\d{4}))(?:, arXiv (?P<arxiv>[\d.]+\d))?")
@@ -102,9 +102,13 @@ def _linked(paper: re.Match | None, form: str) -> str:
 
 
 def _recipes(name: str) -> str:
-    paths = [path for path in sorted(ROOT.joinpath(METHODS).glob('*.py'))
-             if f"'mmkd.{name}'" in path.read_text(encoding='utf-8')]
-    return ', '.join(f'[{path.stem}](../{METHODS}/{path.name})' for path in paths) or '–'
+    paths = [f'[{path.stem}](../{METHODS}/{path.name})' for path in _that_use(name, METHODS)]
+    return ', '.join(paths + [f'[dense](../{DENSE}/README.md)'] * any(_that_use(name, DENSE))) or '–'
+
+
+def _that_use(name: str, folder: str) -> list[Path]:
+    return [path for path in sorted(ROOT.joinpath(folder).glob('*.py'))
+            if f"'mmkd.{name}'" in path.read_text(encoding='utf-8')]
 
 
 @one_line_errors

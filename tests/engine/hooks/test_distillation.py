@@ -141,7 +141,7 @@ def test_gradient_shares_are_those_of_separate_backward_passes(make):
     for step in (2, 4, 6, 8, 10):
         expected = np.array(replay.norms[step]) / sum(replay.norms[step])
         np.testing.assert_allclose([share[step] for share in shares], expected, rtol=1e-4)
-        assert expected.min() > 0.002
+        assert expected.min() > 0.001  # each counts for something
     assert set(shares[0]) == set(range(2, 11))  # in between, the log repeats the last one
     assert shares[0][3] == shares[0][2] and 1 not in shares[0]
 
