@@ -32,6 +32,8 @@ def _scheduled(scheduler: dict, rate: float, step: int, last: int, length: int) 
     if kind == 'LinearLR':
         start = scheduler['start_factor']
         return rate * (start + (1 - start) * min(step / last, 1))
+    if kind == 'ConstantLR':
+        return rate * scheduler['factor']
     if kind == 'CosineAnnealingLR':
         return low + (rate - low) * (1 + math.cos(math.pi * step / length)) / 2
     if kind == 'PolyLR':
