@@ -5,12 +5,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as module_hooks
 
 from .kernel_branches import LargeKernelConv2d
 
 REPLACEABLE = (nn.Linear, nn.LayerNorm, nn.GELU, LargeKernelConv2d)
 HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_pre_hooks')
+OF_ALL = [getattr(module_hooks, f'_global{name}') for name in HOOKS]  # dicts that PyTorch fills, and never replaces
 
 _switched_off: list[bool] = []
 
@@ -45,7 +46,7 @@ def runs_in_tiles(x: Tensor, modules: Sequence[nn.Module]) -> bool:
 
 def _is_watched() -> bool:
     """Whether operators, or all modules, are recorded or transformed on their way."""
-    return (torch.compiler.is_compiling() or torch.jit.is_tracing() or _has_any_global_hook()
+    return (torch.compiler.is_compiling() or torch.jit.is_tracing() or any(OF_ALL)
             or torch._C._len_torch_dispatch_stack() > 0 or torch._C._len_torch_function_stack() > 0
             or torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0)
 
