@@ -106,7 +106,7 @@ def saved(jobs: dict[str, Job]) -> str:
     if not caches:
         return ''
     readers = {name: sum(name in job.needs for job in jobs.values()) for name in caches}
-    views = {name: done['views'] for name, done in caches.items()}
+    views = {name: done['metrics']['views'] for name, done in caches.items()}
     seconds = sum(done['seconds'] for done in caches.values())
     return (f'The teacher answered {sum(views.values()):,} times in {clock(seconds)}, and {sum(readers.values())} runs '
             f'read it; without the caches it would have answered '

@@ -70,3 +70,16 @@ def test_one_cache_a_seed_for_methods_that_read_logits(parse):
 
 def test_without_caches_nothing_is_said_of_them(parse):
     assert compare_methods.saved(compare_methods.plan(parse(['--methods', 'kd', '--seeds', '1']))) == ''
+
+
+def test_what_the_caches_saved(parse):
+    jobs = compare_methods.plan(parse(['--methods', 'kd', 'nkd', '--seeds', '1', '--cache']))
+    cache = jobs['cache0']
+    cache.folder.mkdir(parents=True)
+    cache.save('done.json', metrics=dict(views=50))  # as the scheduler does
+    cache.done = lambda: compare_methods.read_json(cache.folder / 'done.json') | dict(seconds=61)
+    try:
+        assert 'answered 50 times in 1:01, and 2 runs read it' in compare_methods.saved(jobs)
+        assert 'would have answered 100 times' in compare_methods.saved(jobs)
+    finally:
+        (cache.folder / 'done.json').unlink()
