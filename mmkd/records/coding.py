@@ -20,7 +20,8 @@ def encode(tensors: Mapping[str, Tensor], format: RecordFormat, labels: Tensor |
     Args:
         tensors: Tap name to tensor; ``'logits'`` (N, C), features (N, …).
         format: What is kept of them.
-        labels: Class indices (N,), or soft labels (N, C), of which the highest counts; None without labels.
+        labels: Class indices (N,), or soft labels (N, C), of which the highest counts; None without labels. One that
+            is no class of the teacher counts as none.
         checksums: Those of the views.
 
     Returns:
@@ -32,7 +33,11 @@ def encode(tensors: Mapping[str, Tensor], format: RecordFormat, labels: Tensor |
     rows = np.zeros(len(checksums), format.record)
     rows['checksum'] = checksums
     labels = None if labels is None else (labels.argmax(1) if labels.dim() == 2 else labels).reshape(-1).long()
-    rows['label'] = format.no_label if labels is None else labels.cpu().numpy()
+    if labels is not None:
+        known = (labels >= 0) & (labels < (format.classes or format.no_label))
+        rows['label'] = torch.where(known, labels, format.no_label).cpu().numpy()
+    else:
+        rows['label'] = format.no_label
     if format.classes:
         logits = _finite(LOGITS, tensors[LOGITS], (format.classes, ), len(rows))
         _encode_logits(rows, logits, format, None if labels is None else labels.to(logits.device))
@@ -74,7 +79,10 @@ def _encode_logits(rows: np.ndarray, logits: Tensor, format: RecordFormat, label
         rows['values'] = logits.to(TORCH[format.dtype]).cpu().numpy()
         return
     values, ids = logits.topk(format.kept, dim=1)
-    target = ids[:, :1] if labels is None else labels[:, None]  # (N, 1)
+    target = ids[:, :1]  # (N, 1)
+    if labels is not None:
+        known = (labels >= 0) & (labels < format.classes)
+        target = torch.where(known, labels, ids[:, 0])[:, None]
     others = logits.scatter(1, ids, -torch.inf)
     rows['ids'], rows['values'] = ids.cpu().numpy(), values.cpu().numpy()
     rows['target'] = logits.gather(1, target)[:, 0].cpu().numpy()

@@ -125,3 +125,14 @@ def test_classes_above_16_bits_keep_their_names():
     rows = encode(dict(logits=logits), RecordFormat(70_000, 2), torch.tensor([69_999]), [0])
     assert rows['ids'].tolist() == [[66_000, 2049]] and rows['label'].tolist() == [69_999]
     assert np.isclose(decode(rows, RecordFormat(70_000, 2))['logits'][0, 69_999], 0)
+
+
+@pytest.mark.parametrize('topk', [3, 'all'])
+def test_labels_that_are_no_class_of_the_teacher_are_none(logits, topk):
+    format = RecordFormat(1000, topk)
+    labels = torch.tensor([-1, 1000, 70_000, 5] * 8)  # 70,000 would wrap round to another class
+    rows = encode(dict(logits=logits), format, labels, range(32))
+    assert rows['label'].tolist() == [65_535, 65_535, 65_535, 5] * 8
+    none = encode(dict(logits=logits), format, None, range(32))
+    unlabelled = (labels != 5).numpy()
+    assert torch.equal(decode(rows[unlabelled], format)['logits'], decode(none[unlabelled], format)['logits'])

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from mmkd.losses.served import Kept
-from mmkd.records import Reader, RecordFormat, decode, weights_hash
+from mmkd.records import Reader, RecordFormat, canonical, decode, weights_hash
 from mmkd.records.coding import pooled
 from mmkd.records.formats import ALL, LOGITS
+from mmkd.records.hashes import first_difference
 from mmkd.utils import UserError
 
 from ..inputs.images import InputAdapter
@@ -30,6 +31,11 @@ def kept_of(teachers: Mapping[str, Any], taps: Mapping[str, tuple[str, str]]) ->
     """
     return {tap: teachers[name].kept(own) for tap, (name, own) in taps.items()
             if isinstance(teachers[name], CachedTeacher)}
+
+
+def form_of_input(adapter: InputAdapter) -> dict:
+    """How a teacher's input differs from the student's batch, as the header of a cache has it."""
+    return dict(size=canonical(adapter.size), flip=adapter.flip)
 
 
 class CachedAnswers:
@@ -130,7 +136,7 @@ class CachedTeacher:
         """Compares the model with that of the cache, once, if the recipe says which it is.
 
         Raises:
-            UserError: The cache is of other weights.
+            UserError: The cache is of other weights, or of another form of the input.
         """
         if self._is_checked or self._build is None:
             return
@@ -138,7 +144,15 @@ class CachedTeacher:
         if expected is not None and expected != weights_hash(self.model.state_dict()):
             raise UserError(f'the {self.role} expects the weights that {self.reader.path} was built with, got others. '
                             'Give the checkpoint of then, or build a cache of the present one.')
+        self._compare_settings()
         self._is_checked = True
+
+    def _compare_settings(self) -> None:
+        ours = form_of_input(self.adapter)
+        found = first_difference(self.reader.header.teacher.get('adapter', ours), ours, 'the form of its input')
+        if found:
+            raise UserError(f'the {self.role} expects its input as when {self.reader.path} was built, but {found}. '
+                            'Set it as it was then, or build a cache of the present one.')
 
     def release(self) -> None:
         """Gives the memory of the model back, unless a loss holds a part of it."""

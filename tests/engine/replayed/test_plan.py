@@ -215,3 +215,12 @@ def test_two_processes_train_from_the_cache_of_one(folder, cache, tmp_path):
     run_ranks(_train_as_rank, tmp_path, str(folder / 'ranks'), cache)
     ranks = [torch.load(folder / f'ranks_{rank}.pth', weights_only=True) for rank in range(2)]
     assert same(*ranks)
+
+
+def test_a_teacher_that_would_see_its_input_otherwise_is_refused(tmp_path):
+    write_files(tmp_path)
+    config = make_recipe(tmp_path)
+    cached = with_cache(config, keep(tmp_path, config))
+    cached.model.teacher.input_size = 48
+    with pytest.raises(UserError, match='the form of its input.size is null in the cache and .*48'):
+        train_config(cached, validate=False)
