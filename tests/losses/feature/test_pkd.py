@@ -88,6 +88,13 @@ def test_full_precision_under_autocast():
     torch.testing.assert_close(low, PKDLoss()(student, teacher))
 
 
+def test_no_regions_count_as_0():
+    student = torch.zeros(0, 4, 7, 7, requires_grad=True)
+    loss = PKDLoss()(student, torch.zeros(0, 4, 7, 7))
+    loss.backward()
+    assert loss == 0 and student.grad.shape == student.shape
+
+
 def own_statistics(rank: int) -> None:
     torch.manual_seed(rank)
     student, teacher = maps(2, 3, 4, 4)
