@@ -35,7 +35,9 @@ def kept_of(teachers: Mapping[str, Any], taps: Mapping[str, tuple[str, str]]) ->
 
 def form_of_input(adapter: InputAdapter) -> dict:
     """How a teacher's input differs from the student's batch, as the header of a cache has it."""
-    return dict(size=canonical(adapter.size), flip=adapter.flip)
+    scale, shift = (None if value is None else [round(float(each), 4) for each in value.flatten()]
+                    for value in (adapter.scale, adapter.shift))
+    return dict(size=canonical(adapter.size), flip=adapter.flip, normalisation=dict(scale=scale, shift=shift))
 
 
 class CachedAnswers:

@@ -229,7 +229,7 @@ class Term(BaseModule):
         extras = {name: given[name] for name in self._extras}
         own = getattr(self.loss, 'mixed_precision', False)  # the loss sees to its precision itself
         with nullcontext() if own else full_precision(first(arguments[0]).device.type):
-            value = self.loss(*arguments, **extras)
+            value = self.loss(*arguments, **extras) if len(first(arguments[0])) else self._of_nothing(arguments[0])
         if versions.changed():
             raise UserError(f'term {self.name!r} expects that its loss and connectors leave the taps as they are, got '
                             f'a change in place of {", ".join(sorted(versions.changed()))}. Copy the tensor first.')
@@ -238,6 +238,10 @@ class Term(BaseModule):
                             f'{type(self.loss).__name__}. Average it.')
         weight = 0. if self.is_estimating else self.weight.at(progress or Progress())
         return weight * value.reshape(())
+
+    def _of_nothing(self, student: Value) -> Tensor:
+        """The loss of a batch without regions, whose mean would be 0 / 0: a zero that reaches every parameter."""
+        return 0. * (first(student).sum() + sum(p.sum() for p in self.parameters() if p.requires_grad))
 
     def dry_run(self, student: Tapped, teacher: Tapped, target: Tensor | None, parts: TeacherParts,
                 data_samples: list | None = None) -> None:

@@ -8,6 +8,7 @@ from mmkd.datasets.replay.views import SCHEME
 from mmkd.distillers import Teacher
 from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.models import TEACHER_OPTIONS, read_spec
+from mmkd.distillers.teacher.cached import form_of_input
 from mmkd.records import canonical, sample_facts, weights_hash
 
 ELSEWHERE = ('backend_args', 'file_client_args')  # where images are read from, which changes none
@@ -61,4 +62,4 @@ def teacher_facts(cfg: dict, teacher: Teacher) -> dict:
         weights=weights_hash(teacher.model.state_dict()),
         config=canonical({key: value for key, value in spec.cfg.items() if key not in ('init_cfg', 'pretrained')}),
         dtype='as the student' if teacher.dtype is None else str(teacher.dtype).removeprefix('torch.'),
-        adapter=dict(size=canonical(teacher.adapter.size), flip=teacher.adapter.flip))
+        adapter=form_of_input(teacher.adapter))

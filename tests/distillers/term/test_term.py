@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmkd.distillers.parts import TeacherParts
+from mmkd.distillers.term import Term
 from mmkd.distillers.term import extras as module
 from mmkd.utils import UserError
 
@@ -115,3 +117,15 @@ def test_a_term_that_is_switched_off(build, batch):
     assert all(p.grad is None and not p.requires_grad for p in term.parameters())
     assert list(distiller.state_dict()) == names
     assert all(torch.equal(value, before[name]) for name, value in term.state_dict().items())
+
+
+@pytest.mark.parametrize('loss', ['FDLoss', 'ATLoss', 'PKDLoss'])
+def test_a_batch_without_regions_counts_nothing(loss):
+    """A two-stage student of which no region is left: means over nothing would be NaN."""
+    term = Term('fd', dict(type=f'mmkd.{loss}'), 'a', 'b', connector=dict(type='mmkd.ConvConnector'))
+    maps = torch.rand(2, 3, 7, 7), torch.rand(2, 4, 7, 7)
+    term.dry_run(dict(a=maps[0]), dict(b=maps[1]), None, TeacherParts({}, torch.zeros(2, 3, 8, 8), {}))
+    student = maps[0][:0].clone().requires_grad_()
+    value = term.train()(dict(a=student), dict(b=maps[1][:0]))
+    value.backward()
+    assert value == 0 and all((p.grad == 0).all() for p in term.parameters()) and len(list(term.parameters()))
