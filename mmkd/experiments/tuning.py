@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from mmkd.experiments.jobs.scheduler import OUTPUT, Job
+from mmkd.experiments.jobs.runs import printed
+from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainJob
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tables import markdown_table
@@ -24,9 +25,7 @@ class Trial(TrainJob):
 
     def failed_result(self) -> dict | None:
         """Nothing, where the run was stopped because of NaN or inf."""
-        path = self.folder / OUTPUT
-        text = path.read_text(encoding='utf-8', errors='replace') if path.is_file() else ''
-        return {} if NOT_FINITE in text[-4000:] else None
+        return {} if NOT_FINITE in printed(self)[-4000:] else None
 
     def done(self) -> dict | None:
         """See :class:`~mmkd.experiments.jobs.scheduler.Job`; a run that diverged need not have a checkpoint."""

@@ -77,8 +77,8 @@ def draw_scene(rng: np.random.Generator, size: int, count: int,
         look: How many, how large, and on which ground.
 
     Returns:
-        RGB from 0 to 1, (size, size, 3); the owner of each pixel, (size, size): 0 for the
-        background, i for the i-th thing; the things' rows.
+        RGB from 0 to 1, (size, size, 3); the owner of each pixel, (size, size), which is 0 for the
+        background and i for the i-th thing; the things' rows.
     """
     canvas, owner = draw_texture(rng, size, look.brightness), np.zeros((size, size), np.uint8)
     placed: list[int] = []

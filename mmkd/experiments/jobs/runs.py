@@ -81,10 +81,14 @@ def run_interruptible(work: Callable[[int], None], work_dir: Path) -> int:
     return 0
 
 
+def printed(job: Job) -> str:
+    """What a job's command has printed so far."""
+    path = job.folder / OUTPUT
+    return path.read_text(encoding='utf-8', errors='replace') if path.is_file() else ''
+
+
 def _explain(error: JobError) -> None:
     """Prints the end of what a failed command printed, and where the rest is."""
-    path = error.job.folder / OUTPUT
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines() if path.is_file() else []
-    print('\n'.join(lines[-TAIL_LINES:]), file=sys.stderr)
-    print(f'error: {error} The whole output: {path}. The same command runs it again and keeps what is done.',
+    print('\n'.join(printed(error.job).splitlines()[-TAIL_LINES:]), file=sys.stderr)
+    print(f'error: {error} The whole output: {error.job.folder / OUTPUT}. The same command runs it again and keeps what is done.',
           file=sys.stderr)
