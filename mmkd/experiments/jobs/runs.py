@@ -90,5 +90,5 @@ def printed(job: Job) -> str:
 def _explain(error: JobError) -> None:
     """Prints the end of what a failed command printed, and where the rest is."""
     print('\n'.join(printed(error.job).splitlines()[-TAIL_LINES:]), file=sys.stderr)
-    print(f'error: {error} The whole output: {error.job.folder / OUTPUT}. The same command runs it again and keeps what is done.',
-          file=sys.stderr)
+    print(f'error: {error} The whole output: {error.job.folder / OUTPUT}. The same command runs it again and keeps '
+          'what is done.', file=sys.stderr)
