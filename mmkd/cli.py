@@ -77,6 +77,7 @@ GROUPS = {
         'benchmark kernel': Command('analysis_tools/benchmark_large_kernel.py', 'the large depthwise convolution'),
         'benchmark scalekd': Command('analysis_tools/benchmark_scalekd.py', "ScaleKD's loss beside a plain one"),
         'benchmark startup': Command('analysis_tools/benchmark_startup.py', 'what mmkd takes to start'),
+        'benchmark cache': Command('analysis_tools/benchmark_cache.py', "training from a teacher's kept answers"),
         'benchmark gpu': Command('analysis_tools/gpu_report.py', 'a GPU: right kernels, their speed, whole steps'),
     },
     'this installation': {

@@ -2,6 +2,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class RecordFormat:
         """The label of a sample that has none."""
         return 2**16 - 1 if self.classes <= NARROW else 2**32 - 1
 
-    @property
+    @cached_property
     def record(self) -> np.dtype:
         """The record as a structured data type of NumPy."""
         ids = '<u2' if self.classes <= NARROW else '<u4'
@@ -90,7 +91,7 @@ class RecordFormat:
         fields += [(f'tap{place}', FLOATS[tap.dtype], tap.shape) for place, tap in enumerate(self.taps.values())]
         return np.dtype(fields)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """The bytes of a record."""
         return self.record.itemsize

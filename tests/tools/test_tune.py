@@ -1,6 +1,7 @@
 """tools/tune.py: its plan, and a small tuning from end to end."""
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,16 @@ def test_short_runs_and_whole_runs(plan):
     assert config.randomness.seed == 4 and config.val_cfg.fp16 is True
     assert config.train_dataloader.dataset.dataset.ann_file.endswith('seed4.txt')
     assert config.model.teacher.checkpoint == 'teacher.pth'
+
+
+def test_a_short_run_is_a_share_of_what_the_command_line_says(plan):
+    """As of a suite that trains its students longer than their recipes do."""
+    tuning = plan('--grid', 'model.terms.kd.weight=2', '--cfg-options', 'train_cfg.max_epochs=40')
+    for share, epochs in ((0.3, 12), (1., 40)):
+        assert tuning.jobs(share, {'kd': [0]})['kd', 0].config.train_cfg.max_epochs == epochs
+    tuning.suite = replace(tuning.suite, student_options={'train_cfg.max_epochs': 160})
+    tuning.args.cfg_options = ()
+    assert tuning.jobs(0.3, {'kd': [0]})['kd', 0].config.train_cfg.max_epochs == 48
 
 
 def test_a_suite_without_grids(plan):
