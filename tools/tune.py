@@ -108,14 +108,17 @@ class Tuning:
         for name, places in chosen.items():
             for place in places:
                 job = f'{name}-{place}' + ('' if share == 1 else '-short')
-                options = self._options(self.settings[name][place]) | self._length(name, share)
+                options = self._options(self.settings[name][place])
+                options |= self._length(name, share, options)
                 found[name, place] = self.trainings.job(job, self.args.work_dir / job, self.recipes[name], options,
                                                         teacher=self.teacher, kind=Trial)
         return found
 
-    def _length(self, name: str, share: float) -> Setting:
-        """The option that shortens a run, and its schedule with it."""
-        cfg = load(self.recipes[name]).train_cfg
+    def _length(self, name: str, share: float, options: Setting) -> Setting:
+        """The option that shortens a run with these options, and its schedule with it."""
+        config = load(self.recipes[name])
+        config.merge_from_dict(options)
+        cfg = config.train_cfg
         key = 'max_epochs' if cfg.get('max_epochs') else 'max_iters'
         return {} if share == 1 else {f'train_cfg.{key}': max(1, math.ceil(share * cfg[key]))}
 
