@@ -52,14 +52,6 @@ def endless(loader: DataLoader) -> Iterator[dict]:
         epoch += 1
 
 
-def loader_for(config: Config) -> DataLoader:
-    """The training's loader, in this process."""
-    settings = ConfigDict(config.train_dataloader).to_dict() | dict(num_workers=0)
-    for key in ('persistent_workers', 'prefetch_factor'):
-        settings.pop(key, None)
-    return Runner.build_dataloader(settings, seed=0)
-
-
 def training(config: Config, clock: Clock, alone: bool = False) -> Step:
     """A closure that trains a recipe for a step.
 
@@ -77,7 +69,7 @@ def training(config: Config, clock: Clock, alone: bool = False) -> Step:
     model = model.student if alone and isinstance(model, Distiller) else model
     model.to(clock.device).train()
     optimizer = build_optim_wrapper(model, copy.deepcopy(config.optim_wrapper))
-    loader = loader_for(config)
+    loader = Runner.build_dataloader(ConfigDict(config.train_dataloader).to_dict(), seed=0)
     if plan is not None:
         plan.wrap(loader, model.data_preprocessor)
     return timed(endless(loader), lambda batch: model.train_step(batch, optimizer), clock)
@@ -130,7 +122,7 @@ def compare_training(config: Config, folder: Path, rounds: int, clock: Clock, to
     Returns:
         ``'plain'``, ``'cached'`` and ``'live'`` to the seconds of loading and of the step, of each round.
     """
-    build(config, Request(folder, 1, topk=topk, device=clock.device, workers=0), say=lambda line: None)
+    build(config, Request(folder, 1, topk=topk, device=clock.device), say=lambda line: None)
     cached = copy.deepcopy(config)
     cached.model.teacher = dict(cache=str(folder))
     return in_turn(dict(plain=training(config, clock, alone=True), cached=training(cached, clock),
@@ -152,18 +144,19 @@ def compare_building(config: Config, folder: Path, rounds: int, clock: Clock, to
         ``'teacher'`` and ``'building'`` to the seconds of loading and of what follows, of each round.
     """
     source = Source(config, device=clock.device)
-    format, size = source.format(topk, 'fp32', False), loader_for(config).batch_size
+    format, size = source.format(topk, 'fp32', False), config.train_dataloader.batch_size
     header = Header(*source.facts(), format, 1, dict(batch_size=size, parts=1, like_training=False,
                                                      teacher=source.name))
     folder.mkdir(parents=True)
     shard, = shards_of(1, header.samples, size, 1)
     indices = batches_of(shard, source.dataset, size)
-    views = loader_of(source.loader, [(0, each) for each in indices] * (-(-(rounds + 3) // len(indices))), workers=0)
-    plain, asked = endless(loader_for(config)), iter(views)
+    views = loader_of(source.loader, [(0, each) for each in indices] * (-(-(rounds + 3) // len(indices))))
+    plain = Runner.build_dataloader(ConfigDict(config.train_dataloader).to_dict(), seed=0)
+
     def keep(batch: dict) -> None:
         keys, rows = source.records(batch, format)
         writer.write(np.array([index for _, index in keys]), rows)
 
     with torch.no_grad(), Writer(folder, header, shard) as writer:
-        steps = dict(teacher=timed(plain, source.answers, clock), building=timed(asked, keep, clock))
+        steps = dict(teacher=timed(endless(plain), source.answers, clock), building=timed(iter(views), keep, clock))
         return in_turn(steps, rounds)

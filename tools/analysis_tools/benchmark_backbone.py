@@ -1,5 +1,6 @@
 """Measures backbones side by side: images a second, layouts, and what sparse training adds."""
 import argparse
+import copy
 import logging
 import statistics
 import sys
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from mmkd.benchmarks.timing import seconds
+from mmkd.benchmarks.timing import peak_bytes, seconds
 from mmkd.layers import kernel_branches as large_kernel
 from mmkd.layers.tiles import layer_by_layer
 from mmkd.recipes.weightless import pretrained_inits
@@ -42,6 +43,8 @@ def parse_args() -> argparse.Namespace:
                         help='also run the first with its depthwise convolutions in the contiguous layout')
     parser.add_argument('--layers', action='store_true',
                         help='also run the first layer by layer, where it would run in tiles (ConvNeSt on the CPU)')
+    parser.add_argument('--compile', action='store_true', help='also run the first through torch.compile')
+    parser.add_argument('--memory', action='store_true', help='also print the most memory that a run takes')
     parser.add_argument('--no-update', action='store_true', help='time forward and backward without the update')
     parser.add_argument('--sparsity', type=float,
                         help='also run the first with masks of this sparsity, applied after each update')
@@ -129,6 +132,9 @@ def make_runs(args: argparse.Namespace, images: Tensor) -> tuple[dict[str, tuple
         runs[name] = (make_step(build(name, args.device), images, args.forward, update), nullcontext)
     if args.layers:
         runs[f'{args.models[0]}, layer by layer'] = (make_step(first, images, args.forward, update), layer_by_layer)
+    if args.compile:
+        compiled = torch.compile(copy.deepcopy(first))
+        runs[f'{args.models[0]}, compiled'] = (make_step(compiled, images, args.forward, update), nullcontext)
     if args.contiguous:
         runs[f'{args.models[0]}, contiguous'] = (
             make_step(first, images, args.forward, update), contiguous_convolutions)
@@ -162,11 +168,14 @@ def main() -> None:
     kind = 'inference' if args.forward else 'forward and backward' if args.no_update else 'training steps'
     print(f'{kind}, {args.batch_size} images of {args.size}x{args.size} on {args.device}, '
           f'medians of {args.rounds} rounds')
-    print(f'{"":<40}{"images/s":>10}{"first / this":>14}')
+    print(f'{"":<40}{"images/s":>10}{"first / this":>14}{"  peak (MiB)" if args.memory else ""}')
     first = times[args.models[0]]
     for name, values in times.items():
         ratio = statistics.median(other / own for own, other in zip(first, values))
-        print(f'{name:<40}{args.batch_size / statistics.median(values):>10.2f}{ratio:>14.3f}')
+        step, context = runs[name]
+        with context():
+            peak = f'{peak_bytes(step, args.device) / 2**20:>12.0f}' if args.memory else ''
+        print(f'{name:<40}{args.batch_size / statistics.median(values):>10.2f}{ratio:>14.3f}{peak}')
 
 
 if __name__ == '__main__':

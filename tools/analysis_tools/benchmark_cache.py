@@ -56,6 +56,9 @@ def prepared(args: argparse.Namespace, folder: Path) -> Config:
     if 'config' not in config.model.teacher:
         raise UserError('benchmark_cache expects a recipe with one teacher, which its key config names. Name another.')
     config.model = ConfigDict(without_weights(config)[0])
+    config.train_dataloader.num_workers = 0
+    for key in ('persistent_workers', 'prefetch_factor'):
+        config.train_dataloader.pop(key, None)
     if args.batch_size:
         config.train_dataloader.batch_size = args.batch_size
     if args.photos:

@@ -32,6 +32,15 @@ def test_layer_by_layer_without_update(tmp_path, capsys):
     assert out.startswith('forward and backward, 2 images') and 'convnest-atto, layer by layer' in out
 
 
+def test_memory_of_tiles_and_of_layers(tmp_path, capsys):
+    """Tiles keep fewer wide maps."""
+    words = ['convnest-atto', '--layers', '--no-update', '--memory']
+    assert call(TOOL, *words, '--size', '32', '--batch-size', '48', '--rounds', '1', '--device', 'cpu',
+                cwd=tmp_path) == 0
+    tiles, layers = re.findall(r'^convnest-atto.* (\d+)$', capsys.readouterr().out, re.MULTILINE)
+    assert 0 < int(tiles) < int(layers)
+
+
 def test_inference(tmp_path, capsys):
     assert call(TOOL, 'convnest-atto', '--forward', *SMALL, cwd=tmp_path) == 0
     assert capsys.readouterr().out.startswith('inference, 2 images of 32x32 on cpu')
