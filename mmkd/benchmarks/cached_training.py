@@ -1,5 +1,6 @@
 """Training from a teacher's kept answers beside plain training, and building a cache beside asking the teacher."""
 import copy
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
+from tqdm import tqdm
 
 from mmkd.cache.building import Request, build
 from mmkd.cache.plan import batches_of, loader_of, shards_of
@@ -95,7 +97,7 @@ def in_turn(steps: Mapping[str, Step], rounds: int) -> dict[str, list[tuple[floa
         Name to the two times of each round.
     """
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
-    for round_ in range(rounds + 3):
+    for round_ in tqdm(range(rounds + 3), desc=', '.join(steps), file=sys.stderr, disable=None):
         for name in [*steps][::-1 if round_ % 2 else 1]:
             times = steps[name]()
             if round_ >= 3:
