@@ -40,7 +40,7 @@ def test_a_trained_teacher(parse):
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [
-    (['--seeds', '0'], 'expect 1 or more'), (['--teacher-checkpoint', 'a.pth'], 'needs --teacher-top1')])
+    (['--seeds', '0'], 'expect 1 or more'), (['--teacher-checkpoint', 'a.pth'], 'needs --teacher-score')])
 def test_bad_arguments(parse, capsys, arguments, message):
     with pytest.raises(SystemExit):
         parse(arguments)
