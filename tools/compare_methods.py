@@ -26,7 +26,7 @@ from mmkd.experiments.jobs.initial_weights import check_files
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs, TrainJob
-from mmkd.experiments.metrics import TOP1
+from mmkd.experiments.metrics import TOP1, metric_named
 from mmkd.experiments.suites import (
     SUITES,
     add_suite_arguments,
@@ -133,7 +133,7 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
         describe_terms,
         draw_gains,
     )
-    metric = SUITES[args.suite].metric
+    metric = metric_named(args.metric, SUITES[args.suite].metric)
     done = {name: job.done() for name, job in jobs.items()}
     methods = {name.rpartition('-seed')[0]: [] for name in jobs if '-seed' in name}
     durations = {name: statistics.fmean(done[f'{name}-seed{seed}']['seconds'] for seed in range(args.seeds))

@@ -21,6 +21,7 @@ from pathlib import Path
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs, load
+from mmkd.experiments.metrics import metric_named
 from mmkd.experiments.suites import (
     SUITES,
     add_suite_arguments,
@@ -62,14 +63,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--keep', type=int, default=2, metavar='N',
                         help='settings a method that are trained for all epochs (default: %(default)s)')
     parser.add_argument('--seed', type=int, metavar='N', help="of the runs (default: the suite's, 4 or 100)")
-    parser.add_argument('--metric', help="what is maximised (default: the suite's, such as accuracy/top1)")
     add_suite_arguments(parser, 'work_dirs/tuning')
     args = parser.parse_args(argv)
     if min(args.jobs, args.budget, args.keep) < 1 or not 0 < args.short <= 1:
         parser.error('--jobs, --budget and --keep expect 1 or more, and --short a share above 0 and up to 1.')
     if args.seed is None:
         args.seed = SUITES[args.suite].tuning_seed
-    args.metric = args.metric or SUITES[args.suite].metric.key
+    args.metric = metric_named(args.metric, SUITES[args.suite].metric)
     return args
 
 
@@ -134,9 +134,10 @@ class Tuning:
     def accuracy(self, job: Job) -> float:
         """What a finished run has reached; NaN if it diverged."""
         metrics = job.done()['metrics']
-        if metrics and self.args.metric not in metrics:
-            raise UserError(f'--metric expects one of {", ".join(metrics)}, got {self.args.metric!r}. Name one.')
-        return metrics.get(self.args.metric, math.nan)
+        metric = self.args.metric
+        if metrics and metric.key not in metrics:
+            raise UserError(f'--metric expects one of {", ".join(metrics)}, got {metric.key!r}. Name one.')
+        return metric.percent(metrics, job.name) if metrics else math.nan
 
 
 def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
@@ -159,13 +160,13 @@ def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
 def report(args: argparse.Namespace, tried: Mapping[str, list[Tried]]) -> None:
     """Writes and prints what was found."""
     chosen = {name: best_of(each) for name, each in tried.items()}
-    write_json(args.work_dir / 'best.json', dict(metric=args.metric, seed=args.seed, budget=args.budget, best={
+    write_json(args.work_dir / 'best.json', dict(metric=args.metric.key, seed=args.seed, budget=args.budget, best={
         name: tried[name][place].setting for name, place in chosen.items() if place is not None}))
     write_json(args.work_dir / 'tuning.json', {name: [vars(each) for each in rows] for name, rows in tried.items()})
     table = tuning_table(tried)
     write_text(args.work_dir / 'tuning.md', table)
     from mmkd.experiments.tuning_figure import draw_tuning  # matplotlib takes a second: after the runs
-    draw_tuning(args.work_dir / 'tuning.png', tried, args.metric)
+    draw_tuning(args.work_dir / 'tuning.png', tried, args.metric.name)
     lost = [name for name, place in chosen.items() if place is None]
     print(f'\n{table}\nOf each setting {args.short:g} of the epochs, of the best {args.keep} a method all. Beside it '
           f'in {args.work_dir}: best.json, tuning.json, tuning.md, tuning.png'

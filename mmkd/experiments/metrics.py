@@ -30,9 +30,16 @@ class Metric:
         """
         if self.key not in metrics:
             raise UserError(f'{run} expects {self.key} among the figures of its last validation, got '
-                            f'{", ".join(metrics) or "none"}. Name a suite whose metric is one of these; where a '
-                            'detector has found nothing at all, mmdet writes none: leave that method out.')
+                            f'{", ".join(metrics) or "none"}. Name one of these with --metric; where a detector '
+                            'has found nothing at all, mmdet writes none: leave that method out.')
         return round(self.factor * metrics[self.key], 6)
+
+
+def metric_named(key: str | None, of_suite: Metric) -> Metric:
+    """The metric of that key, or the suite's; COCO's are shares in the log, and others stay as they are."""
+    if key in (None, of_suite.key):
+        return of_suite
+    return Metric(key, key.removeprefix('coco/'), 100. if key.startswith('coco/') else 1.)
 
 
 TOP1 = Metric('accuracy/top1', 'top-1')

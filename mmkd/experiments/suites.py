@@ -93,6 +93,9 @@ def add_suite_arguments(parser: argparse.ArgumentParser, work_dir: str) -> None:
     cores = usable_cores()
     parser.add_argument('--suite', choices=list(SUITES), default='digits',
                         help='models, data and recipes to take where nothing else is given (default: %(default)s)')
+    parser.add_argument('--metric', metavar='KEY',
+                        help="what students are judged by, as it stands in the log (default: the suite's, such as "
+                        'accuracy/top1)')
     parser.add_argument('--teacher', metavar='CONFIG', help="the teacher, trained first (default: the suite's)")
     parser.add_argument('--teacher-checkpoint', metavar='FILE',
                         help='a trained teacher, in place of training --teacher')

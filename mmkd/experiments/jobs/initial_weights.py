@@ -1,10 +1,12 @@
 """The files that a run's model starts from: a run that lacks one is refused before any other is trained."""
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from mmengine.config import Config
 
 from mmkd.utils.checkpoints.files import sha256_of
+from mmkd.utils.configs.options import merge_options, nested
 from mmkd.utils.errors import UserError
 
 
@@ -18,8 +20,8 @@ def initial_files(config: Config, load: Callable[[str], Config]) -> list[Path]:
     student = config.model.get('student')
     if not isinstance(student, Mapping) or 'config' not in student:
         return list(_files(student or config.model))
-    model = load(student['config']).copy()
-    model.merge_from_dict(student.get('options') or {})
+    model = copy.deepcopy(load(student['config']))
+    merge_options(model, nested(student.get('options') or {}))
     return initial_files(model, load)
 
 
