@@ -6,7 +6,9 @@ chart with error bars and all figures as JSON are written below --work-dir. Inte
 
 Without arguments it compares all methods of configs/quickstart/methods on the digits, each seed with its own five
 labelled digits a class. With --suite fashion it is those of configs/fashion/methods on Fashion-MNIST, with all labels;
-its test set is read once a run, at its end. Of your own recipes:
+its test set is read once a run, at its end. The suites fashion-pspnet, fashion-retinanet and fashion-mask-rcnn train
+segmentors and detectors on the fashion scenes, and compare mIoU and bbox_mAP of the val scenes after the last epoch;
+what their backbones start from has to be there. Of your own recipes:
 
   python tools/compare_methods.py --methods configs/my/*.py --alone configs/my/student.py \
       --teacher-checkpoint teacher.pth --seed-options randomness.seed={seed}
@@ -20,9 +22,11 @@ import time
 from pathlib import Path
 
 from mmkd.experiments.jobs.caching import CacheJob, cache_job, reads_logits_alone
+from mmkd.experiments.jobs.initial_weights import check_files
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
-from mmkd.experiments.jobs.training import TrainingJobs
+from mmkd.experiments.jobs.training import TrainingJobs, TrainJob
+from mmkd.experiments.metrics import TOP1, metric_named
 from mmkd.experiments.suites import (
     SUITES,
     add_suite_arguments,
@@ -38,17 +42,17 @@ from mmkd.utils.command_line.durations import clock
 from mmkd.utils.files.small import read_json, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-TOP1 = 'accuracy/top1'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', type=Path, metavar='CONFIG',
-                        help="the recipes, or names of those in the suite's folder (default: all of these)")
+                        help="the recipes, or names of the suite's methods (default: all of these)")
     parser.add_argument('--alone', metavar='CONFIG', help="the student without a teacher (default: the suite's)")
-    parser.add_argument('--teacher-top1', type=float, metavar='PERCENT',
-                        help='its top-1, which Effective Gain needs (default: from the run of --teacher)')
+    parser.add_argument('--teacher-score', '--teacher-top1', type=float, metavar='PERCENT',
+                        help="its top-1 (or the suite's metric), which Effective Gain needs (default: from the "
+                        'run of --teacher)')
     parser.add_argument('--seeds', type=int, default=5, metavar='N', help='seeds 0 to N-1 (default: %(default)s)')
     parser.add_argument('--seed-options', nargs='+', metavar='KEY=VALUE',
                         help="config entries that depend on the seed, with {seed} in them (default: the suite's)")
@@ -60,8 +64,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if min(args.jobs, args.seeds) < 1:
         parser.error('--jobs and --seeds expect 1 or more.')
-    if args.teacher_checkpoint and args.teacher_top1 is None:
-        parser.error('--teacher-checkpoint needs --teacher-top1.')
+    if args.teacher_checkpoint and args.teacher_score is None:
+        parser.error('--teacher-checkpoint needs --teacher-score.')
+    if args.teacher_score is not None and not 1 < args.teacher_score <= 100:
+        parser.error(f'--teacher-score expects percent, got {args.teacher_score:g}. Write 31.2 for 0.312.')
+    if args.cache and SUITES[args.suite].metric != TOP1:
+        parser.error(f'--cache expects classifiers, whose logits are few an image; those of the suite {args.suite} are '
+                     'maps. Leave it out.')
     return args
 
 
@@ -76,13 +85,17 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
         teacher = jobs['teacher'] = trainings.job('teacher', args.work_dir / 'teacher', args.teacher or suite.teacher,
                                                   dict(suite.final_options))
     recipes = recipes_of(suite, ROOT, args.methods, home or Path.cwd())
-    tuned = read_best(args.tuned, recipes) if args.tuned else {}
+    tunable = [name for name, path in recipes.items() if 'teacher' in trainings.load(path).model]
+    tuned = read_best(args.tuned, tunable) if args.tuned else {}
     for name, path in (dict(alone=args.alone or suite.alone) | recipes).items():
+        taught = 'teacher' in trainings.load(path).model
         for seed in range(args.seeds):
             options = options_of_seed(args.seed_options or suite.seed_options, seed)
-            options |= common if name == 'alone' else distilled | tuned.get(name, {})
+            options |= (distilled if taught else common) | tuned.get(name, {})
             options |= {'replay.seed': seed} if args.cache else {}
-            add_student(args, trainings, jobs, name, seed, path, options, teacher)
+            add_student(args, trainings, jobs, name, seed, path, options, teacher if taught else None)
+    for name, job in jobs.items():
+        check_files(name, job.starts_from if isinstance(job, TrainJob) else [])
     return jobs
 
 
@@ -90,9 +103,8 @@ def add_student(args: argparse.Namespace, trainings: TrainingJobs, jobs: dict[st
                 path: str, options: dict[str, object], teacher: Job | None) -> None:
     """Adds a student's run, and the cache that it reads if it is the first of its seed."""
     job = f'{name}-seed{seed}'
-    teacher = None if name == 'alone' else teacher
     run = trainings.job(job, args.work_dir / job, path, options, teacher=teacher)
-    if args.cache and name != 'alone' and reads_logits_alone(run.config):
+    if args.cache and reads_logits_alone(run.config):
         cache = f'cache{seed}'
         jobs.setdefault(cache, cache_job(cache, args.work_dir / cache, run))
         options = options | {'model.teacher.cache': str(jobs[cache].answers)}
@@ -121,22 +133,26 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
         describe_terms,
         draw_gains,
     )
+    metric = metric_named(args.metric, SUITES[args.suite].metric)
     done = {name: job.done() for name, job in jobs.items()}
     methods = {name.rpartition('-seed')[0]: [] for name in jobs if '-seed' in name}
     durations = {name: statistics.fmean(done[f'{name}-seed{seed}']['seconds'] for seed in range(args.seeds))
                  for name in methods}
     for name in methods:
-        methods[name] = [done[f'{name}-seed{seed}']['metrics'][TOP1] for seed in range(args.seeds)]
+        methods[name] = [metric.percent(done[job]['metrics'], job)
+                         for job in (f'{name}-seed{seed}' for seed in range(args.seeds))]
     alone = methods.pop('alone')
-    teacher = args.teacher_top1 if args.teacher_top1 is not None else done['teacher']['metrics'][TOP1]
+    teacher = args.teacher_score
+    if teacher is None:
+        teacher = metric.percent(done['teacher']['metrics'], 'teacher')
     rows = compare(methods, alone, teacher)
     terms = {name: describe_terms(jobs[f'{name}-seed0'].config.model) for name in methods}
-    table = comparison_table(rows, alone, teacher, durations, terms)
-    write_json(args.work_dir / 'comparison.json', dict(teacher=teacher, alone=alone, methods=rows, seconds=durations,
-                                                       terms=terms))
+    table = comparison_table(rows, alone, teacher, durations, terms, metric.name)
+    write_json(args.work_dir / 'comparison.json', dict(
+        metric=metric.key, teacher=teacher, alone=alone, methods=rows, seconds=durations, terms=terms))
     write_text(args.work_dir / 'comparison.md', table)
     draw_gains(args.work_dir / 'comparison.png', rows, 'Gain over the student alone, ' + (
-        f'mean of {args.seeds} seeds ± 1 standard error' if args.seeds > 1 else 'one seed'))
+        f'mean of {args.seeds} seeds ± 1 standard error' if args.seeds > 1 else 'one seed'), metric.name)
     print(f'\n{table}\n{saved(jobs)}± is one standard error over {args.seeds} seeds, gains are paired by seed. Took '
           f'{clock(seconds)}. Beside it in {args.work_dir}: comparison.md, comparison.json, comparison.png', flush=True)
 

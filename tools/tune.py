@@ -21,6 +21,7 @@ from pathlib import Path
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs, load
+from mmkd.experiments.metrics import metric_named
 from mmkd.experiments.suites import (
     SUITES,
     add_suite_arguments,
@@ -51,7 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', type=Path, metavar='CONFIG',
-                        help="the recipes, or names of those in the suite's folder (default: all of these)")
+                        help="the recipes, or names of the suite's methods (default: all of these)")
     parser.add_argument('--grid', action='append', metavar='KEY=V1,V2',
                         help='a config entry and its values, for every method; may be given again')
     parser.add_argument('--grids', type=Path, metavar='FILE', help="grids by method (default: the suite's grids.yml)")
@@ -62,13 +63,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--keep', type=int, default=2, metavar='N',
                         help='settings a method that are trained for all epochs (default: %(default)s)')
     parser.add_argument('--seed', type=int, metavar='N', help="of the runs (default: the suite's, 4 or 100)")
-    parser.add_argument('--metric', default='accuracy/top1', help='what is maximised (default: %(default)s)')
     add_suite_arguments(parser, 'work_dirs/tuning')
     args = parser.parse_args(argv)
     if min(args.jobs, args.budget, args.keep) < 1 or not 0 < args.short <= 1:
         parser.error('--jobs, --budget and --keep expect 1 or more, and --short a share above 0 and up to 1.')
     if args.seed is None:
         args.seed = SUITES[args.suite].tuning_seed
+    args.metric = metric_named(args.metric, SUITES[args.suite].metric)
     return args
 
 
@@ -83,8 +84,12 @@ class Tuning:
     def __init__(self, args: argparse.Namespace, home: Path) -> None:
         self.args, self.suite, self.trainings = args, SUITES[args.suite], TrainingJobs()
         self.recipes = recipes_of(self.suite, ROOT, args.methods, home)
-        methods = (ROOT / self.suite.methods).resolve()
-        self.of_suite = all((home / path).resolve().parent == methods for path in self.recipes.values())
+        known = {path.resolve() for path in self.suite.recipes(ROOT).values()}
+        self.of_suite = all((home / path).resolve() in known for path in self.recipes.values())
+        for name, path in self.recipes.items():
+            if 'teacher' not in self.trainings.load(path).model:
+                raise UserError(f'--methods expects recipes with a teacher, got {name}, which has no terms to tune. '
+                                'Leave it out.')
         grids = self._grids()
         self.settings = {name: settings_of(grids.get(name, {}), args.budget, args.seed) for name in self.recipes}
         self.teacher = None if args.teacher_checkpoint else self.trainings.job(
@@ -95,12 +100,11 @@ class Tuning:
             grid = {key: values if isinstance(values, list) else [values]
                     for key, values in parsed_options(self.args.grid).items()}
             return dict.fromkeys(self.recipes, grid)
-        own = ROOT / self.suite.methods / 'grids.yml'
-        if self.args.grids is None and not own.is_file():
+        own = self.args.grids or self.suite.grids(ROOT)
+        if own is None:
             raise UserError(f'--grid or --grids is expected, as the suite {self.args.suite} has no grids. Write --grid '
                             'model.terms.kd.weight=0.5,1,2.')
-        known = {path.stem for path in (ROOT / self.suite.methods).glob('*.py')} | set(self.recipes)
-        return read_grids(self.args.grids or own, sorted(known))
+        return read_grids(own, sorted(self.suite.recipes(ROOT).keys() | self.recipes.keys()))
 
     def jobs(self, share: float, chosen: Mapping[str, list[int]]) -> dict[tuple[str, int], Trial]:
         """Runs of chosen settings, for a share of the epochs."""
@@ -133,9 +137,10 @@ class Tuning:
     def accuracy(self, job: Job) -> float:
         """What a finished run has reached; NaN if it diverged."""
         metrics = job.done()['metrics']
-        if metrics and self.args.metric not in metrics:
-            raise UserError(f'--metric expects one of {", ".join(metrics)}, got {self.args.metric!r}. Name one.')
-        return metrics.get(self.args.metric, math.nan)
+        metric = self.args.metric
+        if metrics and metric.key not in metrics:
+            raise UserError(f'--metric expects one of {", ".join(metrics)}, got {metric.key!r}. Name one.')
+        return metric.percent(metrics, job.name) if metrics else math.nan
 
 
 def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
@@ -158,13 +163,13 @@ def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
 def report(args: argparse.Namespace, tried: Mapping[str, list[Tried]]) -> None:
     """Writes and prints what was found."""
     chosen = {name: best_of(each) for name, each in tried.items()}
-    write_json(args.work_dir / 'best.json', dict(metric=args.metric, seed=args.seed, budget=args.budget, best={
+    write_json(args.work_dir / 'best.json', dict(metric=args.metric.key, seed=args.seed, budget=args.budget, best={
         name: tried[name][place].setting for name, place in chosen.items() if place is not None}))
     write_json(args.work_dir / 'tuning.json', {name: [vars(each) for each in rows] for name, rows in tried.items()})
     table = tuning_table(tried)
     write_text(args.work_dir / 'tuning.md', table)
     from mmkd.experiments.tuning_figure import draw_tuning  # matplotlib takes a second: after the runs
-    draw_tuning(args.work_dir / 'tuning.png', tried, args.metric)
+    draw_tuning(args.work_dir / 'tuning.png', tried, args.metric.name)
     lost = [name for name, place in chosen.items() if place is None]
     print(f'\n{table}\nOf each setting {args.short:g} of the epochs, of the best {args.keep} a method all. Beside it '
           f'in {args.work_dir}: best.json, tuning.json, tuning.md, tuning.png'

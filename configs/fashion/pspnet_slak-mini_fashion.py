@@ -11,7 +11,7 @@ model = dict(
         kernel_sizes=(51, 49, 47),
         stem_patch_size=2,
         layer_scale_init_value=1.0,
-        out_indices=(0, 1, 2),
+        out_indices=(1, 2),
         gap_before_final_norm=False,
         init_cfg=dict(
             type='Pretrained', checkpoint='work_dirs/slak-mini_fashion/epoch_22.pth', prefix='backbone.')),

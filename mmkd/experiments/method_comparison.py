@@ -13,7 +13,6 @@ from .quickstart_figures import DPI
 from .quickstart_report import paired_gain, summary
 
 CUT = 2.0  # an axis ends at this many times the longest bar that is drawn whole
-HEADER = ('method', 'top-1 (%)', 'Direct Gain', 'Effective Gain (%)', 'seconds', 'terms')
 
 
 def compare(students: Mapping[str, Sequence[float]], alone: Sequence[float], teacher: float) -> dict[str, dict]:
@@ -25,15 +24,15 @@ def compare(students: Mapping[str, Sequence[float]], alone: Sequence[float], tea
     Source: Huang et al., Are Large Kernels Better Teachers than Transformers for ConvNets?, 2023, Eqs. 1 and 2.
 
     Args:
-        students: Method to the top-1 of its distilled students, in percent, one a seed.
-        alone: Top-1 of the same students without a teacher.
-        teacher: Top-1 of the teacher.
+        students: Method to the top-1 (or another score) of its distilled students, in percent, one a seed.
+        alone: That of the same students without a teacher.
+        teacher: That of the teacher.
 
     Returns:
-        Method to ``top1``, ``direct_gain`` and ``effective_gain`` (in percent, as the paper prints it), each with
+        Method to ``score``, ``direct_gain`` and ``effective_gain`` (in percent, as the paper prints it), each with
         values, mean and standard error; by falling Direct Gain.
     """
-    rows = {name: dict(top1=summary(values), direct_gain=paired_gain(values, alone),
+    rows = {name: dict(score=summary(values), direct_gain=paired_gain(values, alone),
                        effective_gain=summary([100 * (value - other) / teacher
                                                for value, other in zip(values, alone, strict=True)]))
             for name, values in students.items()}
@@ -41,22 +40,24 @@ def compare(students: Mapping[str, Sequence[float]], alone: Sequence[float], tea
 
 
 def comparison_table(rows: Mapping[str, dict], alone: Sequence[float], teacher: float,
-                     seconds: Mapping[str, float], terms: Mapping[str, str]) -> str:
+                     seconds: Mapping[str, float], terms: Mapping[str, str], metric: str = 'top-1') -> str:
     """The comparison as a Markdown table; ± is one standard error.
 
     Args:
         rows: What :func:`compare` returned.
-        alone: Top-1 of the students without a teacher.
-        teacher: Top-1 of the teacher.
+        alone: Score of the students without a teacher.
+        teacher: Score of the teacher.
         seconds: Method (and ``alone``) to the mean seconds of a run.
         terms: Method to what :func:`describe_terms` says of its recipe.
+        metric: What the score is.
     """
     lines = [('*teacher*', f'{teacher:.1f}', '', '', '', ''),
              ('*student alone*', _with_error(summary(alone), '.1f'), '', '', f'{seconds["alone"]:.0f}', '')]
     for name, row in rows.items():
-        lines.append((name, _with_error(row['top1'], '.1f'), _with_error(row['direct_gain'], '+.1f'),
+        lines.append((name, _with_error(row['score'], '.1f'), _with_error(row['direct_gain'], '+.1f'),
                       _with_error(row['effective_gain'], '+.1f'), f'{seconds[name]:.0f}', terms[name]))
-    return markdown_table(HEADER, lines, numbers=range(1, 5))
+    header = ('method', f'{metric} (%)', 'Direct Gain', 'Effective Gain (%)', 'seconds', 'terms')
+    return markdown_table(header, lines, numbers=range(1, 5))
 
 
 def describe_terms(model: Mapping) -> str:
@@ -67,8 +68,12 @@ def describe_terms(model: Mapping) -> str:
 
     Returns:
         For instance ``0.5 × task + NKDLoss(temperature=3, gamma=3.5)``. The student's own loss is left out where its
-        weight is 1, and so are weights of 1; what the recipe leaves to a loss's defaults is not said.
+        weight is 1, and so are weights of 1; what the recipe leaves to a loss's defaults is not said. Of a model
+        without a teacher it is what its backbone starts from.
     """
+    if 'terms' not in model:
+        start = (model.get('backbone') or {}).get('init_cfg') or {}
+        return f'backbone from {start["checkpoint"]}' if isinstance(start, Mapping) and 'checkpoint' in start else ''
     task = model.get('task_weight', 1.)
     parts = [] if task == 1 else [f'{task:g} × task']
     for term in model['terms'].values():
@@ -89,16 +94,17 @@ def _arguments(values: Mapping) -> str:
                      for name, value in values.items())
 
 
-def draw_gains(path: Path, rows: Mapping[str, dict], title: str) -> None:
+def draw_gains(path: Path, rows: Mapping[str, dict], title: str, metric: str = 'top-1') -> None:
     """Draws a bar chart of the Direct Gains (left axis) and Effective Gains (right axis), with error bars.
 
-    The two differ by a factor, the teacher's accuracy, so that one bar shows both. A bar far beyond all others is cut,
+    The two differ by a factor, the teacher's score, so that one bar shows both. A bar far beyond all others is cut,
     with its value beside it and a note below the title.
 
     Args:
         path: The PNG file.
         rows: What :func:`compare` returned.
         title: What was compared.
+        metric: What the score is.
     """
     gains = [row['direct_gain'] for row in rows.values()]
     figure = Figure(figsize=(max(5.5, 1.8 + 0.42 * len(rows)), 4.4), layout='constrained')
@@ -112,7 +118,7 @@ def draw_gains(path: Path, rows: Mapping[str, dict], title: str) -> None:
     axes.set_xticks(range(len(rows)), list(rows), rotation=60, ha='right')
     note = _cut(axes, bars, gains, list(rows))
     lines = [line for text in (title, note) for line in textwrap.wrap(text, round(11 * figure.get_figwidth()))]
-    axes.set(ylabel='Direct Gain (points of top-1)')
+    axes.set(ylabel=f'Direct Gain (points of {metric})')
     axes.set_title('\n'.join(lines), fontsize=10)
     axes.grid(axis='y', alpha=0.3)
     means = [(row['effective_gain']['mean'], row['direct_gain']['mean']) for row in rows.values()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmkd.experiments.jobs.scheduler import Job
+from mmkd.experiments.metrics import BBOX_MAP, MIOU, TOP1, Metric
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tool_paths import tool_path, working_root
 from mmkd.utils.versions import usable_cores
@@ -17,7 +18,8 @@ class Suite:
     """What is compared.
 
     Args:
-        methods: Folder of the recipes, one a method.
+        methods: Folder of the recipes, one a method; or method to its config. One without a teacher is a student that
+            starts from other weights.
         alone: Config of the student without a teacher.
         teacher: Config of the teacher.
         seed_options: Config entries that depend on the seed, with ``{seed}`` in them.
@@ -26,8 +28,9 @@ class Suite:
             they are validated once, at the end, on the test set.
         student_options: Config entries of all students.
         tuning_seed: Seed of the runs that choose settings.
+        metric: What they are compared by.
     """
-    methods: str
+    methods: str | Mapping[str, str]
     alone: str
     teacher: str
     seed_options: tuple[str, ...]
@@ -35,6 +38,18 @@ class Suite:
     final_options: Mapping[str, object] = field(default_factory=dict)
     student_options: Mapping[str, object] = field(default_factory=dict)
     tuning_seed: int = 100
+    metric: Metric = TOP1
+
+    def recipes(self, root: Path) -> dict[str, Path]:
+        """Method to its config, in the checkout ``root``."""
+        if isinstance(self.methods, str):
+            return {path.stem: path for path in sorted((root / self.methods).glob('*.py'))}
+        return {name: root / path for name, path in self.methods.items()}
+
+    def grids(self, root: Path) -> Path | None:
+        """The file of the settings that are tried, in the checkout ``root``, if there is one."""
+        path = root / self.methods / 'grids.yml' if isinstance(self.methods, str) else None
+        return path if path and path.is_file() else None
 
 
 # The test set, once, after the last epoch; `split` alone would not choose it.
@@ -42,6 +57,19 @@ FASHION_TEST = {'val_dataloader.dataset.test_mode': True, 'val_dataloader.datase
                 'val_dataloader.dataset.indices': None, 'train_cfg.val_interval': 10000}
 FEW_LABELS = {'train_dataloader.dataset.indices': 550, 'train_cfg.max_epochs': 160,
               'default_hooks.checkpoint.interval': 40}
+
+
+def _scenes(kind: str, metric: Metric, *methods: str) -> Suite:
+    """A detector or segmentor on the fashion scenes: taught by a larger one, from the distilled backbone, or both."""
+    own, teacher = f'configs/fashion/{kind}_convnest-mini', f'_{kind}-slak-mini'
+    names = {'distilled': f'{own}-distilled_fashion.py'} | {
+        name: f'{own}{"-distilled" if start else ""}{teacher}-{method}_fashion.py'
+        for name in methods for start, _, method in [name.rpartition('-')]}
+    return Suite(names, f'{own}_fashion.py', f'configs/fashion/{kind}_slak-mini_fashion.py',
+                 ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ),
+                 {'train_cfg.val_interval': 10000}, metric=metric)  # once, after the last epoch
+
+
 SUITES = {
     'digits': Suite(
         'configs/quickstart/methods', 'configs/quickstart/convnest-mini_digits-5shot.py',
@@ -54,6 +82,9 @@ SUITES = {
     'fashion-1pct': Suite(
         'configs/fashion/methods', 'configs/fashion/convnest-mini_fashion.py', 'configs/fashion/slak-mini_fashion.py',
         ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST, FEW_LABELS),
+    'fashion-pspnet': _scenes('pspnet', MIOU, 'cwd', 'distilled-cwd'),
+    'fashion-retinanet': _scenes('retinanet', BBOX_MAP, 'pkd', 'fgd', 'distilled-pkd'),
+    'fashion-mask-rcnn': _scenes('mask-rcnn', BBOX_MAP, 'pkd', 'fgd'),
 }
 
 
@@ -62,6 +93,9 @@ def add_suite_arguments(parser: argparse.ArgumentParser, work_dir: str) -> None:
     cores = usable_cores()
     parser.add_argument('--suite', choices=list(SUITES), default='digits',
                         help='models, data and recipes to take where nothing else is given (default: %(default)s)')
+    parser.add_argument('--metric', metavar='KEY',
+                        help="what students are judged by, as it stands in the log (default: the suite's, such as "
+                        'accuracy/top1)')
     parser.add_argument('--teacher', metavar='CONFIG', help="the teacher, trained first (default: the suite's)")
     parser.add_argument('--teacher-checkpoint', metavar='FILE',
                         help='a trained teacher, in place of training --teacher')
@@ -107,19 +141,19 @@ def recipes_of(suite: Suite, root: Path, named: Iterable[Path] | None, home: Pat
     Args:
         suite: The suite.
         root: The checkout.
-        named: Configs, or bare names of those in the suite's folder; None for all of these.
+        named: Configs, or bare names of the suite's methods; None for all of these.
         home: The folder that is worked in.
 
     Raises:
         UserError: One does not exist.
     """
-    known = {path.stem: path for path in sorted((root / suite.methods).glob('*.py'))}
+    known = suite.recipes(root)
     found = {}
-    for path in named or known.values():
-        path = known.get(str(path), path)
+    for given in named or map(Path, known):
+        path = known.get(str(given), given)
         if not path.is_file():
             raise UserError(f'--methods expects configs, got {str(path)!r}. {nearest(path.stem, known)}')
-        found[path.stem] = os.path.relpath(path, home)
+        found[given.stem] = os.path.relpath(path, home)
     return found
 
 

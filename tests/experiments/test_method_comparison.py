@@ -32,7 +32,9 @@ def test_paired_by_seed_and_sorted():
                                       rkd=dict(loss=dict(type='RKDLoss')))),
      '0.5 × task + 0.5 × KDLoss(temperature=1) + RKDLoss()'),
     (dict(task_weight=0., terms=dict(a=dict(loss=dict(type='mmkd.ATLoss'), weight=dict(value=1.0, warmup=3)))),
-     '0 × task + schedule(value=1, warmup=3) × ATLoss()')])
+     '0 × task + schedule(value=1, warmup=3) × ATLoss()'),
+    (dict(type='A', backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='a.pth'))), 'backbone from a.pth'),
+    (dict(type='A', backbone=dict(init_cfg=[dict(type='Kaiming')])), '')])
 def test_terms_are_described(model, want):
     assert describe_terms(model) == want
 
@@ -44,6 +46,8 @@ def test_table_and_chart(tmp_path):
     assert lines[2] == '| *teacher* | 90.0 |  |  |  |  |'
     assert lines[3] == '| *student alone* | 77.0 ± 1.0 |  |  | 20 |  |'
     assert lines[4] == '| nkd | 81.5 ± 1.5 | +4.5 ± 0.5 | +5.0 ± 0.6 | 25 | NKDLoss(gamma=3) |'
+    assert comparison_table(rows, ALONE, 90., dict(alone=20., nkd=25., worse=30.), dict(nkd='', worse=''),
+                            'mIoU').startswith('| method | mIoU (%) | Direct Gain |')
     draw_gains(tmp_path / 'gains.png', rows, 'Gains')
     assert Image.open(tmp_path / 'gains.png').size[1] > 400
 
@@ -67,6 +71,7 @@ def draw(tmp_path, monkeypatch):
 
 def test_one_seed_has_no_error_bars(draw):
     axes, _ = draw('One seed, no gain', seeds=1, kd=50.)
+    assert axes.get_ylabel() == 'Direct Gain (points of top-1)'
     assert [type(container).__name__ for container in axes.containers] == ['BarContainer']
     axes, _ = draw('Two seeds', kd=55., nkd=60.)
     assert sum(type(container).__name__ == 'ErrorbarContainer' for container in axes.containers) == 2

@@ -1,10 +1,17 @@
-"""tools/compare_methods.py: its arguments and its plan. The tutorial's test runs it to the end."""
+"""tools/compare_methods.py: its arguments, its plan, and a comparison of segmentors from end to end."""
+import json
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.registry import MODELS, init_default_scope
 
+from mmkd.recipes.weightless import without_weights
 from mmkd.utils import UserError
+from mmkd.utils.configs.finding import load_config
+
+from .conftest import fork
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
@@ -39,8 +46,13 @@ def test_a_trained_teacher(parse):
     assert 'teacher' not in jobs and jobs['kd-seed0'].config.model.teacher.checkpoint == '/a/teacher.pth'
 
 
+SCENES = ['--suite', 'fashion-pspnet', '--seeds', '1']
+
+
 @pytest.mark.parametrize(('arguments', 'message'), [
-    (['--seeds', '0'], 'expect 1 or more'), (['--teacher-checkpoint', 'a.pth'], 'needs --teacher-top1')])
+    (['--seeds', '0'], 'expect 1 or more'), (['--teacher-checkpoint', 'a.pth'], 'needs --teacher-score'),
+    (['--teacher-score', '0.312'], 'expects percent, got 0.312'),
+    ([*SCENES, '--cache'], '--cache expects classifiers')])
 def test_bad_arguments(parse, capsys, arguments, message):
     with pytest.raises(SystemExit):
         parse(arguments)
@@ -83,3 +95,75 @@ def test_what_the_caches_saved(parse):
         assert 'would have answered 100 times' in compare_methods.saved(jobs)
     finally:
         (cache.folder / 'done.json').unlink()
+
+
+@pytest.fixture
+def scenes(parse, fashion_home, tmp_path, monkeypatch):
+    """A folder with the scenes of Fashion-MNIST, in which no backbone is trained yet."""
+    (tmp_path / 'data').symlink_to(fashion_home / 'data', target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def save_weights(path: Path, name: str) -> None:
+    """Saves a model of Fashion-MNIST as it is built."""
+    config = load_config(f'fashion/{name}_fashion.py')
+    init_default_scope(config.default_scope)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(dict(state_dict=MODELS.build(without_weights(config)[0]).state_dict()), path)
+
+
+def test_methods_without_a_teacher_are_students_of_other_weights(parse, scenes):
+    with pytest.raises(UserError, match='distilled-seed0 expects the weights that its backbone starts from in'):
+        compare_methods.plan(parse([*SCENES, '--teacher-checkpoint', 'a.pth', '--teacher-score', '60']))
+    for name in ('convnest-mini_slak-mini-kd_fashion/epoch_10.pth', 'slak-mini_fashion/epoch_22.pth'):
+        path = scenes / 'work_dirs' / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b'1')
+    jobs = compare_methods.plan(parse(SCENES))
+    assert list(jobs) == ['teacher', *(f'{name}-seed0' for name in ('alone', 'distilled', 'cwd', 'distilled-cwd'))]
+    assert [name for name, job in jobs.items() if job.needs] == ['cwd-seed0', 'distilled-cwd-seed0']
+    key = jobs['distilled-cwd-seed0'].key
+    jobs = compare_methods.plan(parse([*SCENES, '--teacher-checkpoint', 'a.pth', '--teacher-top1', '60']))
+    assert 'teacher' not in jobs['distilled-seed0'].config.model
+    assert jobs['distilled-cwd-seed0'].config.model.teacher.checkpoint == 'a.pth'
+    (scenes / 'work_dirs/convnest-mini_slak-mini-kd_fashion/epoch_10.pth').write_bytes(b'2')
+    again = compare_methods.plan(parse(SCENES))
+    assert again['distilled-cwd-seed0'].key != key  # it starts from something else
+    assert jobs['alone-seed0'].key == again['alone-seed0'].key
+
+
+@pytest.mark.parametrize(('suite', 'methods'), [
+    ('retinanet', ['distilled', 'pkd', 'fgd', 'distilled-pkd']), ('mask-rcnn', ['distilled', 'pkd', 'fgd'])])
+def test_students_of_a_suite_differ_in_nothing_else(parse, scenes, monkeypatch, suite, methods):
+    monkeypatch.setattr(compare_methods, 'check_files', lambda name, files: None)
+    jobs = compare_methods.plan(parse(['--suite', f'fashion-{suite}', '--seeds', '1']))
+    assert list(jobs) == ['teacher', 'alone-seed0', *(f'{name}-seed0' for name in methods)]
+    for name in methods:
+        own, alone = (jobs[f'{each}-seed0'].config.to_dict() for each in (name, 'alone'))
+        for key in ('model', 'levels'):
+            own.pop(key, None), alone.pop(key, None)
+        assert own == alone
+
+
+def test_a_comparison_of_segmentors(scenes):
+    """Of real runs of two iterations: alone, with a teacher, and from other weights."""
+    save_weights(scenes / 'teacher.pth', 'pspnet_slak-mini')
+    save_weights(scenes / 'student.pth', 'convnest-mini')
+    (scenes / 'started.py').write_text(
+        f"_base_ = '{ROOT}/configs/fashion/pspnet_convnest-mini-distilled_fashion.py'\n"
+        f"model = dict(backbone=dict(init_cfg=dict(checkpoint='{scenes}/student.pth')))\n")
+    data = [f'{split}_dataloader.dataset.data_root={scenes}/data/fashion' for split in ('train', 'val')]
+    teacher = ['--teacher-checkpoint', 'teacher.pth', '--teacher-score', '50']
+    result = fork('compare_methods.py', *SCENES, '--methods', 'cwd', 'started.py', *teacher, '--seed-options',
+                  'randomness.seed={seed}', '--work-dir', 'compared', '--jobs', '1', '--cfg-options', *data,
+                  'train_cfg.max_epochs=1', 'train_dataloader.batch_size=4', cwd=scenes)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr
+    table = (scenes / 'compared/comparison.md').read_text()
+    assert '| method | mIoU (%) |' in table and '| 3 × CWDLoss(temperature=4) |' in table
+    assert f'| backbone from {scenes}/student.pth |' in table
+    found = json.loads((scenes / 'compared/comparison.json').read_text())
+    assert found['metric'] == 'mIoU' and set(found['methods']) == {'cwd', 'started'} and found['teacher'] == 50
+    done = json.loads((scenes / 'compared/cwd-seed0/done.json').read_text())
+    assert found['methods']['cwd']['score']['values'] == [round(done['metrics']['mIoU'], 6)]
+    assert 'ConvNeSt from' in (scenes / 'compared/started-seed0/output.txt').read_text()

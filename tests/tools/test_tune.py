@@ -1,5 +1,6 @@
 """tools/tune.py: its plan, and a small tuning from end to end."""
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,22 @@ def test_an_unknown_metric(plan, tmp_path):
     job.done = lambda: dict(metrics={'accuracy/top1': 3.})
     with pytest.raises(UserError, match=r"--metric expects one of accuracy/top1, got 'mIoU'"):
         tuning.accuracy(job)
+
+
+def test_the_metric_is_the_suites(monkeypatch, fashion_home):
+    monkeypatch.chdir(fashion_home)
+    words = [*KD[2:], '--suite', 'fashion-mask-rcnn', '--grid', 'model.terms.pkd.weight=3']
+    tuning = tune.Tuning(tune.parse_args(['--methods', 'pkd', *words]), fashion_home)
+    assert tuning.of_suite and tuning.settings == {'pkd': [{}, {'model.terms.pkd.weight': 3}]}
+    job = tuning.jobs(1., {'pkd': [1]})['pkd', 1]
+    job.done = lambda: dict(metrics={'coco/bbox_mAP': 0.312})
+    assert tuning.accuracy(job) == 31.2
+    job.done = lambda: dict(metrics={})
+    assert math.isnan(tuning.accuracy(job))  # it diverged
+    with pytest.raises(UserError, match='expects recipes with a teacher, got distilled'):
+        tune.Tuning(tune.parse_args(['--methods', 'distilled', *words]), fashion_home)
+    with pytest.raises(UserError, match='the suite fashion-mask-rcnn has no grids'):
+        tune.Tuning(tune.parse_args(['--methods', 'pkd', *words[:4]]), fashion_home)
 
 
 def test_a_setting_that_diverges_is_the_worst(workplace):

@@ -20,6 +20,7 @@ from mmkd.utils.errors import UserError
 from mmkd.utils.files.small import read_json
 from mmkd.utils.versions import installed_versions
 
+from .initial_weights import hashes, initial_files
 from .scheduler import Job
 
 DATA_STAMP = 'digits.json'  # in a data folder that a converter made: with which settings
@@ -34,9 +35,11 @@ class TrainJob(Job):
     Args:
         config: Its config, with the options of the command line.
         iterations: Its training iterations.
+        starts_from: Files that its model starts from.
     """
     config: Config = field(default_factory=Config)
     iterations: int = 1
+    starts_from: list[Path] = field(default_factory=list)
     warm: ClassVar[bool] = True
 
     @property
@@ -106,13 +109,13 @@ class PublishJob(Job):
 class TrainingJobs:
     """Makes training jobs that run anew when anything has changed that decides their result.
 
-    That is the config with the options, the configs of its student and teacher, the data's settings, the
-    installed versions, and the jobs that it needs.
+    That is the config with the options, the configs of its student and teacher, the files that its student starts
+    from, the data's settings, the installed versions, and the jobs that it needs.
     """
 
     def __init__(self) -> None:
         self.versions = installed_versions()
-        self._load = cache(load)
+        self.load = cache(load)
 
     def job(self, name: str, folder: Path, path: str, options: dict[str, object], needs: Sequence[Job] = (),
             teacher: Job | None = None, seconds_per_iteration: float = 0.2, threads: int = 1,
@@ -130,7 +133,7 @@ class TrainingJobs:
             threads: Threads of the run.
             kind: Its class.
         """
-        config = copy.deepcopy(self._load(path))
+        config = copy.deepcopy(self.load(path))
         options = {key: value for key, value in options.items() if value_at(config, key) != value}
         config.merge_from_dict(options)
         words: list[str | Callable[[], str]] = [f'{key}={value}' for key, value in options.items()]
@@ -138,20 +141,21 @@ class TrainingJobs:
             needs = (*needs, teacher)
             words.append(partial(_teacher_option, teacher.folder))
         iterations = count_iterations(config)
+        files = initial_files(config, self.load)
         data = _data_stamp(Path(config.data_root)) if 'data_root' in config else None
         arguments = [sys.executable, tool_path('train.py'), path, '--work-dir', str(folder)]
         return kind(
             name, folder, arguments + (['--cfg-options', *words] if words else []),
-            key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs]),
+            key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs], *hashes(files)),
             needs=tuple(need.name for need in needs), cost=RUN_SECONDS + iterations * seconds_per_iteration,
-            threads=threads, config=config, iterations=iterations)
+            threads=threads, config=config, iterations=iterations, starts_from=files)
 
     def _contents(self, config: Config) -> list[dict]:
         """A config and the configs that its student and teachers name."""
         teacher = config.model.get('teacher') or {}
         models = (config.model.get('student'), teacher, *(teacher.values() if isinstance(teacher, Mapping) else ()))
         names = [model['config'] for model in models if isinstance(model, Mapping) and 'config' in model]
-        return [config.to_dict(), *(part for name in names for part in self._contents(self._load(name)))]
+        return [config.to_dict(), *(part for name in names for part in self._contents(self.load(name)))]
 
 
 def _data_stamp(folder: Path) -> dict:

@@ -6,10 +6,10 @@ model = dict(
         type='mmkd.ConvNeSt',
         arch=dict(depths=[1, 1, 1], channels=[8, 16, 32]),
         stem_patch_size=2,
-        out_indices=(0, 1, 2),
+        out_indices=(1, 2),
         gap_before_final_norm=False,
         init_cfg=dict(type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in', nonlinearity='linear')),
-    neck=dict(in_channels=[8, 16, 32], out_channels=48, start_level=1, num_outs=3),
+    neck=dict(in_channels=[16, 32], out_channels=48, num_outs=3),
     rpn_head=dict(
         in_channels=48,
         feat_channels=48,

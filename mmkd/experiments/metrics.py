@@ -1,0 +1,47 @@
+"""What the runs of a comparison are compared by."""
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mmkd.utils import UserError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a validation.
+
+    Args:
+        key: Its name in a run's log.
+        name: What tables and charts call it.
+        factor: What makes percent of it.
+    """
+    key: str
+    name: str
+    factor: float = 1.
+
+    def percent(self, metrics: Mapping[str, float], run: str) -> float:
+        """The figure of a run, in percent.
+
+        Args:
+            metrics: What the run's last validation has found.
+            run: Whose it is, for the message.
+
+        Raises:
+            UserError: It is not among them.
+        """
+        if self.key not in metrics:
+            raise UserError(f'{run} expects {self.key} among the figures of its last validation, got '
+                            f'{", ".join(metrics) or "none"}. Name one of these with --metric; where a detector '
+                            'has found nothing at all, mmdet writes none: leave that method out.')
+        return round(self.factor * metrics[self.key], 6)
+
+
+def metric_named(key: str | None, of_suite: Metric) -> Metric:
+    """The metric of that key, or the suite's; COCO's are shares in the log, and others stay as they are."""
+    if key in (None, of_suite.key):
+        return of_suite
+    return Metric(key, key.removeprefix('coco/'), 100. if key.startswith('coco/') else 1.)
+
+
+TOP1 = Metric('accuracy/top1', 'top-1')
+MIOU = Metric('mIoU', 'mIoU')
+BBOX_MAP = Metric('coco/bbox_mAP', 'bbox_mAP', 100.)
