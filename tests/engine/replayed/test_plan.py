@@ -5,13 +5,11 @@ import numpy as np
 import pytest
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.dataset import InfiniteSampler
-from torch.utils.data import DataLoader
 
 from mmkd.distillers.teacher import CachedTeacher
 from mmkd.engine.replayed.plan import caches_of, plan_views
 from mmkd.engine.training import train_config
-from mmkd.registry import DATASETS, MODELS, TRANSFORMS
+from mmkd.registry import TRANSFORMS
 from mmkd.utils import UserError
 
 from ...processes import run_ranks
@@ -242,17 +240,3 @@ def test_a_building_that_was_not_finished_is_said(folder, monkeypatch):
     said = _said(monkeypatch)
     trained(with_cache(recipe, cache))
     assert len(said) == 1 and '2 of 3 epochs are there' in said[0] and f'--epochs 3 --out {cache}' in said[0]
-
-
-@pytest.mark.parametrize(('ranks', 'repeats'), [(1, False), (2, True)])
-def test_endless_samplers_are_counted_over_all_processes(folder, cache, monkeypatch, ranks, repeats):
-    """Two passes of 22 pictures in batches of 4 are 12 steps of one process, and 6 of two."""
-    recipe = with_cache(make_recipe(folder, 'endless', mixing=True), cache)
-    recipe.train_cfg = dict(by_epoch=False, max_iters=12)
-    plan = plan_views(recipe)
-    loader = DataLoader(DATASETS.build(recipe.train_dataloader.dataset), 4)
-    monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (0, ranks))
-    loader = DataLoader(loader.dataset, 4, sampler=InfiniteSampler(loader.dataset))
-    said = _said(monkeypatch)
-    plan.wrap(loader, MODELS.build(recipe.model.student | dict(train_cfg=None)).data_preprocessor)
-    assert any('views repeat' in line for line in said) == repeats
