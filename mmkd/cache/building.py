@@ -13,7 +13,7 @@ from mmengine.dist import barrier, get_rank, get_world_size
 from mmkd.records import Header, RecordFormat, Writer
 from mmkd.records.coding import top1
 from mmkd.records.header import NAME
-from mmkd.records.shards import UNFINISHED, Shard
+from mmkd.records.shards import UNFINISHED, Shard, shards_in
 from mmkd.utils import UserError
 from mmkd.utils.files.small import lock_folder
 
@@ -113,6 +113,8 @@ def _agreed(header: Header, out: Path, say: Callable[[str], None]) -> Header:
     if get_rank() == 0:
         if (out / NAME).exists():
             header = _continued(Header.read(out), header, out, say)
+        for shard in shards_in(out, header.samples):  # a name alone does not say of which cache it is
+            shard.check(shard.path(out, header.samples), header)
         say(f'a record: {header.format.describe()}; {header.format.size:,} bytes a view')
         _check_room(header, out, say)
         header.write(out)
@@ -125,10 +127,14 @@ def _agreed(header: Header, out: Path, say: Callable[[str], None]) -> Header:
 
 
 def _continued(old: Header, new: Header, out: Path, say: Callable[[str], None]) -> Header:
+    lost = [key for key in ('batch_size', 'parts', 'like_training') if key not in old.build]
+    if lost:
+        raise UserError(f'{out / NAME} expects how the cache was built, got none of {", ".join(lost)}. Name another '
+                        'folder, or copy the header again.')
     differing = old.differences(new)
     if differing:
         raise UserError(f'{out} holds a cache of something else: {"; ".join(differing)}. Name another folder.')
-    fixed = ('like_training', 'processes', 'order_seed')
+    fixed = ('like_training', 'processes', 'order_seed') + ('batch_size', ) * new.build['like_training']
     changed = [key for key in fixed if old.build.get(key) != new.build.get(key)]
     if changed:
         found = ', '.join(f'{key} {new.build.get(key)} instead of {old.build.get(key)}' for key in changed)

@@ -12,6 +12,8 @@ ALL = 'all'
 LOGITS = 'logits'
 HEAD = 512  # bytes at the beginning of a file of records
 FLOATS = {'fp32': '<f4', 'fp16': '<f2'}
+LARGEST = 2**30  # bytes of a record; NumPy has a limit of its own above it
+MOST_SIDES = 8
 NARROW = 65_535  # classes whose ids, and one that stands for no label, fit into 16 bits
 
 
@@ -31,7 +33,7 @@ class TapFormat:
 
     def __post_init__(self) -> None:
         _check_dtype('a tap', self.dtype)
-        if not all(type(side) is int and side > 0 for side in self.shape):
+        if len(self.shape) > MOST_SIDES or not all(type(side) is int and side > 0 for side in self.shape):
             raise UserError(f'a tap expects a shape of positive sides, got {self.shape!r}. Correct it.')
 
 
@@ -66,6 +68,10 @@ class RecordFormat:
             raise UserError(f'a record expects a number of classes, got {self.classes!r}. Correct it.')
         if self.topk != ALL and (type(self.topk) is not int or self.topk < 1):
             raise UserError(f"a record expects topk to be 1 or more, or 'all', got {self.topk!r}. Correct it.")
+        values = 3 * self.kept + sum(math.prod(tap.shape) for tap in self.taps.values())
+        if 4 * values > LARGEST:
+            raise UserError(f'a record expects at most {LARGEST:,} bytes, got about {4 * values:,}. Keep fewer logits, '
+                            'or pool the features.')
 
     @property
     def kept(self) -> int:

@@ -121,6 +121,17 @@ def _check(content: Mapping) -> None:
     for name, value in (('epochs', content['epochs']), ('samples', content['views']['samples'])):
         if type(value) is not int or not 0 < value < 2**40:
             raise ValueError(f'{name} is {value!r}')
+    if type(content['views']['seed']) is not int or not 0 <= content['views']['seed'] < 2**64:
+        raise ValueError(f'views.seed is {content["views"]["seed"]!r}')
+    _check_kinds(content['teacher'], 'teacher', dict(config=dict, weights=str, dtype=str, adapter=dict))
+    _check_kinds(content['build'], 'build', dict(batch_size=int, parts=int, like_training=bool))
+
+
+def _check_kinds(content: Mapping, owner: str, kinds: Mapping[str, type]) -> None:
+    for key, kind in kinds.items():
+        value = content.get(key)
+        if key in content and (type(value) is not kind or kind is int and not 0 < value < 2**40):
+            raise ValueError(f'{owner}.{key} is {value!r}')
 
 
 def _compared(here: Mapping, there: Mapping, owner: str) -> list[str | None]:

@@ -252,3 +252,19 @@ def test_like_training_asks_in_the_order_of_the_training(tmp_path, monkeypatch):
     np.testing.assert_array_equal(sorted(order), range(SAMPLES))
 
 
+def test_finished_shards_of_another_recipe_are_not_taken_for_done(cache, tmp_path):
+    out = tmp_path / 'cache'
+    shutil.copytree(cache, out)
+    (out / 'header.json').unlink()
+    before = shards(out)
+    with pytest.raises(UserError, match='epoch_00000.records expects epoch 0 of the cache that it lies in'):
+        built(out, mixed(), topk='all')
+    assert shards(out) == before and not (out / 'header.json').exists()
+    built(out, topk='all')  # those of this one are
+    assert shards(out) == before
+
+
+def test_like_training_with_another_batch_size_is_refused(tmp_path):
+    built(tmp_path, epochs=1, like_training=True)
+    with pytest.raises(UserError, match='batch_size 8 instead of 16'):
+        built(tmp_path, recipe(**{'train_dataloader.batch_size': 8}), like_training=True)

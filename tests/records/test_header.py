@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmkd.records import Header, RecordFormat
+from mmkd.cache.info import describe
+from mmkd.records import Header, Reader, RecordFormat, TapFormat
 from mmkd.utils import UserError
 
 PIPELINE = [dict(type='Crop', scale=32), dict(type='RandomFlip', prob=0.5)]
@@ -86,3 +87,42 @@ def test_another_version_of_the_format(tmp_path):
     (tmp_path / 'header.json').write_text(text)
     with pytest.raises(UserError, match='expects version 1 of the format, got 2'):
         Header.read(tmp_path)
+
+
+def _paths(content, path=()):
+    """The places of all keys of nested dicts."""
+    for key, value in content.items():
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from _paths(value, (*path, key))
+
+
+def _changed(content, path, value):
+    content = json.loads(json.dumps(content))
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return content
+
+
+@pytest.mark.parametrize('value', [..., None, -1, 2**40, 'x', [], {}, [2**40, 2**40], [1] * 100], ids=repr)
+def test_no_value_in_a_header_ends_in_another_error(tmp_path, value):
+    taps = dict(stage2=TapFormat((4, 2, 2)))
+    replace(HEADER, format=RecordFormat(10, 'all', taps=taps)).write(tmp_path)
+    true, refused = json.loads((tmp_path / 'header.json').read_text()), 0
+    for path in _paths(true):
+        (tmp_path / 'header.json').write_text(json.dumps(_changed(true, path, value)))
+        try:
+            reader = Reader(tmp_path)
+            header = reader.header
+            header.differences(HEADER), header.warnings(HEADER), header.bytes(), header.fingerprint
+            assert 0 < header.format.size < 2**31 and not reader.complete_epochs
+            assert type(header.views['seed']) is int and list(describe(tmp_path))
+        except UserError as error:
+            refused += 1
+            assert '\n' not in str(error)
+    assert refused > 10

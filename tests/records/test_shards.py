@@ -17,7 +17,7 @@ ROWS = encode(dict(logits=LOGITS), FORMAT, LOGITS.argmax(1), range(100, 100 + SA
 
 
 def header(**views):
-    return Header(dict(samples=SAMPLES) | views, dict(weights='a'), FORMAT, 2)
+    return Header(dict(samples=SAMPLES, seed=0) | views, dict(weights='a'), FORMAT, 2)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mmengine.config import Config
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import DistSamplerSeedHook, Hook
 from mmengine.logging import print_log
 from torch import nn
@@ -60,7 +61,10 @@ class ViewPlan:
                                 num_classes=self.num_classes, answers=answers)
         if self.readers:
             check_caches(self.readers, view_facts(self.config, dataset, preprocessor))
-            self._say_repeats(len(loader), repeats)
+            # InfiniteSampler has the length of the whole data set in each process.
+            share = loader.sampler.world_size if isinstance(loader.sampler, InfiniteSampler) else 1
+            self._say_unfinished()
+            self._say_repeats(-(-len(loader) // share), repeats)
         return dataset
 
     def check_hooks(self, hooks: Iterable[Hook]) -> None:
@@ -73,6 +77,14 @@ class ViewPlan:
         if by_epoch and not any(isinstance(hook, DistSamplerSeedHook) for hook in hooks):
             raise UserError('replayed views expect the hook DistSamplerSeedHook, which tells the sampler the epoch, '
                             'got none. Leave default_hooks.sampler_seed as it is.')
+
+    def _say_unfinished(self) -> None:
+        for reader in self.readers.values():
+            there, wanted = reader.complete_epochs, reader.header.epochs
+            if there < wanted:
+                print_log(f'The building of the cache {reader.path} was not finished: {there} of {wanted} epochs are '
+                          f'there. Go on with mmkd cache build RECIPE --epochs {wanted} --out {reader.path} and the '
+                          'other options of then.', logger='current', level=30)
 
     def _say_repeats(self, batches: int, repeats: int) -> None:
         train = self.config.get('train_cfg') or {}

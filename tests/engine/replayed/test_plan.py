@@ -225,3 +225,18 @@ def test_a_teacher_that_would_see_its_input_otherwise_is_refused(tmp_path):
     cached.model.teacher.input_size = 48
     with pytest.raises(UserError, match='the form of its input.size is null in the cache and .*48'):
         train_config(cached, validate=False)
+
+
+def _said(monkeypatch):
+    lines = []
+    monkeypatch.setattr('mmkd.engine.replayed.plan.print_log', lambda text, **options: lines.append(text))
+    return lines
+
+
+def test_a_building_that_was_not_finished_is_said(folder, monkeypatch):
+    recipe = make_recipe(folder, 'stopped', epochs=1)
+    cache = keep(folder, recipe, 'stopped', epochs=3)
+    (Path(cache) / 'epoch_00002.records').unlink()
+    said = _said(monkeypatch)
+    trained(with_cache(recipe, cache))
+    assert len(said) == 1 and '2 of 3 epochs are there' in said[0] and f'--epochs 3 --out {cache}' in said[0]
