@@ -16,6 +16,7 @@ from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.command_line.trackers import TRACKERS, add_trackers
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.configs.formatting import remember_formatting
+from mmkd.utils.processes.allocator import keep_freed_memory
 from mmkd.zoo import load_safely_everywhere
 
 
@@ -84,6 +85,8 @@ def merge_args(config: Config, args: argparse.Namespace) -> Config:
 def main() -> None:
     """Runs the tool."""
     args = parse_args()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     load_safely_everywhere(args.trust_checkpoint)
     keep_checkpoints_whole()
     remember_formatting()

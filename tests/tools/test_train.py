@@ -110,6 +110,14 @@ def test_ema_adds_one_student_and_no_teacher(ema_run, distilled_run):
     assert growth <= own_size(distilled['state_dict']) + 40_000
 
 
+def test_freed_memory_is_kept_without_an_accelerator(home, monkeypatch):
+    """Whether a run asks for it; what that does is tested where it is done."""
+    asked = []
+    monkeypatch.setattr('mmkd.utils.processes.allocator.keep_freed_memory', lambda: asked.append(True))
+    call('train.py', 'nowhere.py', cwd=home)
+    assert len(asked) == (not torch.cuda.is_available())
+
+
 def test_the_learning_rate_is_scaled_only_when_asked(plain_run, distilled_run):
     rates = [{group['initial_lr'] for group in read_checkpoint(last_checkpoint(run))['optimizer']['param_groups']}
              for run in (plain_run, distilled_run)]

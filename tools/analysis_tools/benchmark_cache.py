@@ -19,6 +19,7 @@ from mmkd.utils.building.build import is_distiller
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
+from mmkd.utils.processes.allocator import keep_freed_memory
 from mmkd.zoo import load_safely_everywhere
 
 
@@ -75,6 +76,7 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a training does
     logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
     clock, topk = Clock(args.device), args.topk if args.topk == 'all' else int(args.topk)
     with tempfile.TemporaryDirectory() as folder:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mmkd.utils.processes.allocator import allocator_settings
-
 PROGRAM = ('import sys; sys.path[:] = filter(None, sys.path); '  # a script does not search the working directory
            'from mmkd.experiments.jobs.warm_process import main; main({})')
 THREADS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')
@@ -174,7 +172,6 @@ class WarmStart:
         """
         # NumPy's and SciPy's pools, begun when they are imported, would compete with PyTorch's.
         env = self.env | dict.fromkeys(THREADS, str(threads)) | dict(OPENBLAS_NUM_THREADS='1')
-        env |= allocator_settings(env)
         if not warm or sys.platform != 'linux' or env.get('MMKD_FORKS') == '0':
             return spawn(command, output, env, self.pass_fds)
         output.touch()

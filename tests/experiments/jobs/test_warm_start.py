@@ -1,6 +1,5 @@
 """Tools as forks of a process that has done the imports: as the same commands in processes of their own."""
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import torch
 from mmkd.experiments.jobs.scheduler import Job, JobError, Scheduler
 from mmkd.experiments.jobs.training import TrainingJobs, TrainJob
 from mmkd.experiments.jobs.warm_start import Forked, WarmStart
-from mmkd.utils.processes.allocator import OWN, SETTINGS
 
 from .test_scheduler import Silent, alive, wait_for
 
@@ -76,15 +74,6 @@ def test_forks_have_done_the_imports_and_draw_differently(warm, tmp_path):
 def test_how_a_fork_ends(warm, tmp_path, code, status, said):
     forked = run(warm, tmp_path, code)
     assert forked[0] == status == run(warm, tmp_path, code, warm=False)[0] and said in forked[1]
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
-def test_runs_have_the_settings_of_the_allocator_unless_the_user_has_some(tmp_path):
-    code = "import os; print(sorted(name for name in os.environ if name.startswith('MALLOC_')))"
-    plain = {name: value for name, value in environment.items() if not name.startswith(OWN)}
-    for extra, wanted in (({}, sorted(SETTINGS)), (dict(MALLOC_ARENA_MAX='1'), ['MALLOC_ARENA_MAX'])):
-        status, printed = run(WarmStart(plain | extra), tmp_path, code, warm=False)
-        assert status == 0 and printed.splitlines()[-1] == str(wanted)
 
 
 def test_forks_can_be_switched_off(tmp_path):
