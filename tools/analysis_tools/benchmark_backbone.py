@@ -20,6 +20,7 @@ from mmkd.recipes.weightless import pretrained_inits
 from mmkd.sparsity import SparseMasks, prunable_weights, uniform
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.processes.allocator import keep_freed_memory
 from mmkd.zoo import load_safely_everywhere
 
 EXPLANATION = """\
@@ -154,6 +155,8 @@ def main() -> None:
     load_safely_everywhere()
     if min(args.rounds, args.batch_size, args.size, args.interval) < 1:
         raise UserError('--rounds, --batch-size, --size and --interval expect 1 or more.')
+    if args.device == 'cpu':
+        keep_freed_memory()  # as a training does
     logging.disable(logging.INFO)  # MMEngine logs how it initialises each parameter
     torch.manual_seed(0)
     images = torch.randn(args.batch_size, 3, args.size, args.size, device=args.device)
