@@ -113,6 +113,9 @@ def _agreed(header: Header, out: Path, say: Callable[[str], None]) -> Header:
     if get_rank() == 0:
         if (out / NAME).exists():
             header = _continued(Header.read(out), header, out, say)
+        elif header.build['like_training'] and any(out.glob('epoch_*.records*')):
+            raise UserError(f'{out} expects its {NAME}, which says in which batches its records were asked about, got '
+                            'records without one. Copy it again, or name another folder.')
         for shard in shards_in(out, header.samples):  # a name alone does not say of which cache it is
             shard.check(shard.path(out, header.samples), header)
         say(f'a record: {header.format.describe()}; {header.format.size:,} bytes a view')

@@ -16,7 +16,7 @@ from mmkd.distillers.inputs import target_of
 from mmkd.distillers.models import build_without_weights, is_plain, read_spec, take_mixing
 from mmkd.distillers.taps import Tapped, Taps, named_locations
 from mmkd.distillers.teacher import build_teachers, named_teachers, split_tap
-from mmkd.engine.replayed.facts import teacher_facts, view_facts
+from mmkd.engine.replayed.facts import autocast_dtype, teacher_facts, view_facts
 from mmkd.records import RecordFormat, TapFormat, encode
 from mmkd.records.coding import pooled
 from mmkd.records.formats import LOGITS
@@ -73,9 +73,8 @@ class Source:
         if not cfg:
             raise UserError("a teacher cache expects a recipe that says which model the teacher is, got nothing but "
                             "cache='…'. Name its config and checkpoint.")
-        optimizer = self.config.get('optim_wrapper') or {}
-        if type_name(optimizer) == 'AmpOptimWrapper':  # the teacher's autocast follows the student's there
-            cfg.setdefault('dtype', {'bfloat16': 'bf16'}.get(str(optimizer.get('dtype')), 'fp16'))
+        dtype = cfg.get('dtype') or autocast_dtype(self.config)
+        cfg |= {} if dtype is None else dict(dtype=dtype)
         return name, cfg | {key: value for key, value in options.items() if value is not None}
 
     def _taps(self, more: Sequence[str]) -> list[str]:

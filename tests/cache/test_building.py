@@ -268,3 +268,14 @@ def test_like_training_with_another_batch_size_is_refused(tmp_path):
     built(tmp_path, epochs=1, like_training=True)
     with pytest.raises(UserError, match='batch_size 8 instead of 16'):
         built(tmp_path, recipe(**{'train_dataloader.batch_size': 8}), like_training=True)
+
+
+def test_records_without_a_header_are_not_taken_for_those_of_a_training(cache, tmp_path):
+    """They do not say in which batches the teacher was asked, which decides the last bits."""
+    out = tmp_path / 'cache'
+    shutil.copytree(cache, out)
+    (out / 'header.json').unlink()
+    before = shards(out)
+    with pytest.raises(UserError, match='expects its header.json, .* got records without one'):
+        built(out, topk='all', like_training=True)
+    assert shards(out) == before

@@ -15,6 +15,7 @@ from mmkd.losses import (
     RKDLoss,
     logit,
 )
+from mmkd.losses.checks import target_index
 from mmkd.losses.served import (
     ALL_LOGITS,
     APPROXIMATELY,
@@ -90,3 +91,51 @@ def test_probabilities_of_the_kept_classes_are_exact():
     best = teacher.topk(5).indices
     assert torch.allclose(near.gather(1, best), teacher.softmax(1).gather(1, best), rtol=1e-5)
     assert torch.allclose(near.sum(1), torch.ones(8))
+
+
+@pytest.mark.parametrize('share', [0.7, 0.5, 0.3])
+def test_the_target_of_a_mixed_view_is_the_class_that_losses_take(share):
+    """It is kept whether it is among the largest logits or not, at a tie too."""
+    logits = torch.tensor([[9., 8., 1., 2., 0.5], [0.1, 1., 7., 8., 9.]])
+    scores = torch.zeros(2, 5)
+    scores[:, 2], scores[:, 4] = share, 1 - share
+    form = RecordFormat(5, 2)
+    rows = encode(dict(logits=logits), form, scores, [0, 0])
+    target = target_index(NKDLoss(), scores, logits)
+    assert rows['label'].tolist() == target.tolist() == [2 if share >= 0.5 else 4] * 2
+    kept = decode(rows, form)['logits'].gather(1, target[:, None])
+    assert torch.equal(kept, logits.gather(1, target[:, None]))
+
+
+def mixed_labels(one: torch.Tensor, other: torch.Tensor, share: float, classes: int) -> torch.Tensor:
+    """Soft labels (N, classes) of pictures of two classes."""
+    target = torch.zeros(len(one), classes).scatter(1, one[:, None], share)
+    return target.scatter(1, other[:, None], 1 - share)
+
+
+@pytest.mark.parametrize('share', [0.8, 0.5, 0.2])
+@pytest.mark.parametrize('loss', [NKDLoss(gamma=0), DKDLoss(beta=0)], ids=['NKD', 'DKD'])
+def test_the_part_of_the_target_is_exact_for_mixed_pictures(loss, share):
+    torch.manual_seed(0)
+    student, teacher, form = torch.randn(64, 20), torch.randn(64, 20), RecordFormat(20, 2)  # few targets in the top 2
+    target = mixed_labels(torch.randint(0, 10, (64,)), torch.randint(10, 20, (64,)), share, 20)
+    exact = loss(student, teacher, target)
+    near, wrong = (decode(encode(dict(logits=teacher), form, labels, [0] * 64), form)['logits']
+                   for labels in (target, target.flip(0)))
+    torch.testing.assert_close(loss(student, near, target), exact)
+    assert not torch.isclose(loss(student, wrong, target), exact, rtol=1e-2)  # with another target's logit kept
+
+
+@pytest.mark.parametrize('share', [0.8, 0.5, 0.2])
+@pytest.mark.parametrize('name', APART)
+def test_mixed_pictures_are_served_as_others_are(name, share):
+    torch.manual_seed(0)
+    one, other, rows = torch.randint(0, 500, (64,)), torch.randint(500, 1000, (64,)), torch.arange(64)
+    teacher, student = torch.randn(64, 1000) * 1.5, torch.randn(64, 1000)
+    raised = torch.rand(64) * 8 + 4
+    teacher[rows, one] += raised
+    teacher[rows, other] += raised / 2
+    form, loss, target = RecordFormat(1000, 10), getattr(logit, name)(), mixed_labels(one, other, share, 1000)
+    near = decode(encode(dict(logits=teacher), form, target, [0] * 64), form)['logits']
+    exact, approximate = float(loss(student, teacher, target)), float(loss(student, near, target))
+    assert 0 < abs(exact - approximate) < APART[name] * abs(exact)

@@ -78,3 +78,16 @@ def test_from_a_recipe_to_a_run_that_equals_the_live_one(workplace, capsys):
     live, cached = (torch.load(workplace / f'runs/{name}/epoch_2.pth', weights_only=False)['state_dict']
                     for name in ('live', 'cached'))
     assert live.keys() == cached.keys() and all(torch.equal(live[key], cached[key]) for key in live)
+
+
+def test_a_recipe_whose_teacher_is_only_a_cache_is_checked(built, workplace, capsys):
+    alone = "_base_ = './recipe.py'\nmodel = dict(teacher=dict(_delete_=True, cache='caches/a'))\n"
+    (workplace / 'alone.py').write_text(alone + 'train_dataloader = dict(dataset=dict(times=1))\n')
+    options = ['--batches', 1, '--device', 'cpu', '--cfg-options', 'train_dataloader.batch_size=10']
+    assert call('analysis_tools/check_recipe.py', 'alone.py', *options, cwd=workplace) == 0, capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith('alone.py: errors: 0') and any('training step' in line for line in lines)
+    (workplace / 'alone.py').write_text(alone)  # views of each picture twice
+    assert call('analysis_tools/check_recipe.py', 'alone.py', *options, cwd=workplace) != 0
+    said = capsys.readouterr()
+    assert 'the number of samples is 50 in the cache and 100 in the recipe' in said.out + said.err

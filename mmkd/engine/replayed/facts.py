@@ -1,6 +1,7 @@
 """What a recipe says of its views and its teacher, as plain data: written into a cache, and compared with it."""
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from mmkd.datasets.replay import ReplayedDataset, ViewIndex
@@ -10,8 +11,11 @@ from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.models import TEACHER_OPTIONS, read_spec
 from mmkd.distillers.teacher.cached import form_of_input
 from mmkd.records import canonical, sample_facts, weights_hash
+from mmkd.utils.building.build import type_name
 
 ELSEWHERE = ('backend_args', 'file_client_args')  # where images are read from, which changes none
+WEIGHTS = ('init_cfg', 'pretrained')  # where weights come from, which are compared themselves
+AS_STUDENT = 'as the student'  # no dtype of its own: fp32 when it was asked, outside of a training
 
 
 def view_facts(config: Mapping, dataset: ReplayedDataset, preprocessor: nn.Module) -> dict:
@@ -50,6 +54,30 @@ def _without(value: object) -> object:
     return [_without(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def teacher_config(cfg: Mapping, role: str = 'teacher') -> dict:
+    """The config of a teacher's model as plain data, without where its weights come from.
+
+    Args:
+        cfg: What the recipe says of it.
+        role: What messages call it.
+    """
+    spec = read_spec({key: value for key, value in cfg.items() if key not in TEACHER_OPTIONS}, role)
+    return canonical({key: value for key, value in spec.cfg.items() if key not in WEIGHTS})
+
+
+def autocast_dtype(config: Mapping) -> str | None:
+    """The ``dtype`` in which a teacher that states none runs live: that of the recipe's mixed precision, if any."""
+    optimizer = config.get('optim_wrapper') or {}
+    if type_name(optimizer) != 'AmpOptimWrapper':
+        return None
+    return {'bfloat16': 'bf16'}.get(str(optimizer.get('dtype')), 'fp16')
+
+
+def dtype_fact(dtype: torch.dtype | None) -> str:
+    """A teacher's dtype as the header has it."""
+    return AS_STUDENT if dtype is None else str(dtype).removeprefix('torch.')
+
+
 def teacher_facts(cfg: dict, teacher: Teacher) -> dict:
     """The facts that decide what a teacher answers.
 
@@ -57,9 +85,5 @@ def teacher_facts(cfg: dict, teacher: Teacher) -> dict:
         cfg: What the recipe says of it.
         teacher: The teacher, whose weights are read.
     """
-    spec = read_spec({key: value for key, value in cfg.items() if key not in (*TEACHER_OPTIONS, 'cache')}, 'teacher')
-    return dict(
-        weights=weights_hash(teacher.model.state_dict()),
-        config=canonical({key: value for key, value in spec.cfg.items() if key not in ('init_cfg', 'pretrained')}),
-        dtype='as the student' if teacher.dtype is None else str(teacher.dtype).removeprefix('torch.'),
-        adapter=form_of_input(teacher.adapter))
+    return dict(weights=weights_hash(teacher.model.state_dict()), config=teacher_config(cfg),
+                dtype=dtype_fact(teacher.dtype), adapter=form_of_input(teacher.adapter))

@@ -16,7 +16,7 @@ from mmkd.records import Reader
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller
 
-from .checks import check_caches
+from .checks import check_caches, check_teachers
 from .facts import view_facts
 
 REPEATED = ('A student that sees the same views again and again overfits them (Beyer et al., 2022, arXiv 2106.05237). '
@@ -119,7 +119,8 @@ def plan_views(config: Config) -> ViewPlan | None:
         The plan; None for a recipe whose views are drawn as ever.
 
     Raises:
-        UserError: Caches are of other views than each other or than ``replay`` says, or the views cannot be replayed.
+        UserError: Caches are of other views than each other or than ``replay`` says, or of other teachers than the
+            recipe's, or the views cannot be replayed.
     """
     if not needs_plan(config):
         return None
@@ -132,6 +133,7 @@ def plan_views(config: Config) -> ViewPlan | None:
     for name, reader in readers.items():
         seed = _same_seed(seed, reader, teacher_role(name))
         epochs = min(_whole_epochs(reader, teacher_role(name)), epochs or 2**62)
+    check_teachers(config, readers)
     mixing, classes = take_mixing(config)
     return ViewPlan(config, seed, epochs, mixing, classes, readers)
 

@@ -17,6 +17,7 @@ from mmkd.registry import MODELS
 from ...distillers.conftest import classifier
 
 CLASSES = 3
+REPLAY = dict(seed=5)
 MIXING = dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)])
 
 

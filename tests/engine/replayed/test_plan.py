@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 import torch
 from mmcv.transforms import BaseTransform
+from mmengine.runner import Runner
+from mmpretrain.registry import DATASETS
 
 from mmkd.distillers.teacher import CachedTeacher
 from mmkd.engine.replayed.plan import caches_of, plan_views
 from mmkd.engine.training import train_config
-from mmkd.registry import TRANSFORMS
+from mmkd.registry import MODELS, TRANSFORMS
 from mmkd.utils import UserError
 
 from ...processes import run_ranks
-from .cached import keep, make_recipe, same, trained, with_cache, write_files
-
-REPLAY = dict(seed=5)
+from .cached import REPLAY, keep, make_recipe, same, trained, with_cache, write_files
 
 
 @TRANSFORMS.register_module()
@@ -26,19 +26,6 @@ class OwnNoise(BaseTransform):
     def transform(self, results: dict) -> dict:
         results['img'] = results['img'] + self.generator.integers(0, 2, (1, 1, 1)).astype('uint8')
         return results
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp('cached')
-    write_files(path)
-    return path
-
-
-@pytest.fixture(scope='module')
-def cache(folder):
-    """All logits of the mixed views, asked about in the training's own batches."""
-    return keep(folder, make_recipe(folder, mixing=True, replay=REPLAY), 'all', like_training=True)
 
 
 @pytest.fixture(scope='module')
@@ -240,3 +227,37 @@ def test_a_building_that_was_not_finished_is_said(folder, monkeypatch):
     said = _said(monkeypatch)
     trained(with_cache(recipe, cache))
     assert len(said) == 1 and '2 of 3 epochs are there' in said[0] and f'--epochs 3 --out {cache}' in said[0]
+
+
+@pytest.mark.parametrize(('processes', 'taken'), [(1, None), (2, 4)])
+def test_repeats_of_an_endless_sampler_are_counted_over_all_processes(folder, cache, monkeypatch, processes, taken):
+    """It has the length of the whole data set in each process: 12 batches of 4 from 22 pictures are 2 or 4 epochs."""
+    recipe = with_cache(make_recipe(folder, 'endless', mixing=True), cache)
+    recipe.train_cfg = dict(by_epoch=False, max_iters=12)
+    plan = plan_views(recipe)
+    loader = Runner.build_dataloader(dict(
+        batch_size=4, num_workers=0, sampler=dict(type='InfiniteSampler'), collate_fn=dict(type='pseudo_collate'),
+        dataset=DATASETS.build(recipe.train_dataloader.dataset)))
+    loader.sampler.world_size = processes
+    said = _said(monkeypatch)
+    plan.wrap(loader, MODELS.build(recipe.model.student).data_preprocessor)
+    assert len(said) == bool(taken)
+    assert all(f'views repeat: the cache has 2 epochs, and the training takes {taken}.' in line for line in said)
+
+
+def test_a_last_batch_of_one_image(folder):
+    recipe = make_recipe(folder, 'one', replay=REPLAY)
+    recipe.train_dataloader.batch_size = 7  # of 22
+    cache = keep(folder, recipe, 'one', like_training=True)
+    assert same(trained(recipe), trained(with_cache(recipe, cache)))
+
+
+def test_mixed_precision_ends_with_the_bits_of_the_live_run(folder, monkeypatch):
+    """The teacher answers in the precision in which it would run in the training."""
+    monkeypatch.setattr('mmengine.optim.optimizer.amp_optimizer_wrapper.is_cuda_available', lambda: True)  # the CPU can
+    amp = dict(type='AmpOptimWrapper', dtype='bfloat16', optimizer=dict(type='AdamW', lr=1e-3))
+    recipe = make_recipe(folder, 'amp', replay=REPLAY, optim_wrapper=amp)
+    cache = keep(folder, recipe, 'amp', like_training=True)
+    live = trained(recipe)
+    assert same(live, trained(with_cache(recipe, cache)))
+    assert not same(live, trained(make_recipe(folder, 'no_amp', replay=REPLAY)))
