@@ -61,7 +61,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--short', type=float, default=0.3, metavar='SHARE',
                         help='share of the epochs that every setting is trained (default: %(default)s)')
     parser.add_argument('--keep', type=int, default=2, metavar='N',
-                        help='settings a method that are trained for all epochs (default: %(default)s)')
+                        help='settings a method that are trained for all epochs; of 1 the best short run decides '
+                        '(default: %(default)s)')
     parser.add_argument('--seed', type=int, metavar='N', help="of the runs (default: the suite's, 4 or 100)")
     add_suite_arguments(parser, 'work_dirs/tuning')
     args = parser.parse_args(argv)
@@ -128,7 +129,7 @@ class Tuning:
 
     def _options(self, setting: Setting) -> Setting:
         seeded = self.suite.seed_options if self.of_suite else ('randomness.seed={seed}', )
-        options = options_of_seed(seeded, self.args.seed)
+        options = options_of_seed(seeded, self.args.seed) | {'train_cfg.val_interval': 10**6}  # the last one counts
         options |= {**self.suite.student_options, **parsed_options(self.args.cfg_options), **setting}
         if self.args.teacher_checkpoint:
             options['model.teacher.checkpoint'] = self.args.teacher_checkpoint
@@ -153,6 +154,8 @@ def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
     run_jobs([*needed, *first.values()], args.jobs, ROOT, lock)
     tried = {name: [Tried(setting, tuning.accuracy(first[name, place])) for place, setting in enumerate(settings)]
              for name, settings in tuning.settings.items()}
+    if args.keep == 1:  # a whole run would change nothing
+        return tried
     second = tuning.jobs(1., {name: survivors(each, args.keep) for name, each in tried.items()})
     run_jobs([*needed, *second.values()], args.jobs, ROOT, lock)
     for (name, place), job in second.items():
@@ -171,8 +174,9 @@ def report(args: argparse.Namespace, tried: Mapping[str, list[Tried]]) -> None:
     from mmkd.experiments.tuning_figure import draw_tuning  # matplotlib takes a second: after the runs
     draw_tuning(args.work_dir / 'tuning.png', tried, args.metric.name)
     lost = [name for name, place in chosen.items() if place is None]
-    print(f'\n{table}\nOf each setting {args.short:g} of the epochs, of the best {args.keep} a method all. Beside it '
-          f'in {args.work_dir}: best.json, tuning.json, tuning.md, tuning.png'
+    whole = f', of the best {args.keep} a method all' if args.keep > 1 else ''
+    print(f'\n{table}\nOf each setting {args.short:g} of the epochs{whole}. Beside it in {args.work_dir}: best.json, '
+          'tuning.json, tuning.md, tuning.png'
           + (f'\nEvery setting diverged: {", ".join(lost)}. Give them other grids.' if lost else ''), flush=True)
 
 

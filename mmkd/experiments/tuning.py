@@ -88,6 +88,11 @@ class Tried:
     short: float
     whole: float | None = None
 
+    @property
+    def last(self) -> float:
+        """What counts: the accuracy after the whole run, if it had one."""
+        return self.short if self.whole is None else self.whole
+
 
 def survivors(tried: Sequence[Tried], keep: int) -> list[int]:
     """Places of the settings that are trained to the end: the best after the short run; none that diverged."""
@@ -96,7 +101,12 @@ def survivors(tried: Sequence[Tried], keep: int) -> list[int]:
 
 
 def best_of(tried: Sequence[Tried]) -> int | None:
-    """The place of the setting with the best whole run; the first of equals. None if all diverged."""
+    """The place of the setting with the best whole run, or short run if there are no whole ones; the first of equals.
+
+    None if all diverged.
+    """
+    if all(each.whole is None for each in tried):
+        return next(iter(survivors(tried, 1)), None)
     whole = [place for place, each in enumerate(tried) if each.whole is not None and not math.isnan(each.whole)]
     return max(whole, key=lambda place: tried[place].whole) if whole else None
 

@@ -25,7 +25,7 @@ def draw_tuning(path: Path, methods: Mapping[str, Sequence[Tried]], metric: str)
         best = best_of(tried)
         points = {'short run': [each.short for each in tried],
                   'whole run': [each.whole for each in tried if each.whole is not None],
-                  'best': [] if best is None else [tried[best].whole]}
+                  'best': [] if best is None else [tried[best].last]}
         for label, values in points.items():
             finite = [value for value in values if not math.isnan(value)]
             axes.scatter(finite, [row] * len(finite), s=28, label=label if row == 0 else None, **labels[label])

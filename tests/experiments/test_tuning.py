@@ -33,7 +33,8 @@ def test_each_method_has_the_same_budget_and_its_own_setting():
 
 def test_the_best_of_those_that_ended():
     tried = [Tried({}, 80.), Tried({'a': 1}, NAN), Tried({'a': 2}, 90.), Tried({'a': 3}, 85.)]
-    assert survivors(tried, 2) == [2, 3] and survivors(tried, 9) == [0, 2, 3] and best_of(tried) is None
+    assert survivors(tried, 2) == [2, 3] and survivors(tried, 9) == [0, 2, 3] and best_of(tried) == 2  # no whole run
+    assert best_of([Tried({}, NAN)]) is None
     tried[2].whole, tried[3].whole = NAN, 88.
     assert best_of(tried) == 3
     tried[2].whole = 88.

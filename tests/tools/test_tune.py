@@ -32,6 +32,7 @@ def test_short_runs_and_whole_runs(plan):
     assert list(short) == [('kd', 0), ('kd', 2)] and list(whole) == [('kd', 2)]
     config = short['kd', 2].config
     assert config.train_cfg.max_epochs == 3 and whole['kd', 2].config.train_cfg.max_epochs == 10
+    assert config.train_cfg.val_interval > 10  # only after the last, which alone counts
     assert config.model.terms.kd.weight == 2 and short['kd', 0].config.model.terms.kd.weight == 1
     assert config.randomness.seed == 4 and config.val_cfg.fp16 is True
     assert config.train_dataloader.dataset.dataset.ann_file.endswith('seed4.txt')
