@@ -17,6 +17,7 @@ from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
+from mmkd.utils.processes.allocator import keep_freed_memory
 from mmkd.utils.processes.distributed import prepare_cpu_processes
 from mmkd.zoo import load_safely_everywhere
 
@@ -110,6 +111,8 @@ def run_build(args: argparse.Namespace) -> None:
             raise UserError(f'{option} expects {least} or more, got {value}. Correct it.')
     if args.topk != 'all' and not (args.topk.isascii() and args.topk.isdigit() and int(args.topk)):
         raise UserError(f"--topk expects a number from 1, or 'all', got {args.topk!r}. Correct it.")
+    if args.device == 'cpu':
+        keep_freed_memory()
     config = read_recipe(args)
     join(config, args.launcher)
     build(config, Request(

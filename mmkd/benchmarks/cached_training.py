@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -124,7 +125,7 @@ def compare_training(config: Config, folder: Path, rounds: int, clock: Clock, to
     Returns:
         ``'plain'``, ``'cached'`` and ``'live'`` to the seconds of loading and of the step, of each round.
     """
-    build(config, Request(folder, 1, topk=topk, device=clock.device), say=lambda line: None)
+    build(config, Request(folder, 1, topk=topk, device=clock.device), say=partial(print, file=sys.stderr))
     cached = copy.deepcopy(config)
     cached.model.teacher = dict(cache=str(folder))
     return in_turn(dict(plain=training(config, clock, alone=True), cached=training(cached, clock),

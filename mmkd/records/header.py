@@ -124,7 +124,9 @@ def _check(content: Mapping) -> None:
     if type(content['views']['seed']) is not int or not 0 <= content['views']['seed'] < 2**64:
         raise ValueError(f'views.seed is {content["views"]["seed"]!r}')
     _check_kinds(content['teacher'], 'teacher', dict(config=dict, weights=str, dtype=str, adapter=dict))
-    _check_kinds(content['build'], 'build', dict(batch_size=int, parts=int, like_training=bool))
+    _check_kinds(content['build'], 'build', dict(parts=int, like_training=bool))
+    if content['build'].get('batch_size') is not None or not content['build'].get('like_training'):
+        _check_kinds(content['build'], 'build', dict(batch_size=int))  # a training's batch sampler may tell no size
 
 
 def _check_kinds(content: Mapping, owner: str, kinds: Mapping[str, type]) -> None:

@@ -126,3 +126,12 @@ def test_no_value_in_a_header_ends_in_another_error(tmp_path, value):
             refused += 1
             assert '\n' not in str(error)
     assert refused > 10
+
+
+def test_a_training_whose_batches_have_no_one_size(tmp_path):
+    """A batch sampler tells none; who builds in the order of the samples needs one."""
+    replace(HEADER, build=dict(batch_size=None, parts=1, like_training=True)).write(tmp_path / 'training')
+    assert Header.read(tmp_path / 'training').build['batch_size'] is None
+    replace(HEADER, build=dict(batch_size=None, parts=1, like_training=False)).write(tmp_path / 'order')
+    with pytest.raises(UserError, match='build.batch_size is None'):
+        Header.read(tmp_path / 'order')

@@ -1,6 +1,7 @@
 """Measures what a teacher's kept answers save a recipe, and what keeping them costs."""
 import argparse
 import logging
+import re
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -15,7 +16,7 @@ from mmkd.benchmarks.input_pipeline import draw_photos
 from mmkd.datasets.configured import dataset_of
 from mmkd.recipes.weightless import without_weights
 from mmkd.utils import UserError
-from mmkd.utils.building.build import is_distiller
+from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
@@ -27,7 +28,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     parser = ToolParser(
         description=f"{__doc__} Steps of the student alone, from a cache of one epoch and with the teacher take turns, "
-        'batch by batch, in one process on one core, loading included; then batches of a building and of the teacher '
+        'batch by batch, in one process on one core, loading included; the cache is built first, so shorten large data '
+        'by --cfg-options or take --photos. Then batches of a building and of the teacher '
         "alone. The CPU's time counts, or the clock's with a GPU. Weights are random, which changes no time.")
     parser.add_argument('config', help='a distillation recipe with one teacher, its training data in place')
     parser.add_argument('--rounds', type=int, default=60, help='rounds to take the median of (default: %(default)s)')
@@ -39,8 +41,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='override config entries: train_dataloader.dataset.indices=2000')
     args = parser.parse_args(argv)
-    if args.rounds < 1 or (args.topk != 'all' and not args.topk.isdigit()):
-        parser.error("--rounds expects 1 or more, and --topk a number or 'all'.")
+    numbers = [args.rounds, *(each for each in (args.photos, args.batch_size) if each is not None)]
+    if min(numbers) < 1 or (args.topk != 'all' and not re.fullmatch('[1-9][0-9]*', args.topk)):
+        parser.error("--rounds, --photos and --batch-size expect 1 or more, and --topk a number from 1 or 'all'.")
     return args
 
 
@@ -52,8 +55,8 @@ def prepared(args: argparse.Namespace, folder: Path) -> Config:
     """
     config = load_config(args.config, args.cfg_options)
     if not is_distiller(config.get('model')):
-        raise UserError(f"benchmark_cache expects a recipe of type mmkd.Distiller, got {config.model['type']!r}. Name "
-                        'one.')
+        raise UserError('benchmark_cache expects a recipe of type mmkd.Distiller, got a config of '
+                        f'{type_name(config.get("model") or {}) or "no model"}. Name one.')
     if 'config' not in config.model.teacher:
         raise UserError('benchmark_cache expects a recipe with one teacher, which its key config names. Name another.')
     config.model = ConfigDict(without_weights(config)[0])
@@ -76,7 +79,8 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere()
     torch.set_num_threads(1)
-    keep_freed_memory()  # as a training does
+    if args.device == 'cpu':
+        keep_freed_memory()  # as a training does
     logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
     clock, topk = Clock(args.device), args.topk if args.topk == 'all' else int(args.topk)
     with tempfile.TemporaryDirectory() as folder:

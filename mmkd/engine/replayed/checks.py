@@ -13,7 +13,9 @@ from mmkd.utils import UserError
 
 from .facts import AS_STUDENT, WEIGHTS, autocast_dtype, dtype_fact, teacher_config
 
-SCOPE = '_scope_'  # which may be the default one, stated or not
+# What changes no answer of a model with the same weights: its default scope, stated or not, and what only trains.
+SILENT = (*WEIGHTS, '_scope_', 'train_cfg', 'loss', 'drop_path_rate', 'drop_rate', 'with_cp', 'frozen_stages',
+          'norm_eval')
 
 
 def check_caches(readers: Mapping[str, Reader], facts: dict) -> None:
@@ -48,16 +50,18 @@ def check_teachers(config: Mapping, readers: Mapping[str, Reader]) -> None:
     Raises:
         UserError: A cache is of another model, or its teacher ran in another dtype than the recipe states.
     """
-    for name, cfg in named_teachers(config['model']['teacher']).items():
-        if name in readers and set(FORMS) & set(cfg):
-            own = ConfigDict(cfg).to_dict()
-            _check_config(own, readers[name], teacher_role(name))
-            _check_dtype(own.get('dtype'), autocast_dtype(config), readers[name], teacher_role(name))
+    for name, reader in readers.items():
+        own = ConfigDict(named_teachers(config['model']['teacher'])[name]).to_dict()
+        if set(FORMS) & set(own):
+            _check_config(own, reader, teacher_role(name))
+            _check_dtype(own.get('dtype'), autocast_dtype(config), reader, teacher_role(name))
 
 
 def _check_config(cfg: dict, reader: Reader, role: str) -> None:
     theirs = reader.header.teacher.get('config')
-    found = theirs is not None and first_difference(
+    if theirs is None or 'module' in cfg:  # a module has no config to compare
+        return
+    found = first_difference(
         _answering(theirs), _answering(teacher_config(cfg, role)), 'its config')
     if found:
         raise UserError(f'the {role} expects the model that {reader.path} was built with, but {found}. Set it as it '
@@ -67,7 +71,7 @@ def _check_config(cfg: dict, reader: Reader, role: str) -> None:
 def _answering(config: object) -> object:
     """A model's config without what changes none of its answers if the weights are the same."""
     if isinstance(config, Mapping):
-        return {key: _answering(value) for key, value in config.items() if key not in (*WEIGHTS, SCOPE)}
+        return {key: _answering(value) for key, value in config.items() if key not in SILENT}
     return [_answering(value) for value in config] if isinstance(config, list) else config
 
 

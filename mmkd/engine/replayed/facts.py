@@ -70,7 +70,7 @@ def autocast_dtype(config: Mapping) -> str | None:
     optimizer = config.get('optim_wrapper') or {}
     if type_name(optimizer) != 'AmpOptimWrapper':
         return None
-    return {'bfloat16': 'bf16'}.get(str(optimizer.get('dtype')), 'fp16')
+    return {'bfloat16': 'bf16'}.get(str(optimizer.get('dtype')).removeprefix('torch.'), 'fp16')
 
 
 def dtype_fact(dtype: torch.dtype | None) -> str:

@@ -73,8 +73,9 @@ def with_cache(config: Config, cache: str, alone: bool = False) -> Config:
 
 
 def trained(config: Config) -> dict[str, Tensor]:
-    """Trains, and gives the student's weights."""
-    return model_of(train_config(copy.deepcopy(config), validate=False)).student.state_dict()
+    """Trains, and gives the student's weights; of a model that is trained alone, its own."""
+    model = model_of(train_config(copy.deepcopy(config), validate=False))
+    return getattr(model, 'student', model).state_dict()
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

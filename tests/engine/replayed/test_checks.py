@@ -1,7 +1,10 @@
 """Whether a cache is of the teacher that a recipe names: its config, and its dtype."""
 import pytest
+from torch import nn
 
+from mmkd.engine.replayed.checks import check_teachers
 from mmkd.engine.replayed.plan import plan_views
+from mmkd.records import Reader
 from mmkd.utils import UserError
 
 from .cached import keep, make_recipe, with_cache
@@ -20,8 +23,18 @@ def test_equal_weights_under_another_config_are_refused(folder, cache, change, w
 def test_a_config_that_says_the_same_fits(folder, cache):
     recipe = with_cache(make_recipe(folder, 'same', mixing=True), cache)
     recipe.model.teacher.update(init_cfg=dict(type='Pretrained', checkpoint='none.pth'), _scope_='mmpretrain')
-    recipe.model.teacher.backbone.init_cfg = dict(type='Pretrained', checkpoint='none.pth')
+    recipe.model.teacher.backbone.update(
+        init_cfg=dict(type='Pretrained', checkpoint='none.pth'), drop_path_rate=0.3, frozen_stages=2)
+    recipe.model.teacher.head.loss = dict(type='LabelSmoothLoss', label_smooth_val=0.1)
+    recipe.model.teacher.train_cfg = None
     assert plan_views(recipe).readers.keys() == {'teacher'}
+
+
+def test_a_module_has_no_config_to_compare(folder, cache):
+    recipe = with_cache(make_recipe(folder, 'module', mixing=True), cache)
+    cached = recipe.model.teacher.cache
+    teacher = {'module': nn.Linear(2, 3), 'cache': cached}
+    check_teachers(dict(model=dict(teacher=teacher)), {'teacher': Reader(cached)})
 
 
 @pytest.fixture(scope='module')

@@ -46,6 +46,17 @@ def test_other_views_end_otherwise(folder, live):
     assert not same(live, trained(make_recipe(folder, 'seed', mixing=True, replay=dict(seed=6))))
 
 
+def test_a_student_alone_trains_on_the_same_views(folder):
+    """With ``replay`` and no teacher, as a comparison with a cache trains it."""
+    def alone(name, seed):
+        recipe = make_recipe(folder, name, replay=dict(seed=seed))
+        recipe.model, recipe.custom_hooks = recipe.model.student, []
+        return trained(recipe)
+
+    first = alone('alone', 5)
+    assert same(first, alone('alone_again', 5)) and not same(first, alone('alone_otherwise', 6))
+
+
 def test_resumed_in_the_middle_of_an_epoch(folder, cache, live):
     recipe = with_cache(make_recipe(folder, 'resumed', mixing=True), cache)
     trained(recipe)  # leaves iter_4 and iter_8, in the middle of epochs of 6

@@ -22,5 +22,6 @@ def test_prints_what_answers_save_and_cost(workplace, capsys):
 def test_bad_input(workplace, capsys):
     assert call(TOOL, CONVNEST, cwd=workplace) == 2
     assert 'expects a recipe of type mmkd.Distiller' in capsys.readouterr().err
-    assert call(TOOL, 'recipe.py', '--topk', 'few', cwd=workplace) == 2
-    assert "--topk a number or 'all'" in capsys.readouterr().err
+    for words in (['--topk', 'few'], ['--topk', '²'], ['--topk', '0'], ['--batch-size', '0'], ['--photos', '-1']):
+        assert call(TOOL, 'recipe.py', *words, cwd=workplace) == 2
+        assert "--topk a number from 1 or 'all'" in capsys.readouterr().err
