@@ -114,7 +114,7 @@ def save_weights(path: Path, name: str) -> None:
 
 
 def test_methods_without_a_teacher_are_students_of_other_weights(parse, scenes):
-    with pytest.raises(UserError, match='distilled-seed0 expects the weights that its backbone starts from in'):
+    with pytest.raises(UserError, match='distilled-seed0 expects the weights that its model starts from in'):
         compare_methods.plan(parse([*SCENES, '--teacher-checkpoint', 'a.pth', '--teacher-score', '60']))
     for name in ('convnest-mini_slak-mini-kd_fashion/epoch_10.pth', 'slak-mini_fashion/epoch_22.pth'):
         path = scenes / 'work_dirs' / name

@@ -14,13 +14,14 @@ from typing import ClassVar
 from mmengine.config import Config
 
 from mmkd.experiments.run_logs import count_iterations, last_checkpoint, last_iteration, read_scalars
+from mmkd.utils.checkpoints.files import sha256_of
 from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.configs.finding import find_config
 from mmkd.utils.errors import UserError
 from mmkd.utils.files.small import read_json
 from mmkd.utils.versions import installed_versions
 
-from .initial_weights import hashes, initial_files
+from .initial_weights import hashes, initial_files, teacher_files
 from .scheduler import Job
 
 DATA_STAMP = 'digits.json'  # in a data folder that a converter made: with which settings
@@ -109,13 +110,14 @@ class PublishJob(Job):
 class TrainingJobs:
     """Makes training jobs that run anew when anything has changed that decides their result.
 
-    That is the config with the options, the configs of its student and teacher, the files that its student starts
-    from, the data's settings, the installed versions, and the jobs that it needs.
+    That is the config with the options, the configs of its student and teacher, the files that these start from, the
+    data's settings, the installed versions, and the jobs that it needs. Of a file that a needed job makes, that job.
     """
 
     def __init__(self) -> None:
         self.versions = installed_versions()
         self.load = cache(load)
+        self.sha256 = cache(sha256_of)  # many runs have the same teacher
 
     def job(self, name: str, folder: Path, path: str, options: dict[str, object], needs: Sequence[Job] = (),
             teacher: Job | None = None, seconds_per_iteration: float = 0.2, threads: int = 1,
@@ -142,11 +144,14 @@ class TrainingJobs:
             words.append(partial(_teacher_option, teacher.folder))
         iterations = count_iterations(config)
         files = initial_files(config, self.load)
+        made = {need.target for need in needs if isinstance(need, PublishJob)}
+        read = [path for path in files if path not in made] + ([] if teacher else teacher_files(config, self.load))
         data = _data_stamp(Path(config.data_root)) if 'data_root' in config else None
         arguments = [sys.executable, tool_path('train.py'), path, '--work-dir', str(folder)]
         return kind(
             name, folder, arguments + (['--cfg-options', *words] if words else []),
-            key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs], *hashes(files)),
+            key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs],
+                            *hashes(read, self.sha256)),
             needs=tuple(need.name for need in needs), cost=RUN_SECONDS + iterations * seconds_per_iteration,
             threads=threads, config=config, iterations=iterations, starts_from=files)
 
