@@ -40,6 +40,11 @@ class Suite:
     tuning_seed: int = 100
     metric: Metric = TOP1
 
+    @property
+    def tunes_on_reported(self) -> bool:
+        """Whether the images that choose settings are those that a comparison reports."""
+        return not any('dataset' in key for key in self.final_options)
+
     def recipes(self, root: Path) -> dict[str, Path]:
         """Method to its config, in the checkout ``root``."""
         if isinstance(self.methods, str):

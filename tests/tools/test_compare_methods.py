@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from mmkd.recipes.weightless import without_weights
@@ -38,6 +39,19 @@ def test_all_methods_by_default(parse):
     files = {path.stem for path in (ROOT / 'configs/quickstart/methods').glob('*.py')}
     jobs = compare_methods.plan(parse(['--seeds', '1']))
     assert jobs.keys() == {'teacher', 'alone-seed0', *(f'{name}-seed0' for name in files)}
+
+
+@pytest.mark.parametrize(('suite', 'warned'), [('fashion', False), ('fashion-1pct', False), ('fashion-pspnet', True)])
+def test_tuned_on_what_is_reported(parse, scenes, monkeypatch, capsys, suite, warned):
+    monkeypatch.setattr(compare_methods, 'check_files', lambda name, files: None)
+    method = 'cwd' if warned else 'kd'
+    (scenes / 'best.json').write_text(json.dumps(dict(best={method: {f'model.terms.{method}.weight': 7}})))
+    words = ['--suite', suite, '--seeds', '1', '--methods', method]
+    jobs = compare_methods.plan(parse([*words, '--tuned', 'best.json']))
+    assert jobs[f'{method}-seed0'].config.model.terms[method].weight == 7
+    assert ('images that chose the settings are those that are reported' in capsys.readouterr().err) == warned
+    compare_methods.plan(parse(words))
+    assert capsys.readouterr().err == ''
 
 
 def test_a_trained_teacher(parse):
@@ -133,15 +147,28 @@ def test_methods_without_a_teacher_are_students_of_other_weights(parse, scenes):
     assert jobs['alone-seed0'].key == again['alone-seed0'].key
 
 
+def student_of(config: Config) -> dict:
+    """The student of a config or a recipe, without what its backbone starts from."""
+    model = config.model
+    if 'student' in model:
+        assert set(model.student) == {'config'}
+        model = load_config(model.student.config).model
+    model = model.to_dict()
+    model['backbone'].pop('init_cfg', None)
+    return model
+
+
 @pytest.mark.parametrize(('suite', 'methods'), [
-    ('retinanet', ['distilled', 'pkd', 'fgd', 'distilled-pkd']), ('mask-rcnn', ['distilled', 'pkd', 'fgd'])])
+    ('pspnet', ['distilled', 'cwd', 'distilled-cwd']), ('retinanet', ['distilled', 'pkd', 'fgd', 'distilled-pkd']),
+    ('mask-rcnn', ['distilled', 'pkd', 'fgd'])])
 def test_students_of_a_suite_differ_in_nothing_else(parse, scenes, monkeypatch, suite, methods):
     monkeypatch.setattr(compare_methods, 'check_files', lambda name, files: None)
     jobs = compare_methods.plan(parse(['--suite', f'fashion-{suite}', '--seeds', '1']))
     assert list(jobs) == ['teacher', 'alone-seed0', *(f'{name}-seed0' for name in methods)]
     for name in methods:
+        assert student_of(jobs[f'{name}-seed0'].config) == student_of(jobs['alone-seed0'].config)
         own, alone = (jobs[f'{each}-seed0'].config.to_dict() for each in (name, 'alone'))
-        for key in ('model', 'levels'):
+        for key in ('model', 'levels', 'norm_cfg', 'data_preprocessor'):  # the last two stand in mmseg's models as well
             own.pop(key, None), alone.pop(key, None)
         assert own == alone
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmkd.experiments.jobs.training import value_at
+from mmkd.experiments.jobs.training import load, value_at
 from mmkd.utils import UserError
 
 from .conftest import fork
@@ -65,7 +65,7 @@ def test_an_unknown_metric(plan, tmp_path):
     tuning = plan('--grid', 'model.terms.kd.weight=2', '--metric', 'mIoU')
     job = tuning.jobs(1., {'kd': [0]})['kd', 0]
     job.done = lambda: dict(metrics={'accuracy/top1': 3.})
-    with pytest.raises(UserError, match=r"--metric expects one of accuracy/top1, got 'mIoU'"):
+    with pytest.raises(UserError, match='kd-0 expects mIoU among .* got accuracy/top1. Name one of these with'):
         tuning.accuracy(job)
 
 
@@ -83,6 +83,21 @@ def test_the_metric_is_the_suites(monkeypatch, fashion_home):
         tune.Tuning(tune.parse_args(['--methods', 'distilled', *words]), fashion_home)
     with pytest.raises(UserError, match='the suite fashion-mask-rcnn has no grids'):
         tune.Tuning(tune.parse_args(['--methods', 'pkd', *words[:4]]), fashion_home)
+
+
+@pytest.mark.parametrize(('teacher', 'message'), [
+    ([], 'teacher expects the weights .* work_dirs/slak-mini_fashion'),
+    (['--teacher', str(ROOT / 'configs/fashion/retinanet_convnest-mini_fashion.py')],
+     'distilled-pkd-0-short expects the weights .* work_dirs/convnest-mini_slak-mini-kd_fashion')])
+def test_all_files_are_there_before_a_teacher_is_trained(monkeypatch, fashion_home, teacher, message):
+    monkeypatch.chdir(fashion_home)
+    words = ['--suite', 'fashion-retinanet', '--methods', 'distilled-pkd', '--grid', 'model.terms.pkd.weight=3']
+    tuning = tune.Tuning(tune.parse_args([*words, *teacher]), fashion_home)
+    run = []
+    monkeypatch.setattr(tune, 'run_jobs', lambda jobs, *_: run.extend(job.name for job in jobs))
+    with pytest.raises(UserError, match=message):
+        tune.tune(tuning, 0)
+    assert run == ['data']
 
 
 def test_a_setting_that_diverges_is_the_worst(workplace):
@@ -109,7 +124,7 @@ def test_the_grids_of_a_suite_fit_its_recipes():
     methods = sorted((ROOT / suite.methods).glob('*.py'))
     grids = tune.read_grids(ROOT / suite.methods / 'grids.yml', [path.stem for path in methods])
     for path in methods:
-        recipe = tune.load(str(path))
+        recipe = load(str(path))
         for key in grids[path.stem]:
             assert value_at(recipe, key) is not None or key.endswith('.weight'), (path.stem, key)
             assert value_at(recipe, key.rpartition('.')[0]) is not None, (path.stem, key)
