@@ -152,7 +152,11 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
     if teacher is None:
         teacher = metric.percent(done['teacher']['metrics'], 'teacher')
     rows = compare(methods, alone, teacher)
-    terms = {name: describe_terms(jobs[f'{name}-seed0'].config.model) for name in methods}
+    terms = {}
+    for name in methods:
+        job = jobs[f'{name}-seed0']
+        start = ', '.join(map(str, job.starts_from)) if 'terms' in job.config.model else ''
+        terms[name] = describe_terms(job.config.model) + (f', student from {start}' if start else '')
     table = comparison_table(rows, alone, teacher, durations, terms, metric.name)
     write_json(args.work_dir / 'comparison.json', dict(
         metric=metric.key, teacher=teacher, alone=alone, methods=rows, seconds=durations, terms=terms))

@@ -41,6 +41,12 @@ def test_memory_of_tiles_and_of_layers(tmp_path, capsys):
     assert 0 < int(tiles) < int(layers)
 
 
+@pytest.mark.slow
+def test_compiled(tmp_path, capsys):
+    assert call(TOOL, 'convnest-atto', '--forward', '--compile', *SMALL, cwd=tmp_path) == 0
+    assert re.search(r'^convnest-atto, compiled +[\d.]+ +[\d.]+$', capsys.readouterr().out, re.MULTILINE)
+
+
 def test_inference(tmp_path, capsys):
     assert call(TOOL, 'convnest-atto', '--forward', *SMALL, cwd=tmp_path) == 0
     assert capsys.readouterr().out.startswith('inference, 2 images of 32x32 on cpu')
