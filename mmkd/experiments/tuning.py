@@ -105,10 +105,9 @@ def best_of(tried: Sequence[Tried]) -> int | None:
 
     None if all diverged.
     """
-    if all(each.whole is None for each in tried):
-        return next(iter(survivors(tried, 1)), None)
-    whole = [place for place, each in enumerate(tried) if each.whole is not None and not math.isnan(each.whole)]
-    return max(whole, key=lambda place: tried[place].whole) if whole else None
+    whole = [place for place, each in enumerate(tried) if each.whole is not None] or range(len(tried))
+    finite = [place for place in whole if not math.isnan(tried[place].last)]
+    return max(finite, key=lambda place: tried[place].last, default=None)
 
 
 def tuning_table(methods: Mapping[str, Sequence[Tried]]) -> str:

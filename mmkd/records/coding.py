@@ -35,9 +35,8 @@ def encode(tensors: Mapping[str, Tensor], format: RecordFormat, labels: Tensor |
     labels = None if labels is None else (labels.argmax(1) if labels.dim() == 2 else labels).reshape(-1).long()
     if labels is not None:
         known = (labels >= 0) & (labels < (format.classes or format.no_label))
-        rows['label'] = torch.where(known, labels, format.no_label).cpu().numpy()
-    else:
-        rows['label'] = format.no_label
+        labels = torch.where(known, labels, format.no_label)
+    rows['label'] = format.no_label if labels is None else labels.cpu().numpy()
     if format.classes:
         logits = _finite(LOGITS, tensors[LOGITS], (format.classes, ), len(rows))
         _encode_logits(rows, logits, format, None if labels is None else labels.to(logits.device))
@@ -81,8 +80,7 @@ def _encode_logits(rows: np.ndarray, logits: Tensor, format: RecordFormat, label
     values, ids = logits.topk(format.kept, dim=1)
     target = ids[:, :1]  # (N, 1)
     if labels is not None:
-        known = (labels >= 0) & (labels < format.classes)
-        target = torch.where(known, labels, ids[:, 0])[:, None]
+        target = torch.where(labels == format.no_label, ids[:, 0], labels)[:, None]
     others = logits.scatter(1, ids, -torch.inf)
     rows['ids'], rows['values'] = ids.cpu().numpy(), values.cpu().numpy()
     rows['target'] = logits.gather(1, target)[:, 0].cpu().numpy()

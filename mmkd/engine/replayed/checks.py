@@ -61,8 +61,7 @@ def _check_config(cfg: dict, reader: Reader, role: str) -> None:
     theirs = reader.header.teacher.get('config')
     if theirs is None or 'module' in cfg:  # a module has no config to compare
         return
-    found = first_difference(
-        _answering(theirs), _answering(teacher_config(cfg, role)), 'its config')
+    found = first_difference(_answering(theirs), _answering(teacher_config(cfg, role)), 'its config')
     if found:
         raise UserError(f'the {role} expects the model that {reader.path} was built with, but {found}. Set it as it '
                         'was then, or build a cache of the present one.')
