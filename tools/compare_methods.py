@@ -60,6 +60,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, default=5, metavar='N', help='seeds 0 to N-1 (default: %(default)s)')
     parser.add_argument('--seed-options', nargs='+', metavar='KEY=VALUE',
                         help="config entries that depend on the seed, with {seed} in them (default: the suite's)")
+    parser.add_argument('--taught-options', nargs='+', default=(), metavar='KEY=VALUE',
+                        help='config entries of the students that have a teacher, such as model.teacher.config')
     parser.add_argument('--tuned', type=Path, metavar='FILE', help='best.json of tools/tune.py: entries of each method')
     parser.add_argument('--cache', action='store_true',
                         help='let the teacher answer once a seed for all methods that read nothing but its logits; all '
@@ -82,9 +84,10 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
     """All runs by name: ``teacher``, ``alone-seed0`` …, ``nkd-seed0`` …"""
     suite, trainings, jobs = SUITES[args.suite], TrainingJobs(), {}
     common = {**suite.final_options, **suite.student_options, **parsed_options(args.cfg_options)}
-    distilled, teacher = common, None
+    distilled = {**suite.taught_options, **common, **parsed_options(args.taught_options)}
+    teacher = None
     if args.teacher_checkpoint:
-        distilled = common | {'model.teacher.checkpoint': args.teacher_checkpoint}
+        distilled = distilled | {'model.teacher.checkpoint': args.teacher_checkpoint}
     else:
         teacher = jobs['teacher'] = trainings.job('teacher', args.work_dir / 'teacher', args.teacher or suite.teacher,
                                                   dict(suite.final_options))

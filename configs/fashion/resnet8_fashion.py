@@ -2,3 +2,4 @@
 # Command: python tools/train.py configs/fashion/resnet8_fashion.py
 # status: not run here (one CPU core)
 _base_ = ['_base_/models/resnet8.py', '_base_/datasets/fashion_cls.py', '_base_/schedule_cls.py', '_base_/runtime.py']
+custom_hooks = [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.ChannelsLastHook')]

@@ -61,8 +61,8 @@ class Distiller(BaseModel):
         student: The student: a model dict, ``dict(config='…', options={…})``, ``dict(timm='…')`` or
             ``dict(module=…)``, each with an optional ``checkpoint``; an ``nn.Module`` with the weights that it has; or
             a name such as ``'timm:resnet50'`` (:func:`~mmkd.distillers.models.names.named_model`).
-        teacher: The teacher, likewise; further keys: ``dtype`` (``'bf16'``, ``'fp16'``), ``compile``
-            (bool or dict), and ``input_size`` (int or (height, width)) to which images are resized for it. Or
+        teacher: The teacher, likewise; further keys: ``dtype`` (``'bf16'``, ``'fp16'``), ``compile`` (bool or dict),
+            ``channels_last`` (bool), and ``input_size`` (int or (height, width)) of the images for it. Or
             ``dict(ema=dict(momentum=0.0002))``: the running average of the student and its norms' statistics, moved
             once an optimizer step. Or several: a dict of names to such dicts; the terms' teacher taps are then
             written ``'name:tap'``.

@@ -27,6 +27,7 @@ class Suite:
         final_options: Config entries of the runs that are compared, where what is chosen is validated on other images:
             they are validated once, at the end, on the test set.
         student_options: Config entries of all students.
+        taught_options: Config entries of the students that have a teacher.
         tuning_seed: Seed of the runs that choose settings.
         metric: What they are compared by.
     """
@@ -37,6 +38,7 @@ class Suite:
     converter: tuple[str, ...]
     final_options: Mapping[str, object] = field(default_factory=dict)
     student_options: Mapping[str, object] = field(default_factory=dict)
+    taught_options: Mapping[str, object] = field(default_factory=dict)
     tuning_seed: int = 100
     metric: Metric = TOP1
 
@@ -53,13 +55,16 @@ class Suite:
 
     def grids(self, root: Path) -> Path | None:
         """The file of the settings that are tried, in the checkout ``root``, if there is one."""
-        path = root / self.methods / 'grids.yml' if isinstance(self.methods, str) else None
-        return path if path and path.is_file() else None
+        folder = root / self.methods if isinstance(self.methods, str) else next(iter(self.recipes(root).values())).parent
+        path = folder / 'grids.yml'
+        return path if path.is_file() else None
 
 
 # The test set, once, after the last epoch; `split` alone would not choose it.
 FASHION_TEST = {'val_dataloader.dataset.test_mode': True, 'val_dataloader.dataset.split': 'test',
                 'val_dataloader.dataset.indices': None, 'train_cfg.val_interval': 10000}
+# Methods that read nothing of the teacher but its logits, which `--cache` keeps.
+LOGITS = {name: f'configs/fashion/methods/{name}.py' for name in ('binary_kd', 'dist', 'dkd', 'kd', 'nkd', 'ofa')}
 FEW_LABELS = {'train_dataloader.dataset.indices': 550, 'train_cfg.max_epochs': 160,
               'default_hooks.checkpoint.interval': 40}
 
@@ -84,6 +89,13 @@ SUITES = {
     'fashion': Suite(
         'configs/fashion/methods', 'configs/fashion/convnest-mini_fashion.py', 'configs/fashion/slak-mini_fashion.py',
         ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST),
+    'fashion-resnet8': Suite(
+        LOGITS, 'configs/fashion/resnet8_fashion.py', 'configs/fashion/efficientnet-lite0_fashion.py',
+        ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST,
+        {'custom_hooks': [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.ChannelsLastHook')]},
+        {'model.student.config': 'fashion/resnet8_fashion.py',
+         'model.teacher.config': 'fashion/efficientnet-lite0_fashion.py',
+         'model.teacher.input_size': 64, 'model.teacher.channels_last': True, 'model.teacher.dtype': 'bf16'}),
     'fashion-1pct': Suite(
         'configs/fashion/methods', 'configs/fashion/convnest-mini_fashion.py', 'configs/fashion/slak-mini_fashion.py',
         ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST, FEW_LABELS),

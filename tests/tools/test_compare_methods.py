@@ -94,6 +94,25 @@ def test_one_cache_a_seed_for_methods_that_read_logits(parse):
     assert jobs['kd-seed1'].config.model.teacher.cache == str(jobs['cache1'].answers)
 
 
+def test_options_of_students_with_a_teacher(parse, scenes):
+    words = ['--suite', 'fashion-resnet8', '--methods', 'kd', '--seeds', '1', '--cache', '--teacher-checkpoint', '/t.pth',
+             '--teacher-score', '94']
+    jobs = compare_methods.plan(parse(words))
+    model = jobs['kd-seed0'].config.model
+    assert model.student.config == 'fashion/resnet8_fashion.py' and 'teacher' not in jobs['alone-seed0'].config.model
+    assert (model.teacher.config, model.teacher.input_size) == ('fashion/efficientnet-lite0_fashion.py', 64)
+    assert jobs['alone-seed0'].config.custom_hooks == jobs['kd-seed0'].config.custom_hooks
+    jobs = compare_methods.plan(parse([*words, '--taught-options', 'model.teacher.input_size=32']))
+    assert jobs['kd-seed0'].config.model.teacher.input_size == 32
+    assert 'input_size' not in str(jobs['alone-seed0'].config.model)
+
+
+def test_the_teacher_of_the_suite_is_trained_first(parse, scenes):
+    jobs = compare_methods.plan(parse(['--suite', 'fashion-resnet8', '--seeds', '1', '--cache']))
+    assert {'teacher', 'cache0'} == set(jobs['ofa-seed0'].needs) and len(jobs) == 9
+    assert 'configs/fashion/efficientnet-lite0_fashion.py' in jobs['teacher'].arguments
+
+
 def test_without_caches_nothing_is_said_of_them(parse):
     assert compare_methods.saved(compare_methods.plan(parse(['--methods', 'kd', '--seeds', '1']))) == ''
 

@@ -27,7 +27,7 @@ from .scopes import with_scope
 
 FORMS = {'type': ('type', 'checkpoint'), 'config': ('config', 'options', 'checkpoint'), 'timm': ('timm', 'checkpoint'),
          'hf': ('hf', 'checkpoint'), 'module': ('module', 'checkpoint')}
-TEACHER_OPTIONS = ('dtype', 'compile', 'input_size', 'cache')
+TEACHER_OPTIONS = ('dtype', 'compile', 'channels_last', 'input_size', 'cache')
 TIMM_OPTIONS = ('pretrained', 'num_classes', 'in_chans', 'img_size', 'drop_rate', 'drop_path_rate')
 
 

@@ -145,6 +145,7 @@ def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocess
     options = {key: cfg[key] for key in TEACHER_OPTIONS if key in cfg}
     check_type(role, 'dtype', options.get('dtype'), str | None)
     check_type(role, 'compile', options.get('compile', False), bool | dict)
+    check_type(role, 'channels_last', options.get('channels_last', False), bool)
     size = options.pop('input_size', None)
     spec = read_spec({key: value for key, value in cfg.items() if key not in TEACHER_OPTIONS}, role)
     with unchanged_generators():  # what the terms draw next is the same if a cache stands for the model

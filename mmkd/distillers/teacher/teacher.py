@@ -35,6 +35,7 @@ class Teacher:
         compile: Whether to compile the forward pass; a dict goes to ``torch.compile``. The first pass, the distiller's
             dry run on the CPU, is not: what is compiled begins with the first batch. Nor is a pass at given regions.
         load: Loads the model's weights; None if they are there.
+        channels_last: Whether its convolutions have their weights in that layout, which its maps then follow.
 
     Raises:
         UserError: A tap does not exist or the dtype is unknown.
@@ -46,10 +47,13 @@ class Teacher:
                  adapter: InputAdapter,
                  dtype: str | None = None,
                  compile: bool | dict = False,
-                 load: Callable[[], object] | None = None) -> None:
+                 load: Callable[[], object] | None = None,
+                 channels_last: bool = False) -> None:
         if dtype is not None and dtype not in DTYPES:
             raise UserError(f'teacher expects dtype to be one of {", ".join(DTYPES)}, got {dtype!r}.')
         self._model = model.eval().requires_grad_(False)
+        if channels_last:
+            model.to(memory_format=torch.channels_last)
         self._load, self._error = load, ''
         self.taps = Taps(model, taps)
         self.shares_regions = shares_regions(model, self.taps)

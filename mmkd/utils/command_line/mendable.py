@@ -72,7 +72,7 @@ def _memory(error: BaseException) -> str | None:
 
 
 def _system(error: BaseException) -> str | None:
-    if not isinstance(error, OSError) or (error.errno is None and type(error) is OSError):
+    if not isinstance(error, OSError) or (error.errno is None and (type(error) is OSError or not str(error))):
         return None
     name = error.filename2 or error.filename
     name = name.decode(errors='replace') if isinstance(name, bytes) else name
@@ -109,7 +109,7 @@ def _library(error: BaseException) -> str | None:
         return None
     owner, path = _owner(place[0]), Path(place[0])
     inner = path.relative_to(next(parent for parent in path.parents if parent.name == owner).parent)
-    message = _cut(_last_line(str(error)) or 'no message')
+    message = _cut(_last_line(str(error)) or 'no message, but what is printed above may say more')
     return (f'{_built(error)}{type(error).__name__}: {message}{"" if message.endswith((".", "?", "!")) else "."} '
             f'{_argument(error)}({inner}, line {place[1]}; --traceback shows all.)')
 

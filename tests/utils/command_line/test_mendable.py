@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -34,6 +35,13 @@ def test_what_the_system_says_of_a_file(number, message):
 def test_a_folder_below_a_file(tmp_path):
     (tmp_path / 'file').touch()
     assert 'file' in explain(caught(os.makedirs, tmp_path / 'file/folder'))
+
+
+def test_a_file_that_timm_does_not_find(tmp_path, caplog):
+    message = explain(caught(timm.create_model, 'resnet10t', pretrained=True,
+                             pretrained_cfg_overlay=dict(file=str(tmp_path / 'none.pth'))))
+    assert 'FileNotFoundError: no message, but what is printed above' in message and 'timm' in message
+    assert f"No checkpoint found at '{tmp_path}/none.pth'" in caplog.text
 
 
 def test_torchs_writer_of_archives(tmp_path):

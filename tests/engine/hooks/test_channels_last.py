@@ -1,0 +1,98 @@
+"""ChannelsLastHook: the same training in another layout, also resumed and in two processes; a teacher's option."""
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmkd.engine.hooks import ChannelsLastHook, EpochSeedHook
+
+from ...processes import run_ranks
+from .test_dynamic_sparsity import Net, make_runner
+
+
+class Mobile(BaseModel):
+    """A dense, a depthwise and a pointwise convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 16, 3, 2), nn.BatchNorm2d(16)
+        self.depth, self.point = nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.Conv2d(16, 8, 1)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor, label: Tensor, mode: str = 'tensor') -> Tensor | dict:
+        maps = self.point(F.relu(self.depth(F.relu(self.norm(self.stem(x))))))
+        logits = self.head(maps.mean((2, 3)))
+        return dict(loss=F.cross_entropy(logits, label)) if mode == 'loss' else logits
+
+
+def follows(tensor: Tensor) -> bool:
+    return tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+class Layouts(Hook):
+    """Notes the layout of a convolution's map and gradient; stops a run."""
+
+    def __init__(self, stop: int | None = None) -> None:
+        self.of_map, self.of_gradient, self.stop = set(), set(), stop
+
+    def before_train(self, runner: Runner) -> None:
+        model = getattr(runner.model, 'module', runner.model)
+        model.stem.register_forward_hook(lambda *args: self.of_map.add(follows(args[2])))
+        model.stem.weight.register_post_accumulate_grad_hook(lambda weight: self.of_gradient.add(follows(weight.grad)))
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if runner.epoch + 1 == self.stop:
+            raise KeyboardInterrupt
+
+
+def train(folder: Path, *hooks: Hook, **kwargs: object) -> Runner:
+    runner = make_runner(folder, custom_hooks=[EpochSeedHook(), *hooks], **{'model': Mobile()} | kwargs)
+    runner.train()
+    return runner
+
+
+def assert_alike(one: Runner, other: Runner) -> None:
+    for (name, mine), theirs in zip(one.model.state_dict().items(), other.model.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine.contiguous(), theirs, msg=lambda text, name=name: f'{name}: {text}')
+
+
+@pytest.mark.parametrize('model', [Mobile, Net])
+def test_only_the_layout_differs(tmp_path, model):
+    layouts = Layouts()
+    torch.manual_seed(0)
+    plain = train(tmp_path / 'plain', model=model(), optim_wrapper=dict(optimizer=dict(type='SGD', lr=.1)))
+    torch.manual_seed(0)
+    other = train(tmp_path / 'other', ChannelsLastHook(), layouts, model=model(),
+                  optim_wrapper=dict(optimizer=dict(type='SGD', lr=.1)))
+    assert layouts.of_map == layouts.of_gradient == {True}
+    assert_alike(other, plain)
+
+
+def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(tmp_path):
+    whole = train(tmp_path / 'whole', ChannelsLastHook())
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / 'stopped', ChannelsLastHook(), Layouts(stop=2))
+    resumed = train(tmp_path / 'stopped', ChannelsLastHook(), layouts := Layouts(), resume=True)
+    assert layouts.of_map == layouts.of_gradient == {True}
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value), name
+
+
+def _train_as_rank(rank: int, folder: str) -> None:
+    wrapper = dict(type='MMDistributedDataParallel', device_ids=None)
+    runner = train(Path(folder), ChannelsLastHook(), layouts := Layouts(), launcher='pytorch',
+                   cfg=dict(model_wrapper_cfg=wrapper))
+    assert layouts.of_map == layouts.of_gradient == {True}
+    torch.save(runner.model.module.state_dict(), Path(folder) / f'rank{rank}.pth')
+
+
+@pytest.mark.processes
+def test_two_processes_agree(tmp_path):
+    run_ranks(_train_as_rank, tmp_path, str(tmp_path / 'run'))
+    ranks = [torch.load(tmp_path / 'run' / f'rank{rank}.pth', weights_only=True) for rank in range(2)]
+    assert all(torch.equal(ranks[1][name], value) for name, value in ranks[0].items() if 'norm' not in name)
