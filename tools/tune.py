@@ -137,7 +137,8 @@ class Tuning:
     def _options(self, setting: Setting) -> Setting:
         seeded = self.suite.seed_options if self.of_suite else ('randomness.seed={seed}', )
         options = options_of_seed(seeded, self.args.seed) | {'train_cfg.val_interval': 10**6}  # the last one counts
-        options |= {**self.suite.student_options, **self.suite.taught_options, **parsed_options(self.args.cfg_options), **setting}
+        options |= {**self.suite.student_options, **self.suite.taught_options}
+        options |= {**parsed_options(self.args.cfg_options), **setting}
         if self.args.teacher_checkpoint:
             options['model.teacher.checkpoint'] = self.args.teacher_checkpoint
         return options

@@ -1,4 +1,4 @@
-# The student of resnet8_fashion.py with the EfficientNet-Lite0 as teacher, by KD (Hinton et al., 2015, arXiv 1503.02531).
+# The student of resnet8_fashion.py with EfficientNet-Lite0 as teacher, by KD (Hinton et al., 2015, arXiv 1503.02531).
 # Command: python tools/train.py configs/fashion/resnet8_efficientnet-lite0-kd_fashion.py
 # status: not run here (one CPU core, after the teacher's run)
 _base_ = ['_base_/datasets/fashion_cls.py', '_base_/schedule_cls.py', '_base_/runtime.py']

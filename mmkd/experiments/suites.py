@@ -55,8 +55,7 @@ class Suite:
 
     def grids(self, root: Path) -> Path | None:
         """The file of the settings that are tried, in the checkout ``root``, if there is one."""
-        folder = root / self.methods if isinstance(self.methods, str) else next(iter(self.recipes(root).values())).parent
-        path = folder / 'grids.yml'
+        path = next(iter(self.recipes(root).values())).parent / 'grids.yml'
         return path if path.is_file() else None
 
 

@@ -8,6 +8,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from mmkd.analysis import count_complexity, paper_shape
 from mmkd.distillers.models import student_config
+from mmkd.recipes.weightless import without_weights
 from mmkd.utils.configs.finding import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,7 @@ QUICK_START = {entry['Config'].partition('/')[2]: entry['Metadata']
                if 'slak-mini_' in entry['Name'] or 'convnest-mini' in entry['Name']}
 
 
+SIDES = {'pspnet': 96, 'retinanet': 96, 'efficientnet-lite0_': 64}  # of images, by a word of the config's name
 FASHION = {entry['Config'].partition('/')[2]: entry['Metadata']
            for entry in load(str(ROOT / 'configs/fashion/metafile.yml'))['Models']}
 
@@ -38,7 +40,7 @@ FASHION = {entry['Config'].partition('/')[2]: entry['Metadata']
 def count(config: str, shape: tuple[int, ...] | None = None) -> tuple[float, float]:
     cfg = student_config(load_config(config))
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(without_weights(cfg)[0])
     cost = count_complexity(model, shape or paper_shape(model))
     return cost.params, cost.flops
 
@@ -67,7 +69,8 @@ def test_the_quick_starts_entries_of_the_zoo(config):
 
 @pytest.mark.parametrize('config', FASHION)
 def test_the_entries_of_fashion_mnist(config):
-    stated, shape = FASHION[config], (3, 96, 96) if re.search('pspnet|retinanet', config) else (3, 28, 28)
+    side = next((size for word, size in SIDES.items() if word in Path(config).name), 28)
+    stated, shape = FASHION[config], (3, side, side)
     if 'mask-rcnn' in config:
         init_default_scope('mmdet')
         model = MODELS.build(student_config(load_config(config)).model)

@@ -95,8 +95,8 @@ def test_one_cache_a_seed_for_methods_that_read_logits(parse):
 
 
 def test_options_of_students_with_a_teacher(parse, scenes):
-    words = ['--suite', 'fashion-resnet8', '--methods', 'kd', '--seeds', '1', '--cache', '--teacher-checkpoint', '/t.pth',
-             '--teacher-score', '94']
+    words = ['--suite', 'fashion-resnet8', '--methods', 'kd', '--seeds', '1', '--cache', '--teacher-checkpoint',
+             '/t.pth', '--teacher-score', '94']
     jobs = compare_methods.plan(parse(words))
     model = jobs['kd-seed0'].config.model
     assert model.student.config == 'fashion/resnet8_fashion.py' and 'teacher' not in jobs['alone-seed0'].config.model

@@ -28,11 +28,13 @@ Read them first. Clone what you want to compare, each repository under its own n
   git clone https://github.com/Hao840/vanillaKD AUTHORS/vanillaKD
 
 All is float64 on the CPU, with random inputs of a fixed seed. The figures are the largest relative difference of the
-loss and of its gradient with respect to the student's tensors.
+loss and of its gradient with respect to the student's tensors, and the parameters of FGD and MGD.
 
 examples:
   python tools/misc/compare_with_authors.py AUTHORS
   python tools/misc/compare_with_authors.py AUTHORS --methods KD DKD"""
+ROUNDING = 1e-12  # share of the largest gradient below which one is zero but for rounding
+Trained = tuple[Tensor, list[Tensor]]  # a loss and its parameters
 LOGITS, MAPS, FEATURES = 'logits', 'maps', 'features'
 
 
@@ -44,15 +46,16 @@ class Comparison(NamedTuple):
         file: Where in it the code is.
         names: What is taken from the file.
         inputs: ``'logits'``, ``'maps'`` or ``'features'``.
-        theirs: Gets the names and the student's, teacher's and target's tensors, and returns the authors' loss.
-        ours: The same of ours, without the names.
+        theirs: Gets the names and the student's, teacher's and target's tensors, and returns the authors' loss, or it
+            and its parameters.
+        ours: The same of ours, without the names, and the parameters in the order of theirs.
     """
     repository: str
     file: str
     names: tuple[str, ...]
     inputs: str
-    theirs: Callable[..., Tensor]
-    ours: Callable[..., Tensor]
+    theirs: Callable[..., Tensor | Trained]
+    ours: Callable[..., Tensor | Trained]
 
 
 def _one_hot(target: Tensor, like: Tensor) -> Tensor:
@@ -84,44 +87,43 @@ def _fgd_boxes() -> list[Tensor]:
     return [torch.tensor(boxes).reshape(-1, 4) for boxes in BOXES]
 
 
-def _their_fgd(code: SimpleNamespace, student: Tensor, teacher: Tensor) -> Tensor:
+def _their_fgd(code: SimpleNamespace, student: Tensor, teacher: Tensor) -> Trained:
     loss = code.FeatureLoss(student.shape[1], teacher.shape[1], '')
-    _fill(loss)
-    return loss(student, teacher, _fgd_boxes(), [dict(img_shape=IMAGE)] * len(student))
+    parameters = _filled(loss)
+    return loss(student, teacher, _fgd_boxes(), [dict(img_shape=IMAGE)] * len(student)), parameters
 
 
-def _our_fgd(student: Tensor, teacher: Tensor) -> Tensor:
+def _our_fgd(student: Tensor, teacher: Tensor) -> Trained:
     from mmdet.structures import DetDataSample
     loss, like = losses.FGDLoss(teacher.shape[1]), nn.ModuleList()
     for part in ('mask', 'transform'):  # in the order of theirs
         like.extend(getattr(side[0], part) for side in (loss.student_relations, loss.teacher_relations))
-    _fill(like)
+    parameters = _filled(like)
     samples = [DetDataSample(metainfo=dict(batch_input_shape=IMAGE), gt_instances=InstanceData(bboxes=boxes))
                for boxes in _fgd_boxes()]
-    return loss(student, teacher, data_samples=samples)
+    return loss(student, teacher, data_samples=samples), parameters
 
 
-def _fill(module: nn.Module) -> None:
+def _filled(module: nn.Module) -> list[Tensor]:
     """The same random weights for theirs and ours, as both begin with zeros where it matters."""
     generator = torch.Generator().manual_seed(1)
-    for parameter in module.parameters():
-        nn.init.normal_(parameter, generator=generator)
+    return [nn.init.normal_(parameter, generator=generator) for parameter in module.parameters()]
 
 
-def _their_mgd(code: SimpleNamespace, student: Tensor, teacher: Tensor) -> Tensor:
+def _their_mgd(code: SimpleNamespace, student: Tensor, teacher: Tensor) -> Trained:
     loss = code.FeatureLoss(student.shape[1], teacher.shape[1], '', 1.0)
-    _fill(loss)
+    parameters = _filled(loss)
     torch.manual_seed(2)
-    return loss(student, teacher)
+    return loss(student, teacher), parameters
 
 
-def _our_mgd(student: Tensor, teacher: Tensor) -> Tensor:
+def _our_mgd(student: Tensor, teacher: Tensor) -> Trained:
     """They mask where a draw is above 1 - 0.65, ours where it is below 0.65: ours gets their draws from 1."""
     loss, draw = losses.MGDLoss(teacher.shape[1], 'spatial', 0.65), torch.rand
-    _fill(loss)
+    parameters = _filled(loss)
     torch.manual_seed(2)
     with patch('torch.rand', lambda *args, **kwargs: 1 - draw(*args, **kwargs)):
-        return loss(student, teacher)
+        return loss(student, teacher), parameters
 
 
 def _with_features(loss: nn.Module, student: Tensor, teacher: Tensor) -> Tensor:
@@ -218,13 +220,25 @@ def inputs_of(kind: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def differences(row: Comparison, clones: Path) -> tuple[float, float]:
-    """The largest relative difference of a loss and of its gradient."""
+    """The largest relative difference of a loss and of its gradients."""
     code = taken_from(clones / row.repository.partition('/')[2] / row.file, row.names)
     student, teacher, target = inputs_of(row.inputs)
-    theirs, ours = row.theirs(code, student, teacher, target), row.ours(student, teacher, target)
-    gradients = [torch.autograd.grad(loss, student)[0] for loss in (theirs, ours)]
-    return (((ours - theirs).abs() / theirs.abs()).item(),
-            ((gradients[1] - gradients[0]).abs().max() / gradients[0].abs().max()).item())
+    results = row.theirs(code, student, teacher, target), row.ours(student, teacher, target)
+    (theirs, their_own), (ours, our_own) = (each if isinstance(each, tuple) else (each, []) for each in results)
+    gradients = zip(torch.autograd.grad(theirs, [student, *their_own]), torch.autograd.grad(ours, [student, *our_own]),
+                    strict=True)
+    return _difference(ours, theirs), _largest([(our, their) for their, our in gradients])
+
+
+def _largest(gradients: list[tuple[Tensor, Tensor]]) -> float:
+    """The largest difference of ours from theirs, relative to each tensor, but for those of nothing but rounding."""
+    whole = max(their.abs().max() for _, their in gradients)
+    return max(_difference(our, their, whole if their.abs().max() < ROUNDING * whole else None)
+               for our, their in gradients)
+
+
+def _difference(ours: Tensor, theirs: Tensor, scale: Tensor | None = None) -> float:
+    return ((ours - theirs).abs().max() / (theirs.abs().max() if scale is None else scale)).item()
 
 
 def commit_of(clone: Path) -> str:

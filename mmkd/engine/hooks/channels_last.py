@@ -11,8 +11,8 @@ from mmkd.registry import HOOKS
 class ChannelsLastHook(Hook):
     """Trains with the weights of convolutions in ``channels_last``, which their maps then follow.
 
-    A network of the MobileNet, EfficientNet or ResNet kind trains in half to two thirds of the time on the CPU, and with
-    AMP on a GPU; results differ by rounding. ConvNeSt and SLaK choose their own layout, with or without it. A teacher has
+    A network of the MobileNet, EfficientNet or ResNet kind trains in half to two thirds of the time on the CPU; results
+    differ by rounding. ConvNeSt and SLaK choose their own layout, with or without it. A teacher has
     ``channels_last=True`` for the same. In several processes DDP warns once, in the first step, that the strides of
     gradients are others than it expected; from the second on it expects these.
     """
