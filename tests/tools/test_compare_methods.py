@@ -94,6 +94,13 @@ def test_one_cache_a_seed_for_methods_that_read_logits(parse):
     assert jobs['kd-seed1'].config.model.teacher.cache == str(jobs['cache1'].answers)
 
 
+def test_another_cache_for_other_views(parse):
+    jobs = compare_methods.plan(parse(['--methods', 'funmatch', 'kd', 'nkd', '--seeds', '2', '--cache']))
+    assert [name for name in jobs if name.startswith('cache')] == ['cache0', 'cache1', 'cache0-kd', 'cache1-kd']
+    read = {name: set(jobs[f'{name}-seed1'].needs) - {'teacher'} for name in ('funmatch', 'kd', 'nkd')}
+    assert read == dict(funmatch={'cache1'}, kd={'cache1-kd'}, nkd={'cache1-kd'})
+
+
 def test_options_of_students_with_a_teacher(parse, scenes):
     words = ['--suite', 'fashion-resnet8', '--methods', 'kd', '--seeds', '1', '--cache', '--teacher-checkpoint',
              '/t.pth', '--teacher-score', '94']
