@@ -22,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from mmkd.experiments.jobs.caching import CacheJob, cache_job, reads_logits_alone, views_of
+from mmkd.experiments.jobs.caching import CacheJob, cache_job, reads_logits_alone
 from mmkd.experiments.jobs.initial_weights import check_files
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
 from mmkd.experiments.jobs.scheduler import Job
@@ -114,11 +114,10 @@ def add_student(args: argparse.Namespace, trainings: TrainingJobs, jobs: dict[st
     job = f'{name}-seed{seed}'
     run = trainings.job(job, args.work_dir / job, path, options, teacher=teacher)
     if args.cache and reads_logits_alone(run.config):
-        cache = next((known for known, other in jobs.items() if isinstance(other, CacheJob)
-                      and other.views == views_of(run.config)), None)
-        if cache is None:
-            cache = f'cache{seed}' if f'cache{seed}' not in jobs else f'cache{seed}-{name}'
-            jobs[cache] = cache_job(cache, args.work_dir / cache, run)
+        cache = f'cache{seed}' if f'cache{seed}' not in jobs else f'cache{seed}-{name}'
+        new = cache_job(cache, args.work_dir / cache, run)
+        cache = next((known for known, other in jobs.items() if other.key == new.key), cache)
+        jobs.setdefault(cache, new)
         options = options | {'model.teacher.cache': str(jobs[cache].answers)}
         run = trainings.job(job, args.work_dir / job, path, options, [jobs[cache]], teacher)
     jobs[job] = run

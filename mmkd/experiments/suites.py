@@ -64,8 +64,15 @@ FASHION_TEST = {'val_dataloader.dataset.test_mode': True, 'val_dataloader.datase
                 'val_dataloader.dataset.indices': None, 'train_cfg.val_interval': 10000}
 # Methods that read nothing of the teacher but its logits, which `--cache` keeps.
 LOGITS = {name: f'configs/fashion/methods/{name}.py' for name in ('binary_kd', 'dist', 'dkd', 'kd', 'nkd', 'ofa')}
-FEW_LABELS = {'train_dataloader.dataset.indices': 550, 'train_cfg.max_epochs': 160,
-              'default_hooks.checkpoint.interval': 40}
+
+
+def _fashion(labels: int = 0, epochs: int = 0) -> Suite:
+    """ConvNeSt and SLaK on Fashion-MNIST; with few labels, so many epochs."""
+    few = {'train_dataloader.dataset.indices': labels, 'train_cfg.max_epochs': epochs,
+           'default_hooks.checkpoint.interval': epochs // 4} if labels else {}
+    return Suite('configs/fashion/methods', 'configs/fashion/convnest-mini_fashion.py',
+                 'configs/fashion/slak-mini_fashion.py', ('randomness.seed={seed}', ),
+                 ('dataset_converters/fashion.py', ), FASHION_TEST, few)
 
 
 def _scenes(kind: str, metric: Metric, *methods: str) -> Suite:
@@ -85,9 +92,7 @@ SUITES = {
         'configs/quickstart/slak-mini_digits.py',
         ('randomness.seed={seed}', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed{seed}.txt'),
         ('dataset_converters/digits.py', ), tuning_seed=4),
-    'fashion': Suite(
-        'configs/fashion/methods', 'configs/fashion/convnest-mini_fashion.py', 'configs/fashion/slak-mini_fashion.py',
-        ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST),
+    'fashion': _fashion(),
     'fashion-resnet8': Suite(
         LOGITS, 'configs/fashion/resnet8_fashion.py', 'configs/fashion/efficientnet-lite0_fashion.py',
         ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST,
@@ -95,9 +100,8 @@ SUITES = {
         {'model.student.config': 'fashion/resnet8_fashion.py',
          'model.teacher.config': 'fashion/efficientnet-lite0_fashion.py',
          'model.teacher.input_size': 64, 'model.teacher.channels_last': True, 'model.teacher.dtype': 'bf16'}),
-    'fashion-1pct': Suite(
-        'configs/fashion/methods', 'configs/fashion/convnest-mini_fashion.py', 'configs/fashion/slak-mini_fashion.py',
-        ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST, FEW_LABELS),
+    'fashion-1pct': _fashion(550, 160),
+    'fashion-10pct': _fashion(5500, 40),
     'fashion-pspnet': _scenes('pspnet', MIOU, 'cwd', 'distilled-cwd'),
     'fashion-retinanet': _scenes('retinanet', BBOX_MAP, 'pkd', 'fgd', 'distilled-pkd'),
     'fashion-mask-rcnn': _scenes('mask-rcnn', BBOX_MAP, 'pkd', 'fgd'),

@@ -99,6 +99,9 @@ def test_another_cache_for_other_views(parse):
     assert [name for name in jobs if name.startswith('cache')] == ['cache0', 'cache1', 'cache0-kd', 'cache1-kd']
     read = {name: set(jobs[f'{name}-seed1'].needs) - {'teacher'} for name in ('funmatch', 'kd', 'nkd')}
     assert read == dict(funmatch={'cache1'}, kd={'cache1-kd'}, nkd={'cache1-kd'})
+    other = compare_methods.plan(parse(['--methods', 'nkd', 'kd', '--seeds', '2', '--cache']))
+    assert other['cache1'].key == jobs['cache1-kd'].key  # what is read, whoever reads it
+    assert len({jobs[name].key for name in jobs if name.startswith('cache')}) == 4
 
 
 def test_options_of_students_with_a_teacher(parse, scenes):

@@ -19,10 +19,8 @@ class CacheJob(Job):
 
     Args:
         epochs: How many epochs of views it asks about.
-        views: Which these are, by :func:`views_of`.
     """
     epochs: int = 1
-    views: str = ''
     warm: ClassVar[bool] = True
 
     @property
@@ -61,17 +59,8 @@ def cache_job(name: str, folder: Path, run: TrainJob) -> CacheJob:
     place = run.arguments.index('--cfg-options') if '--cfg-options' in run.arguments else len(run.arguments)
     arguments = [python, tool_path('teacher_cache.py'), 'build', path, '--out', str(folder / 'answers'), '--epochs',
                  str(run.end), '--topk', 'all', '--like-training', *run.arguments[place:]]
-    return CacheJob(name, folder, arguments, fingerprint(run.key, 'cache'), run.needs, run.cost / 2, run.threads,
-                    epochs=run.end, views=views_of(run.config))
-
-
-def views_of(config: Config) -> str:
-    """What two recipes share if one cache serves both: the views, how long, and the teacher that is asked."""
-    model = config.model
-    teacher = {key: value for key, value in model.teacher.items() if key != 'cache'}
-    mixing = [(part.get('data_preprocessor') or {}).get('batch_augments') for part in (config, model)]
-    return fingerprint(config.train_dataloader, config.train_cfg.get('max_epochs'), config.get('replay'), teacher,
-                       mixing)
+    return CacheJob(name, folder, arguments, fingerprint(run.answers, 'cache'), run.needs, run.cost / 2, run.threads,
+                    epochs=run.end)
 
 
 def reads_logits_alone(config: Config) -> bool:

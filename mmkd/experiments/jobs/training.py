@@ -37,10 +37,12 @@ class TrainJob(Job):
         config: Its config, with the options of the command line.
         iterations: Its training iterations.
         starts_from: Files that its model starts from.
+        answers: What decides the answers of its teacher: the views, how many epochs of them, and the teacher.
     """
     config: Config = field(default_factory=Config)
     iterations: int = 1
     starts_from: list[Path] = field(default_factory=list)
+    answers: str = ''
     warm: ClassVar[bool] = True
 
     @property
@@ -145,22 +147,41 @@ class TrainingJobs:
         iterations = count_iterations(config)
         files = initial_files(config, self.load)
         made = {need.target for need in needs if isinstance(need, PublishJob)}
-        read = [path for path in files if path not in made] + ([] if teacher else teacher_files(config, self.load))
+        taught_by = hashes([] if teacher else teacher_files(config, self.load), self.sha256)
         data = _data_stamp(Path(config.data_root)) if 'data_root' in config else None
+        before = [need.key for need in needs]
         arguments = [sys.executable, tool_path('train.py'), path, '--work-dir', str(folder)]
         return kind(
             name, folder, arguments + (['--cfg-options', *words] if words else []),
-            key=fingerprint(self.versions, data, self._contents(config), [need.key for need in needs],
-                            *hashes(read, self.sha256)),
+            key=fingerprint(self.versions, data, self._contents(config), before,
+                            *hashes([path for path in files if path not in made], self.sha256), *taught_by),
             needs=tuple(need.name for need in needs), cost=RUN_SECONDS + iterations * seconds_per_iteration,
-            threads=threads, config=config, iterations=iterations, starts_from=files)
+            threads=threads, config=config, iterations=iterations, starts_from=files, answers=fingerprint(
+                self.versions, data, _views(config), self._named(*_teachers(config)), before, *taught_by))
 
     def _contents(self, config: Config) -> list[dict]:
         """A config and the configs that its student and teachers name."""
-        teacher = config.model.get('teacher') or {}
-        models = (config.model.get('student'), teacher, *(teacher.values() if isinstance(teacher, Mapping) else ()))
+        return [config.to_dict(), *self._named(config.model.get('student'), *_teachers(config))]
+
+    def _named(self, *models: object) -> list[dict]:
+        """The configs that models name."""
         names = [model['config'] for model in models if isinstance(model, Mapping) and 'config' in model]
-        return [config.to_dict(), *(part for name in names for part in self._contents(self.load(name)))]
+        return [part for name in names for part in self._contents(self.load(name))]
+
+
+def _teachers(config: Config) -> list[object]:
+    """What a recipe says of its teacher, and what may be one of several."""
+    teacher = config.model.get('teacher') or {}
+    return [teacher, *(teacher.values() if isinstance(teacher, Mapping) else ())]
+
+
+def _views(config: Config) -> list[object]:
+    """What a recipe says of its teacher, and of the views that it is asked about."""
+    teacher = config.model.get('teacher') or {}
+    if isinstance(teacher, Mapping):
+        teacher = {key: value for key, value in teacher.items() if key != 'cache'}
+    mixing = [(part.get('data_preprocessor') or {}).get('batch_augments') for part in (config, config.model)]
+    return [config.get('train_dataloader'), config.train_cfg.get('max_epochs'), config.get('replay'), mixing, teacher]
 
 
 def _data_stamp(folder: Path) -> dict:
