@@ -32,6 +32,7 @@ from mmkd.utils.building.build import is_distiller
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
+from mmkd.utils.processes.allocator import keep_freed_memory
 from mmkd.zoo import load_safely_everywhere
 
 
@@ -185,6 +186,8 @@ def main() -> None:
     args = parse_args()
     setting = Setting.of(args.setting)
     known = read_report(Path(args.report[0]), args.report[1]) if args.report else None
+    if args.device == 'cpu':
+        keep_freed_memory()  # as a training does
     load_safely_everywhere()
     config = load_config(args.config, args.cfg_options)
     if not is_distiller(config.get('model')):
