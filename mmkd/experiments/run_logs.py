@@ -86,7 +86,8 @@ def count_iterations(config: Config) -> int:
     """How many training iterations a config asks for, without building anything.
 
     Args:
-        config: A config whose datasets list their files in a ``.txt`` or COCO's ``.json``, or are folders of images.
+        config: A config whose datasets list their files in a ``.txt`` or COCO's ``.json``, are folders of images, or
+            MNIST's files.
 
     Raises:
         UserError: The files are missing.
@@ -105,7 +106,10 @@ def dataset_length(dataset: dict) -> int:
     root = Path(dataset.get('data_root', ''))
     prefix = dataset.get('data_prefix') or ''
     try:
-        if not dataset.get('ann_file'):
+        if str(dataset.get('type')).rpartition('.')[2] in ('MNIST', 'FashionMNIST'):
+            with (root / f'{"t10k" if dataset.get("test_mode") else "train"}-labels-idx1-ubyte').open('rb') as file:
+                length = int.from_bytes(file.read(8)[4:], 'big')  # after the magic number
+        elif not dataset.get('ann_file'):
             folder = root / (prefix['img_path'] if isinstance(prefix, dict) else prefix)
             length = sum(path.suffix == dataset.get('img_suffix', path.suffix) for path in folder.iterdir())
         elif dataset['ann_file'].endswith('.json'):
@@ -115,4 +119,5 @@ def dataset_length(dataset: dict) -> int:
     except OSError as error:
         raise UserError(f'{dataset.get("type")} expects its files, but {error.filename} cannot be read '
                         f'({error.strerror}). Prepare the data.') from error
-    return min(length, dataset.get('indices') or length)
+    chosen = dataset.get('indices') or length  # the last ones, if it is negative
+    return min(length, abs(chosen) if isinstance(chosen, int) else len(chosen))

@@ -76,6 +76,19 @@ def test_count_iterations(home, name, epochs, expected, monkeypatch):
     assert count_iterations(config) == 7
 
 
+@pytest.mark.parametrize(('option', 'batches'), [
+    ({}, 430), ({'train_dataloader.dataset.indices': 550}, 5), ({'train_dataloader.dataset.indices': -256}, 2),
+    ({'train_dataloader.dataset.indices': [3, 4]}, 1), ({'train_dataloader.dataset.indices': None}, 469),
+    ({'train_dataloader.dataset.indices': None, 'train_dataloader.dataset.test_mode': True}, 79)])
+def test_the_photographs_of_fashion_mnist_are_counted(tmp_path, option, batches):
+    from mmkd.utils.configs.finding import find_config
+    for name, items in (('train', 60000), ('t10k', 10000)):
+        (tmp_path / f'{name}-labels-idx1-ubyte').write_bytes((2049).to_bytes(4, 'big') + items.to_bytes(4, 'big'))
+    config = Config.fromfile(find_config('fashion/convnest-mini_fashion.py'), import_custom_modules=False)
+    config.merge_from_dict({'train_dataloader.dataset.data_root': str(tmp_path), 'train_cfg.max_epochs': 3} | option)
+    assert count_iterations(config) == 3 * batches
+
+
 def test_missing_data_are_named(tmp_path):
     dataset = dict(type='CustomDataset', data_root=str(tmp_path), ann_file='meta/train.txt')
     config = Config(dict(train_cfg=dict(max_epochs=1), train_dataloader=dict(batch_size=1, dataset=dataset)))
