@@ -13,8 +13,8 @@ what their backbones start from has to be there. Of your own recipes:
   python tools/compare_methods.py --methods configs/my/*.py --alone configs/my/student.py \
       --teacher-checkpoint teacher.pth --seed-options randomness.seed={seed}
 
---tuned FILE takes what tools/tune.py has chosen for each method (its best.json). Only the suites fashion and
-fashion-1pct report other images than those that chose: elsewhere tuned methods look better than they are.
+--tuned FILE takes what tools/tune.py has chosen for each method (its best.json). Only the suites of classifiers on
+Fashion-MNIST report other images than those that chose: elsewhere tuned methods look better than they are.
 """
 import argparse
 import statistics
@@ -64,8 +64,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='config entries of the students that have a teacher, such as model.teacher.config')
     parser.add_argument('--tuned', type=Path, metavar='FILE', help='best.json of tools/tune.py: entries of each method')
     parser.add_argument('--cache', action='store_true',
-                        help='let the teacher answer once a seed for all methods that read nothing but its logits; all '
-                        'students of a seed then see the same views')
+                        help='let the teacher answer once a seed for all methods that read nothing but its logits and '
+                        'have the same views; students of a seed then see the same ones')
     add_suite_arguments(parser, 'work_dirs/methods')
     args = parser.parse_args(argv)
     if min(args.jobs, args.seeds) < 1:
@@ -110,14 +110,12 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
 
 def add_student(args: argparse.Namespace, trainings: TrainingJobs, jobs: dict[str, Job], name: str, seed: int,
                 path: str, options: dict[str, object], teacher: Job | None) -> None:
-    """Adds a student's run, and the cache that it reads if it is the first of its seed."""
+    """Adds a student's run, and the cache that it reads if it is the first to read it."""
     job = f'{name}-seed{seed}'
     run = trainings.job(job, args.work_dir / job, path, options, teacher=teacher)
     if args.cache and reads_logits_alone(run.config):
-        cache = f'cache{seed}' if f'cache{seed}' not in jobs else f'cache{seed}-{name}'
-        new = cache_job(cache, args.work_dir / cache, run)
-        cache = next((known for known, other in jobs.items() if other.key == new.key), cache)
-        jobs.setdefault(cache, new)
+        cache = f'cache{seed}-{run.answers[:6]}'
+        jobs.setdefault(cache, cache_job(cache, args.work_dir / cache, run))
         options = options | {'model.teacher.cache': str(jobs[cache].answers)}
         run = trainings.job(job, args.work_dir / job, path, options, [jobs[cache]], teacher)
     jobs[job] = run

@@ -12,8 +12,8 @@ best.json, which compare_methods.py takes with --tuned.
 A file of grids has for each method METHOD: {KEY: [VALUE, VALUE], …}; a suite brings its own, grids.yml beside its
 recipes.
 
-Settings are chosen by the images that a run validates on. Only the suites fashion and fashion-1pct report others in the
-end (compare_methods.py): elsewhere tuned methods look better there than they are.
+Settings are chosen by the images that a run validates on. Only the suites of classifiers on Fashion-MNIST report others
+in the end (compare_methods.py): elsewhere tuned methods look better there than they are.
 """
 import argparse
 import copy
@@ -110,7 +110,8 @@ class Tuning:
         if own is None:
             raise UserError(f'--grid or --grids is expected, as the suite {self.args.suite} has no grids. Write --grid '
                             'model.terms.kd.weight=0.5,1,2.')
-        return read_grids(own, sorted(self.suite.recipes(ROOT).keys() | self.recipes.keys()))
+        beside = {path.stem for path in own.parent.glob('*.py')}  # a suite may take a part of its folder
+        return read_grids(own, sorted(beside | self.suite.recipes(ROOT).keys() | self.recipes.keys()))
 
     def jobs(self, share: float, chosen: Mapping[str, list[int]]) -> dict[tuple[str, int], Trial]:
         """Runs of chosen settings, for a share of the epochs."""

@@ -13,4 +13,5 @@ model = dict(
         checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/upernet/upernet_r101_512x512_80k_ade20k/upernet_r101_512x512_80k_ade20k_20200614_185117-32e4db94.pth'),
     terms=dict(cwd=dict(
         loss=dict(type='mmkd.CWDLoss', temperature=1.0), student='logits', teacher='logits', weight=5.0)))
+data_preprocessor = dict(size=(512, 512))  # which mmseg's file leaves out
 auto_scale_lr = dict(enable=False, base_batch_size=16)

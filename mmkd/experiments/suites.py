@@ -62,7 +62,7 @@ class Suite:
 # The test set, once, after the last epoch; `split` alone would not choose it.
 FASHION_TEST = {'val_dataloader.dataset.test_mode': True, 'val_dataloader.dataset.split': 'test',
                 'val_dataloader.dataset.indices': None, 'train_cfg.val_interval': 10000}
-# Methods that read nothing of the teacher but its logits, which `--cache` keeps.
+# Methods that read nothing of the teacher but its logits, of the same views: one cache a seed serves them.
 LOGITS = {name: f'configs/fashion/methods/{name}.py' for name in ('binary_kd', 'dist', 'dkd', 'kd', 'nkd', 'ofa')}
 
 

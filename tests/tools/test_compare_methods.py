@@ -80,28 +80,53 @@ def test_unknown_methods_and_options(parse):
         compare_methods.plan(parse(['--methods', 'kd', '--seed-options', 'seed']))
 
 
+def caches_of(jobs: dict) -> dict[str, str]:
+    """Who reads which cache."""
+    return {name: next(need for need in job.needs if need.startswith('cache')) for name, job in jobs.items()
+            if any(need.startswith('cache') for need in job.needs)}
+
+
 def test_one_cache_a_seed_for_methods_that_read_logits(parse):
     jobs = compare_methods.plan(parse(['--methods', 'kd', 'nkd', 'fd', '--seeds', '2', '--cache']))
     caches = [name for name in jobs if name.startswith('cache')]
-    assert caches == ['cache0', 'cache1'] and all(jobs[name].needs == ('teacher', ) for name in caches)
-    for seed in (0, 1):
-        assert set(jobs[f'nkd-seed{seed}'].needs) == {'teacher', f'cache{seed}'} == set(jobs[f'kd-seed{seed}'].needs)
+    assert len(caches) == 2 and all(jobs[name].needs == ('teacher', ) for name in caches)
+    for seed, cache in enumerate(caches):
+        assert cache.startswith(f'cache{seed}-')
+        assert set(jobs[f'nkd-seed{seed}'].needs) == {'teacher', cache} == set(jobs[f'kd-seed{seed}'].needs)
         features = jobs[f'fd-seed{seed}']
         assert features.needs == ('teacher', ) and 'cache' not in features.config.model.teacher
         assert {jobs[f'{name}-seed{seed}'].config.replay.seed for name in ('alone', 'kd', 'fd')} == {seed}
-    words = jobs['cache1'].arguments
+    words = jobs[caches[1]].arguments
     assert words[2] == 'build' and 'replay.seed=1' in words and any(callable(word) for word in words)
-    assert jobs['kd-seed1'].config.model.teacher.cache == str(jobs['cache1'].answers)
+    assert jobs['kd-seed1'].config.model.teacher.cache == str(jobs[caches[1]].answers)
 
 
 def test_another_cache_for_other_views(parse):
     jobs = compare_methods.plan(parse(['--methods', 'funmatch', 'kd', 'nkd', '--seeds', '2', '--cache']))
-    assert [name for name in jobs if name.startswith('cache')] == ['cache0', 'cache1', 'cache0-kd', 'cache1-kd']
-    read = {name: set(jobs[f'{name}-seed1'].needs) - {'teacher'} for name in ('funmatch', 'kd', 'nkd')}
-    assert read == dict(funmatch={'cache1'}, kd={'cache1-kd'}, nkd={'cache1-kd'})
-    other = compare_methods.plan(parse(['--methods', 'nkd', 'kd', '--seeds', '2', '--cache']))
-    assert other['cache1'].key == jobs['cache1-kd'].key  # what is read, whoever reads it
-    assert len({jobs[name].key for name in jobs if name.startswith('cache')}) == 4
+    read = caches_of(jobs)
+    assert read['kd-seed0'] == read['nkd-seed0'] != read['funmatch-seed0'] and len(set(read.values())) == 4
+    other = compare_methods.plan(parse(['--methods', 'nkd', 'kd', 'funmatch', '--seeds', '2', '--cache']))
+    assert caches_of(other) == read  # whoever is named first
+    assert all(other[name].key == jobs[name].key for name in (*read, *read.values()))
+
+
+@pytest.mark.parametrize('option', [
+    'data_preprocessor.mean=[1,2,3]', 'randomness.deterministic=True', 'optim_wrapper.type=AmpOptimWrapper',
+    'train_dataloader.batch_size=25', 'train_cfg.max_epochs=3', 'replay.seed=7'])
+def test_what_is_asked_otherwise_is_another_cache(parse, option):
+    words = ['--methods', 'kd', '--seeds', '1', '--cache']
+    read = [caches_of(compare_methods.plan(parse(words + more)))['kd-seed0']
+            for more in ([], ['--cfg-options', option])]
+    assert (read[0] == read[1]) == option.startswith('replay')  # whose seed is the run's
+
+
+@pytest.mark.parametrize('option', ['model.student.options={"model.head.loss.use_sigmoid": True}',
+                                    'model.teacher.dtype=bf16'])
+def test_other_models_have_another_cache(parse, option):
+    words = ['--methods', 'kd', '--seeds', '1', '--cache']
+    read = {caches_of(compare_methods.plan(parse(words + more)))['kd-seed0']
+            for more in ([], ['--taught-options', option])}
+    assert len(read) == 2
 
 
 def test_options_of_students_with_a_teacher(parse, scenes):
@@ -118,8 +143,13 @@ def test_options_of_students_with_a_teacher(parse, scenes):
 
 
 def test_the_teacher_of_the_suite_is_trained_first(parse, scenes):
-    jobs = compare_methods.plan(parse(['--suite', 'fashion-resnet8', '--seeds', '1', '--cache']))
-    assert {'teacher', 'cache0'} == set(jobs['ofa-seed0'].needs) and len(jobs) == 9
+    words = ['--suite', 'fashion-resnet8', '--seeds', '1', '--cache']
+    with pytest.raises(UserError, match='teacher expects the weights .* checkpoints/tf_efficientnet_lite0.pth'):
+        compare_methods.plan(parse(words))
+    (scenes / 'checkpoints').mkdir()
+    (scenes / 'checkpoints/tf_efficientnet_lite0.pth').write_bytes(b'1')
+    jobs = compare_methods.plan(parse(words))
+    assert caches_of(jobs)['ofa-seed0'] == caches_of(jobs)['kd-seed0'] and 'teacher' in jobs['ofa-seed0'].needs
     assert 'configs/fashion/efficientnet-lite0_fashion.py' in jobs['teacher'].arguments
 
 
@@ -129,7 +159,7 @@ def test_without_caches_nothing_is_said_of_them(parse):
 
 def test_what_the_caches_saved(parse):
     jobs = compare_methods.plan(parse(['--methods', 'kd', 'nkd', '--seeds', '1', '--cache']))
-    cache = jobs['cache0']
+    cache = jobs[caches_of(jobs)['kd-seed0']]
     cache.folder.mkdir(parents=True)
     cache.save('done.json', metrics=dict(views=50))  # as the scheduler does
     cache.done = lambda: compare_methods.read_json(cache.folder / 'done.json') | dict(seconds=61)

@@ -85,6 +85,17 @@ def test_the_metric_is_the_suites(monkeypatch, fashion_home):
         tune.Tuning(tune.parse_args(['--methods', 'pkd', *words[:4]]), fashion_home)
 
 
+def test_a_suite_of_some_methods_has_the_grids_of_its_folder(monkeypatch, fashion_home):
+    monkeypatch.chdir(fashion_home)
+    checkpoint = fashion_home / 'teacher.pth'
+    checkpoint.write_bytes(b'1')
+    tuning = tune.Tuning(tune.parse_args(['--suite', 'fashion-resnet8', '--methods', 'kd', '--teacher-checkpoint',
+                                          str(checkpoint)]), fashion_home)
+    assert len(tuning.settings['kd']) > 1
+    config = tuning.jobs(1., {'kd': [0]})['kd', 0].config
+    assert config.model.student.config == 'fashion/resnet8_fashion.py' and config.model.teacher.input_size == 64
+
+
 @pytest.mark.parametrize(('teacher', 'message'), [
     ([], 'teacher expects the weights .* work_dirs/slak-mini_fashion'),
     (['--teacher', str(ROOT / 'configs/fashion/retinanet_convnest-mini_fashion.py')],

@@ -123,7 +123,7 @@ def measure(distiller: Distiller, config: Config, batch: dict, rounds: int, devi
                 if forward_mode(teacher.model) == 'predict':  # a detector: backbone and neck, which are always needed
                     teacher.model.extract_feat(inputs)
                 else:
-                    teacher.model(inputs, mode='tensor')
+                    teacher.predict(inputs, mode='tensor')
 
     distillation = training_step(distiller, config, batch)
     student = training_step(distiller.student, config, batch)

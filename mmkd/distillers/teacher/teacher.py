@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
+from mmkd.layers.layout import use_channels_last
 from mmkd.utils import UserError
 
 from ..inputs import InputAdapter
@@ -53,7 +54,7 @@ class Teacher:
             raise UserError(f'teacher expects dtype to be one of {", ".join(DTYPES)}, got {dtype!r}.')
         self._model = model.eval().requires_grad_(False)
         if channels_last:
-            model.to(memory_format=torch.channels_last)
+            use_channels_last(model)
         self._load, self._error = load, ''
         self.taps = Taps(model, taps)
         self.shares_regions = shares_regions(model, self.taps)

@@ -12,6 +12,7 @@ from mmkd.utils.configs.options import merge_options, nested
 from mmkd.utils.errors import UserError
 
 FILE_KEYS = ('pretrained', 'teacher_ckpt')  # timm's and mmdet's; mmdet's of detectors that have a teacher
+OVERLAY = 'pretrained_cfg_overlay'  # of timm: its file stands for the weights that `pretrained=True` would download
 FORMS = {'type', 'config', 'timm', 'hf', 'module', 'ema', 'cache'}  # keys of a single teacher; others are names
 ENDINGS = ('.pth', '.pt', '.bin', '.safetensors')
 ELSEWHERE = re.compile(r'[\w.-]{2,}:')  # https://…, hf://…, open-mmlab:…
@@ -80,6 +81,8 @@ def _inner(cfg: object) -> Iterator[object]:
             yield cfg.get('checkpoint')
             return
         yield from (cfg[key] for key in FILE_KEYS if key in cfg)
+        if cfg.get('pretrained') is True and isinstance(cfg.get(OVERLAY), Mapping):
+            yield cfg[OVERLAY].get('file')
     for value in cfg.values() if isinstance(cfg, Mapping) else cfg if isinstance(cfg, list | tuple) else ():
         yield from _inner(value)
 

@@ -157,7 +157,7 @@ class TrainingJobs:
                             *hashes([path for path in files if path not in made], self.sha256), *taught_by),
             needs=tuple(need.name for need in needs), cost=RUN_SECONDS + iterations * seconds_per_iteration,
             threads=threads, config=config, iterations=iterations, starts_from=files, answers=fingerprint(
-                self.versions, data, _views(config), self._named(*_teachers(config)), before, *taught_by))
+                self.versions, data, _asked(config), self._contents(config)[1:], before, *taught_by))
 
     def _contents(self, config: Config) -> list[dict]:
         """A config and the configs that its student and teachers name."""
@@ -175,13 +175,14 @@ def _teachers(config: Config) -> list[object]:
     return [teacher, *(teacher.values() if isinstance(teacher, Mapping) else ())]
 
 
-def _views(config: Config) -> list[object]:
-    """What a recipe says of its teacher, and of the views that it is asked about."""
-    teacher = config.model.get('teacher') or {}
-    if isinstance(teacher, Mapping):
-        teacher = {key: value for key, value in teacher.items() if key != 'cache'}
-    mixing = [(part.get('data_preprocessor') or {}).get('batch_augments') for part in (config, config.model)]
-    return [config.get('train_dataloader'), config.train_cfg.get('max_epochs'), config.get('replay'), mixing, teacher]
+def _asked(config: Config) -> list[object]:
+    """What a recipe says of its teacher, and of what decides the views, their batches and their normalisation."""
+    model = {key: config.model.get(key) for key in ('student', 'teacher', 'data_preprocessor')}
+    if isinstance(model['teacher'], Mapping):
+        model['teacher'] = {key: value for key, value in model['teacher'].items() if key != 'cache'}
+    own = [config.get(key) for key in ('train_dataloader', 'data_preprocessor', 'replay', 'randomness')]
+    precision = [(config.get('optim_wrapper') or {}).get(key) for key in ('type', 'dtype')]
+    return [model, own, precision, config.train_cfg.get('max_epochs')]
 
 
 def _data_stamp(folder: Path) -> dict:

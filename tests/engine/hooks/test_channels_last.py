@@ -83,6 +83,35 @@ def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(tmp_path):
         assert torch.equal(resumed.model.state_dict()[name], value), name
 
 
+@pytest.mark.parametrize(('first', 'second'), [([], [ChannelsLastHook()]), ([ChannelsLastHook()], [])])
+def test_a_run_is_resumed_in_the_other_layout(tmp_path, first, second):
+    """A fused optimizer walks weights and its averages in the order of memory."""
+    fused = dict(optim_wrapper=dict(optimizer=dict(type='SGD', lr=.1, momentum=.9, fused=True)))
+    torch.manual_seed(0)
+    whole = train(tmp_path / 'whole', **fused)
+    torch.manual_seed(0)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / 'run', *first, Layouts(stop=2), **fused)
+    saved = torch.load(tmp_path / 'run/epoch_1.pth', weights_only=False)
+    states = saved['optimizer']['state'].values()
+    assert all(value.is_contiguous() for each in (saved['state_dict'], *states) for value in each.values())
+    assert_alike(train(tmp_path / 'run', *second, resume=True, **fused), whole)
+
+
+@pytest.mark.parametrize('part', ['average', 'accumulated'])
+def test_with_what_else_a_training_has(tmp_path, part):
+    sgd = dict(type='SGD', lr=.1)
+    wrapper = dict(optimizer=sgd, accumulative_counts=2 if part == 'accumulated' else 1)
+    for name, hook in (('plain', []), ('other', [ChannelsLastHook()])):
+        torch.manual_seed(0)
+        average = [dict(type='mmkd.EMAHook', momentum=.1, priority='ABOVE_NORMAL')] if part == 'average' else []
+        train(tmp_path / name, *hook, *average, optim_wrapper=wrapper)
+    states = [torch.load(tmp_path / name / 'epoch_4.pth', weights_only=False) for name in ('plain', 'other')]
+    for key in ('state_dict', *(['ema_state_dict'] if part == 'average' else [])):
+        for name, value in states[0][key].items():
+            torch.testing.assert_close(states[1][key][name], value)
+
+
 def _train_as_rank(rank: int, folder: str) -> None:
     wrapper = dict(type='MMDistributedDataParallel', device_ids=None)
     runner = train(Path(folder), ChannelsLastHook(), layouts := Layouts(), launcher='pytorch',

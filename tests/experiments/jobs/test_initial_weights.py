@@ -50,6 +50,15 @@ def test_every_way_to_name_weights(student):
     assert initial_files(recipe(**student), {'a.py': plain('a.pth')}.get) == [Path('s.pth')]
 
 
+def test_the_file_of_a_timm_model():
+    model = dict(type='mmpretrain.TimmClassifier', model_name='a', pretrained_cfg_overlay=dict(file='w.pth'))
+    configs = {'t.py': Config(dict(model=model | dict(pretrained=True)))}
+    assert initial_files(configs['t.py'], configs.get) == [Path('w.pth')]
+    assert initial_files(Config(dict(model=model | dict(pretrained=False))), configs.get) == []
+    taught = Config(dict(model=dict(type='mmkd.Distiller', student=dict(type='A'), teacher=dict(config='t.py'))))
+    assert teacher_files(taught, configs.get) == [Path('w.pth')]
+
+
 def test_weights_of_the_whole_run():
     config = plain('a.pth')
     config.load_from = 'work_dirs/whole'
