@@ -101,7 +101,7 @@ SUITES = {
          'model.teacher.config': 'fashion/efficientnet-lite0_fashion.py',
          'model.teacher.input_size': 64, 'model.teacher.channels_last': True, 'model.teacher.dtype': 'bf16'}),
     'fashion-1pct': _fashion(550, 160),
-    'fashion-10pct': _fashion(5500, 40),
+    'fashion-10pct': _fashion(5500, 20),
     'fashion-pspnet': _scenes('pspnet', MIOU, 'cwd', 'distilled-cwd'),
     'fashion-retinanet': _scenes('retinanet', BBOX_MAP, 'pkd', 'fgd', 'distilled-pkd'),
     'fashion-mask-rcnn': _scenes('mask-rcnn', BBOX_MAP, 'pkd', 'fgd'),
