@@ -12,7 +12,7 @@ from mmkd.utils.command_line.tables import markdown_table
 from .quickstart_figures import DPI
 from .quickstart_report import paired_gain, summary
 
-CUT = 2.0  # an axis ends at this many times the longest bar that is drawn whole
+CUT, FAR = 2.0, 3.0  # an axis ends at so many times the longest bar that is drawn whole, if others are so many times it
 
 
 def compare(students: Mapping[str, Sequence[float]], alone: Sequence[float], teacher: float) -> dict[str, dict]:
@@ -132,8 +132,8 @@ def _cut(axes: Axes, bars: BarContainer, gains: Sequence[Mapping], names: Sequen
     """Ends the axis where all but a few bars do; returns a note of the bars that go on, if there are any."""
     means = [gain['mean'] for gain in gains]
     few = max(1, len(means) // 10)
-    end = CUT * sorted(map(abs, means), reverse=True)[few] if len(means) > 2 * few else 0.
-    cut = [place for place, mean in enumerate(means) if end and abs(mean) > end]
+    longest = sorted(map(abs, means), reverse=True)[few] if len(means) > 2 * few else 0.
+    cut, end = [place for place, mean in enumerate(means) if longest and abs(mean) > FAR * longest], CUT * longest
     for place in cut:
         up = means[place] > 0
         axes.set_ylim(**{'top' if up else 'bottom': end if up else -end})

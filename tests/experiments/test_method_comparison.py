@@ -91,7 +91,8 @@ def test_one_bar_far_below_does_not_squeeze_the_others(draw):
     assert [bar.get_hatch() for bar in axes.containers[0]] == [None, None, None, '//']
 
 
-@pytest.mark.parametrize('students', [dict(kd=55., ofd=0.), dict(kd=55., dkd=45., nkd=58., at=42.)])
+@pytest.mark.parametrize('students', [dict(kd=55., ofd=0.), dict(kd=55., dkd=45., nkd=58., at=42.),
+                                      dict(kd=52., dkd=51., nkd=51., reviewkd=55.5)])
 def test_axes_are_not_cut_without_need(draw, students):
     axes, _ = draw('Gains', **students)
     assert axes.get_title() == 'Gains' and axes.get_ylim()[0] < min(students.values()) - 50 + 0.5
