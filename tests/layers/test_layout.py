@@ -6,7 +6,8 @@ from mmkd.layers.layout import use_channels_last
 
 
 def test_weights_of_2d_convolutions_alone():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv1d(4, 4, 3), nn.Conv3d(2, 2, 3), nn.Linear(4, 4))
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv1d(4, 4, 3), nn.Conv3d(2, 2, 3), nn.Linear(4, 4))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     parameters = list(model.parameters())
     use_channels_last(model)
