@@ -1,6 +1,6 @@
-# Paper:   CWD (arXiv 2011.13256), which has no such row: the setting is that of mmrazor's recipe for Cityscapes
+# Paper:   CWD (arXiv 2011.13256), No table: the setting is that of mmrazor's recipe for Cityscapes
 # Command: bash tools/dist_train.sh configs/dense/upernet_resnet18_upernet-resnet101-cwd_4xb4-80k_ade20k-512x512.py 4
-# Figure:  none known (of the teacher alone 42.91 mIoU, by mmseg)
+# Figure:  none read (of the teacher alone 42.91 mIoU, by mmseg)
 # Differs: data set and models; pixels without a label are left out
 # Status:  not run here; needs 4 GPUs (4 images each) and ADE20K in data/ade
 _base_ = 'mmseg::upernet/upernet_r18_4xb4-80k_ade20k-512x512.py'
