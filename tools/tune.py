@@ -110,8 +110,10 @@ class Tuning:
         if own is None:
             raise UserError(f'--grid or --grids is expected, as the suite {self.args.suite} has no grids. Write --grid '
                             'model.terms.kd.weight=0.5,1,2.')
-        beside = {path.stem for path in own.parent.glob('*.py')}  # a suite may take a part of its folder
-        return read_grids(own, sorted(beside | self.suite.recipes(ROOT).keys() | self.recipes.keys()))
+        known = self.suite.recipes(ROOT).keys() | self.recipes.keys()
+        if not self.args.grids:  # the folder's, of which a suite may take a part
+            known |= {path.stem for path in own.parent.glob('*.py')}
+        return read_grids(own, sorted(known))
 
     def jobs(self, share: float, chosen: Mapping[str, list[int]]) -> dict[tuple[str, int], Trial]:
         """Runs of chosen settings, for a share of the epochs."""

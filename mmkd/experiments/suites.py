@@ -3,7 +3,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmkd.experiments.jobs.scheduler import Job
@@ -93,13 +93,14 @@ SUITES = {
         ('randomness.seed={seed}', 'train_dataloader.dataset.dataset.ann_file=meta/train_5_per_class_seed{seed}.txt'),
         ('dataset_converters/digits.py', ), tuning_seed=4),
     'fashion': _fashion(),
-    'fashion-resnet8': Suite(
-        LOGITS, 'configs/fashion/resnet8_fashion.py', 'configs/fashion/efficientnet-lite0_fashion.py',
-        ('randomness.seed={seed}', ), ('dataset_converters/fashion.py', ), FASHION_TEST,
-        {'custom_hooks': [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.ChannelsLastHook')]},
-        {'model.student.config': 'fashion/resnet8_fashion.py',
-         'model.teacher.config': 'fashion/efficientnet-lite0_fashion.py',
-         'model.teacher.input_size': 64, 'model.teacher.channels_last': True, 'model.teacher.dtype': 'bf16'}),
+    'fashion-resnet8': replace(
+        _fashion(), methods=LOGITS, alone='configs/fashion/resnet8_fashion.py',
+        teacher='configs/fashion/efficientnet-lite0_fashion.py',
+        student_options={'custom_hooks': [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.ChannelsLastHook')]},
+        taught_options={
+            'model.student.config': 'fashion/resnet8_fashion.py',
+            'model.teacher.config': 'fashion/efficientnet-lite0_fashion.py',
+            'model.teacher.input_size': 64, 'model.teacher.channels_last': True, 'model.teacher.dtype': 'bf16'}),
     'fashion-1pct': _fashion(550, 160),
     'fashion-10pct': _fashion(5500, 20),
     'fashion-pspnet': _scenes('pspnet', MIOU, 'cwd', 'distilled-cwd'),

@@ -3,9 +3,9 @@ import copy
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmkd.engine.models import model_of
 from mmkd.layers.layout import use_channels_last
 from mmkd.registry import HOOKS
 
@@ -26,8 +26,7 @@ class ChannelsLastHook(Hook):
         Args:
             runner: The runner.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        use_channels_last(model)
+        use_channels_last(model_of(runner))
         optimizers = getattr(runner.optim_wrapper, 'optim_wrappers', {'': runner.optim_wrapper}).values()
         for state in (state for each in optimizers for state in each.optimizer.state.values()):
             for name, value in state.items():  # a fused optimizer walks both in the order of memory
