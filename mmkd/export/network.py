@@ -131,7 +131,21 @@ def merged(network: ExportedNetwork) -> ExportedNetwork:
     """
     network = copy.deepcopy(network)
     _merge(network.network)
+    for module in network.modules():
+        if type(module).__name__ == 'ShiftWindowMSA' and type(module).__module__.startswith('mmpretrain.'):
+            module.window_reverse = _windows_to_maps
     return network.eval()
+
+
+def _windows_to_maps(windows: Tensor, height: int, width: int, side: int) -> Tensor:
+    """What mmpretrain's ``window_reverse`` computes, which makes the number of images a constant of the file.
+
+    Args:
+        windows: (N · windows, side, side, C).
+    """
+    channels = windows.shape[-1]
+    maps = windows.view(-1, height // side, width // side, side, side, channels).transpose(2, 3)
+    return maps.reshape(-1, height, width, channels)
 
 
 def _merge(module: nn.Module) -> None:
