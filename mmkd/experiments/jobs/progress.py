@@ -30,12 +30,16 @@ class JobProgress:
         self._slots, self._line_seconds, self._start = slots, line_seconds, time.monotonic()
         self._next_line = self._start + line_seconds
         self._total = sum(job.cost for job in jobs)
-        self._initial = sum(self._done.values()) + sum(_part(job) for job in jobs if job.begun())
+        self._waiting = {job.name: _part(job) for job in jobs if job.begun() and job.name not in self._done}
+        self._initial = sum(self._done.values()) + sum(self._waiting.values())
         self._bar = tqdm(total=self._total, initial=self._initial, dynamic_ncols=True, leave=False,
                          bar_format='{percentage:3.0f}% |{bar:20}| {elapsed}{postfix}', disable=not sys.stderr.isatty())
 
     def started(self, job: Job, command: list[str], resumed: bool) -> None:
         """Prints a job's command, to copy."""
+        if not resumed:  # what an earlier run left of it is nothing that was done
+            self._initial -= self._waiting.get(job.name, 0)
+        self._waiting.pop(job.name, None)
         self._print(f'{"Go on with" if resumed else "Start"} {job.name}:\n  {shell_command(command)}')
 
     def finished(self, job: Job) -> None:
@@ -45,7 +49,7 @@ class JobProgress:
 
     def tick(self, running: list[Job]) -> None:
         """Brings the bar up to date, or prints a line when it is time to."""
-        done, texts = sum(self._done.values()) + sum(map(_part, running)), []
+        done, texts = sum([*self._done.values(), *self._waiting.values(), *map(_part, running)]), []
         for job in running:
             steps, total = job.progress()
             texts.append(f'{job.name} {steps}/{total}' if total > 1 else job.name)
@@ -64,7 +68,7 @@ class JobProgress:
 
     def _left(self, done: float) -> float:
         elapsed = time.monotonic() - self._start
-        rate = (done - self._initial + self._slots * TRUSTED_SECONDS) / (elapsed + TRUSTED_SECONDS)
+        rate = (max(done - self._initial, 0.0) + self._slots * TRUSTED_SECONDS) / (elapsed + TRUSTED_SECONDS)
         return (self._total - done) / rate
 
     def _print(self, text: str) -> None:

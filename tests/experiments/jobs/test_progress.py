@@ -39,6 +39,27 @@ def test_what_was_done_before_counts(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out.startswith('50%')
 
 
+@pytest.mark.parametrize('resumed', [True, False])
+def test_a_run_begun_before_counts_until_it_starts(tmp_path, capsys, monkeypatch, resumed):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
+    now = [0.0]
+    monkeypatch.setattr('mmkd.experiments.jobs.progress.time.monotonic', lambda: now[0])
+    jobs = [Half('begun', tmp_path / 'begun', ['x'], 'k', cost=80.), Job('next', tmp_path / 'next', ['x'], 'k', cost=60.)]
+    (tmp_path / 'begun').mkdir()
+    jobs[0].note()
+    progress = JobProgress(jobs, line_seconds=0)
+    now[0] = 30.0
+    progress.tick([jobs[1]])
+    line = capsys.readouterr().out  # of 140 s 40 are done, and nothing in the 30 s since: half the expected speed
+    assert line.startswith('29%') and 'about 3:20 left' in line
+    progress.finished(jobs[1])
+    progress.started(jobs[0], ['python'], resumed)
+    now[0] = 60.0
+    progress.tick([jobs[0]])
+    line = capsys.readouterr().out.splitlines()[-1]  # 60 s of work in 60 s, or 100 with what was done a second time
+    assert line.startswith('71%') and f'about {"0:40" if resumed else "0:28"} left' in line
+
+
 def test_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
     job = Half('long', tmp_path / 'long', ['x'], 'k', cost=6.)
