@@ -44,7 +44,8 @@ def test_a_run_begun_before_counts_until_it_starts(tmp_path, capsys, monkeypatch
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
     now = [0.0]
     monkeypatch.setattr('mmkd.experiments.jobs.progress.time.monotonic', lambda: now[0])
-    jobs = [Half('begun', tmp_path / 'begun', ['x'], 'k', cost=80.), Job('next', tmp_path / 'next', ['x'], 'k', cost=60.)]
+    jobs = [Half('begun', tmp_path / 'begun', ['x'], 'k', cost=80.),
+            Job('next', tmp_path / 'next', ['x'], 'k', cost=60.)]
     (tmp_path / 'begun').mkdir()
     jobs[0].note()
     progress = JobProgress(jobs, line_seconds=0)
