@@ -30,6 +30,8 @@ from tqdm import tqdm
 
 from mmkd.datasets.scenes.drawing import Look, draw_scene
 from mmkd.datasets.scenes.making import make_folder
+from mmkd.datasets.scenes.settings import SceneSettings as Settings
+from mmkd.datasets.scenes.settings import add_scene_options
 from mmkd.datasets.scenes.writing import Things, save_image, write_scenes
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
@@ -41,28 +43,6 @@ FEW_PER_CLASS = 5
 FEW_SEEDS = 5
 CLASSES = tuple('0123456789')
 LOOK = Look(things=(2, 6), heights=(0.25, 0.375), overlap=0.1, brightness=(0.1, 0.3))
-# Every picture has a random stream of its own, [seed, stream, number]: none depends on another.
-STREAMS = dict(image=0, train=1, val=2, split=3, few=4)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides the files' content: the options of that name."""
-    seed: int = 0
-    scenes_train: int = 400
-    scenes_val: int = 80
-    scene_size: int = 96
-
-    def __post_init__(self) -> None:
-        lowest = dict(seed=0, scenes_train=1, scenes_val=1, scene_size=64)
-        for name, least in lowest.items():
-            if getattr(self, name) < least:
-                option = '--' + name.replace('_', '-')
-                raise UserError(f'{option} expects {least} or more, got {getattr(self, name)}.')
-
-    def rng(self, stream: str, number: int = 0) -> np.random.Generator:
-        """A random stream for one picture or list."""
-        return np.random.default_rng([self.seed, STREAMS[stream], number])
 
 
 @dataclass(frozen=True)
@@ -135,7 +115,7 @@ def draw_scenes(digits: Digits, settings: Settings, split: str) -> Iterator[tupl
     def cut(rng: np.random.Generator, row: int, height: float) -> DigitCutout:
         return DigitCutout(draw_strokes(digits.images[pool[row]], height))
 
-    for number in range(getattr(settings, f'scenes_{split}')):
+    for number in range(settings.scenes(split)):
         canvas, owner, placed = draw_scene(settings.rng(split, number), settings.scene_size, len(pool), cut, LOOK)
         yield canvas, owner, pool[placed]
 
@@ -160,22 +140,9 @@ def convert(out: Path, settings: Settings, force: bool = False) -> bool:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Reads the command line; the options are the fields of :class:`Settings`, --out and --force."""
-    parser = ToolParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('data/digits'),
-                        help='folder to make (default: data/digits, where the configs look)')
-    usual = Settings()
-    parser.add_argument('--seed', type=int, default=usual.seed,
-                        help='decides the split, the textures, the inks and the scenes (default: %(default)s)')
-    parser.add_argument('--scenes-train', type=int, default=usual.scenes_train, metavar='N',
-                        help='number of train scenes (default: %(default)s)')
-    parser.add_argument('--scenes-val', type=int, default=usual.scenes_val, metavar='N',
-                        help='number of val scenes (default: %(default)s)')
-    parser.add_argument('--scene-size', type=int, default=usual.scene_size, metavar='PIXELS',
-                        help='side of a scene; the digits grow with it (default: %(default)s)')
-    parser.add_argument('--force', action='store_true',
-                        help='replace data that this script made before; no other folder is touched')
+    """Reads the command line."""
+    parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_scene_options(parser, Settings(), 'data/digits', 'the split, the textures, the inks and the scenes', 'digits')
     return parser.parse_args(argv)
 
 
@@ -184,8 +151,7 @@ def main() -> None:
     """Runs the command; a user's mistake ends it with one line and exit code 2."""
     args = parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the temporary folder goes
-    settings = Settings(args.seed, args.scenes_train, args.scenes_val, args.scene_size)
-    written = convert(args.out, settings, args.force)
+    written = convert(args.out, Settings.read(args), args.force)
     print(f'{args.out}: {"written" if written else "already there"}.')
 
 

@@ -30,32 +30,21 @@ from tqdm import tqdm
 from mmkd.datasets.fashion_mnist import CLASSES, IMAGES, LABELS, SHA256, fetch_files, read_files, read_idx
 from mmkd.datasets.scenes.drawing import Look, draw_scene
 from mmkd.datasets.scenes.making import make_folder
+from mmkd.datasets.scenes.settings import SceneSettings, add_scene_options
 from mmkd.datasets.scenes.writing import Things, write_scenes
-from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
 FORMAT = 1  # raised whenever the same settings give other files
 STAMP = 'fashion.json'
 VAL_PART = 12  # one in twelve training photographs is for validation: the last 5,000 of 60,000
 LOOK = Look(things=(2, 8), heights=(0.25, 0.45), overlap=0.3, brightness=(0.1, 0.5))
-# Every scene has a random stream of its own, [seed, stream, number]: none depends on another.
-STREAMS = dict(train=1, val=2)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides the files' content: the options of that name."""
-    seed: int = 0
+class Settings(SceneSettings):
+    """What decides the files' content: ten times the digits' scenes."""
     scenes_train: int = 4000
     scenes_val: int = 500
-    scene_size: int = 96
-
-    def __post_init__(self) -> None:
-        lowest = dict(seed=0, scenes_train=1, scenes_val=1, scene_size=64)
-        for name, least in lowest.items():
-            if getattr(self, name) < least:
-                option = '--' + name.replace('_', '-')
-                raise UserError(f'{option} expects {least} or more, got {getattr(self, name)}.')
 
 
 def split_rows(count: int) -> dict[str, np.ndarray]:
@@ -76,9 +65,8 @@ def draw_scenes(photos: np.ndarray, rows: np.ndarray, settings: Settings, split:
     def cut(rng: np.random.Generator, row: int, size: float) -> FashionCutout:
         return cut_out(rng, photos[rows[row]], size)
 
-    for number in range(getattr(settings, f'scenes_{split}')):
-        rng = np.random.default_rng([settings.seed, STREAMS[split], number])
-        canvas, owner, placed = draw_scene(rng, settings.scene_size, len(rows), cut, LOOK)
+    for number in range(settings.scenes(split)):
+        canvas, owner, placed = draw_scene(settings.rng(split, number), settings.scene_size, len(rows), cut, LOOK)
         yield canvas, owner, rows[placed]
 
 
@@ -122,24 +110,12 @@ def convert(out: Path, settings: Settings, data: Path | None = None, force: bool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Reads the command line; the options are the fields of :class:`Settings`, --out, --data and --force."""
+    """Reads the command line."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('data/fashion'),
-                        help='folder to make (default: data/fashion, where the configs look)')
+    add_scene_options(parser, Settings(), 'data/fashion', 'the scenes', 'clothes')
     parser.add_argument('--data', type=Path, metavar='FOLDER',
                         help="folder with the four files, packed (.gz) or not (default: that of Debian's package, or a "
                         'download)')
-    usual = Settings()
-    parser.add_argument('--seed', type=int, default=usual.seed,
-                        help='decides the scenes (default: %(default)s)')
-    parser.add_argument('--scenes-train', type=int, default=usual.scenes_train, metavar='N',
-                        help='number of train scenes (default: %(default)s)')
-    parser.add_argument('--scenes-val', type=int, default=usual.scenes_val, metavar='N',
-                        help='number of val scenes (default: %(default)s)')
-    parser.add_argument('--scene-size', type=int, default=usual.scene_size, metavar='PIXELS',
-                        help='side of a scene; the clothes grow with it (default: %(default)s)')
-    parser.add_argument('--force', action='store_true',
-                        help='replace data that this script made before; no other folder is touched')
     return parser.parse_args(argv)
 
 
@@ -148,8 +124,7 @@ def main() -> None:
     """Runs the command; a user's mistake ends it with one line and exit code 2."""
     args = parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the temporary folder goes
-    settings = Settings(args.seed, args.scenes_train, args.scenes_val, args.scene_size)
-    written = convert(args.out, settings, args.data, args.force)
+    written = convert(args.out, Settings.read(args), args.data, args.force)
     print(f'{args.out}: {"written" if written else "already there"}.')
 
 

@@ -19,6 +19,7 @@ import fashion  # noqa: E402
 from fashion_drawing import cut_out, silhouette  # noqa: E402
 
 from mmkd.datasets.scenes.writing import PALETTE  # noqa: E402
+from mmkd.utils import UserError  # noqa: E402
 from tests.fashion_files import photos, write_fashion  # noqa: E402
 from tests.forked import run_forked  # noqa: E402
 
@@ -187,14 +188,14 @@ def test_rerun_does_nothing_and_other_settings_are_refused(data, made):
     home, known = made
     before = files(data)
     assert not fashion.convert(data, SETTINGS, home / 'files', known=known)
-    with pytest.raises(fashion.UserError, match='scenes_val.*--force'):
+    with pytest.raises(UserError, match='scenes_val.*--force'):
         fashion.convert(data, fashion.Settings(scenes_train=12, scenes_val=6), home / 'files', known=known)
     assert files(data) == before
 
 
 def test_damaged_files_leave_nothing_behind(made, tmp_path):
     home, known = made
-    with pytest.raises(fashion.UserError, match='expects the SHA-256'):
+    with pytest.raises(UserError, match='expects the SHA-256'):
         fashion.convert(tmp_path / 'out', SETTINGS, home / 'files', known=dict(known) | {fashion.LABELS: '0' * 64})
     assert not any(tmp_path.iterdir())
 
