@@ -25,10 +25,11 @@ from mmkd.benchmarks.timing import seconds_in_turn
 from mmkd.distillers import Distiller
 from mmkd.distillers.models import forward_mode
 from mmkd.engine.finite import FiniteGuard
+from mmkd.layers.layout import use_channels_last
 from mmkd.recipes.weightless import without_weights
 from mmkd.registry import MODELS
 from mmkd.utils import UserError
-from mmkd.utils.building.build import is_distiller
+from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
@@ -195,6 +196,8 @@ def main() -> None:
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     logging.disable(logging.WARNING)  # MMEngine logs how it initialises each parameter
     distiller = MODELS.build(ConfigDict(without_weights(config)[0])).to(args.device)
+    if any(type_name(hook) == 'ChannelsLastHook' for hook in config.get('custom_hooks') or []):
+        use_channels_last(distiller)
     size = batch_of(args.batch_size, known, config)
     times = choose_times(setting, known, lambda: print_times(distiller, config, args, size))
     if args.gpus:

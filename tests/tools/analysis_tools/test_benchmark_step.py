@@ -1,8 +1,11 @@
 """Timing a distillation step."""
+import inspect
 import json
 import re
 
 import pytest
+
+from mmkd.benchmarks import timing
 
 from ..conftest import CONVNEST, call
 
@@ -27,6 +30,22 @@ def test_the_guard_against_nan_is_timed_beside_the_step_without(workplace, capsy
     last = capsys.readouterr().out.splitlines()[-1]
     found = re.fullmatch(r'  with the NaN guard ([\d.]+) ms / without ([\d.]+) ms = ([\d.]+)', last)
     assert found and min(map(float, found.groups())) > 0
+
+
+@pytest.mark.parametrize('hooks', [[], ['mmkd.ChannelsLastHook']])
+def test_the_layout_is_that_of_the_training(workplace, capsys, monkeypatch, hooks):
+    layouts = []
+
+    def seconds_in_turn(runs, *args):
+        model = inspect.getclosurevars(runs['distillation']).nonlocals['model']
+        layouts.extend(weight.is_contiguous() for weight in model.parameters()
+                       if weight.dim() == 4 and min(weight.shape[1:]) > 1)
+        return {name: [1.0] for name in runs}
+
+    monkeypatch.setattr(timing, 'seconds_in_turn', seconds_in_turn)
+    options = ['--cfg-options', f'custom_hooks={[dict(type=hook) for hook in hooks]}']
+    assert call(TOOL, 'recipe.py', '--batch-size', '2', '--device', 'cpu', *options, cwd=workplace) == 0
+    assert layouts and all(contiguous != bool(hooks) for contiguous in layouts)
 
 
 def test_a_checkpoint_that_is_missing_is_not_needed(workplace, capsys):
