@@ -59,8 +59,9 @@ def test_a_package_that_is_missing_and_one_of_ours():
     assert explain(caught(__import__, 'mmkd.nothing_such')) is None
 
 
-def test_mmengines_code_working_on_a_config():
-    cfg = dict(model=dict(type='mmpretrain.TimmClassifier', model_name='resnet10t'), work_dir='w', train_cfg=3)
+def test_mmengines_code_working_on_a_config(tmp_path):
+    cfg = dict(model=dict(type='mmpretrain.TimmClassifier', model_name='resnet10t'), work_dir=str(tmp_path / 'w'),
+               train_cfg=3)
     assert explain(caught(Runner.from_cfg, Config(cfg))).startswith('ValueError: ')
 
 
