@@ -43,16 +43,20 @@ def test_compiled_for_the_first_batch_and_with_the_same_taps(build, compilations
     assert compilations == of_first_batch and {shape[0] for shape in compilations} & {2, 5} == {5}
 
 
-def test_channels_last(build, tmp_path):
+@pytest.mark.parametrize(('options', 'tolerance'), [
+    ({}, {}), (dict(compile=True), {}), (dict(dtype='bf16'), dict(rtol=0.05, atol=0.05)),
+    (dict(dtype='bf16', compile=True), dict(rtol=0.05, atol=0.05))])
+def test_channels_last(build, tmp_path, compilations, options, tolerance):
     terms = dict(at=dict(loss=dict(type='mmkd.ATLoss'), student='stage4', teacher='stage4'))
     plain = build(student=resnet(), teacher=resnet(), terms=terms).teachers['teacher']
     torch.save(plain.model.state_dict(), tmp_path / 'teacher.pth')
     given = dict(resnet(), checkpoint=str(tmp_path / 'teacher.pth'))
-    teacher = build(student=resnet(), teacher=dict(channels_last=True, **given), terms=terms).teachers['teacher']
+    teacher = build(student=resnet(), teacher=dict(channels_last=True, **options, **given),
+                    terms=terms).teachers['teacher']
     images = torch.rand(5, 3, 48, 48)
     expected, maps = plain(images)['stage4'], teacher(images)['stage4']
     assert maps.is_contiguous(memory_format=torch.channels_last) and expected.is_contiguous()
-    torch.testing.assert_close(maps.contiguous(), expected)
+    torch.testing.assert_close(maps.contiguous().float(), expected, **tolerance)
     with pytest.raises(UserError, match='channels_last'):
         build(student=resnet(), teacher=dict(channels_last='yes', **resnet()), terms=terms)
 
