@@ -48,7 +48,7 @@ def _read(folder: Path, name: str, wanted: str) -> bytes:
     plain, packed = folder / name, folder / f'{name}.gz'
     path = plain if plain.is_file() else packed
     if not path.is_file():
-        raise UserError(f'--data expects {name} or {name}.gz in {folder}, got neither. {GET}')
+        raise UserError(f'Fashion-MNIST expects {name} or {name}.gz in {folder}, got neither. {GET}')
     try:
         with gzip.open(path) if path is packed else path.open('rb') as file:
             content = file.read(LARGEST + 1)
@@ -59,6 +59,17 @@ def _read(folder: Path, name: str, wanted: str) -> bytes:
         raise UserError(f'{path} expects the SHA-256 {wanted} (unpacked), got {found}: it is damaged, or of another '
                         f'data set. {GET}')
     return content
+
+
+def damaged_file(folder: Path, known: Mapping[str, str] = SHA256) -> str:
+    """Says what is wrong with the first of the unpacked files that is; an empty text if they are whole."""
+    for name, wanted in known.items():
+        path = folder / name
+        if not path.is_file():
+            return f'{path} does not exist'
+        if path.stat().st_size > LARGEST or hash_of_bytes(path.read_bytes()) != wanted:
+            return f'{path} expects the SHA-256 {wanted}, got another'
+    return ''
 
 
 def fetch_files(known: Mapping[str, str] = SHA256) -> dict[str, bytes]:

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from mmkd.datasets.scenes.drawing import Look, draw_scene
 from mmkd.datasets.scenes.making import make_folder
 from mmkd.datasets.scenes.settings import SceneSettings as Settings
-from mmkd.datasets.scenes.settings import add_scene_options
+from mmkd.datasets.scenes.settings import add_scene_options, missing_files, missing_scenes
 from mmkd.datasets.scenes.writing import Things, save_image, write_scenes
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
@@ -136,7 +136,19 @@ def write_all(folder: Path, settings: Settings) -> None:
 def convert(out: Path, settings: Settings, force: bool = False) -> bool:
     """Makes a folder of digits, at once: see :func:`mmkd.datasets.scenes.making.make_folder`."""
     wanted = dict(format=FORMAT, **asdict(settings))
-    return make_folder(out, STAMP, wanted, lambda folder: write_all(folder, settings), force)
+    return make_folder(out, STAMP, wanted, lambda folder: write_all(folder, settings), force,
+                       lambda folder: _damage(folder, settings))
+
+
+def _damage(folder: Path, settings: Settings) -> str:
+    """What is not there of data that were made; an empty text if nothing is missing."""
+    for split in ('train', 'val'):
+        listed = folder / f'meta/{split}.txt'
+        found = (missing_files(folder / split, len(listed.read_text().splitlines())) if listed.is_file()
+                 else f'{listed} does not exist')
+        if found:
+            return found
+    return missing_scenes(folder / 'scenes', settings)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

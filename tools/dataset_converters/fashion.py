@@ -27,10 +27,10 @@ import numpy as np
 from fashion_drawing import FashionCutout, cut_out
 from tqdm import tqdm
 
-from mmkd.datasets.fashion_mnist import CLASSES, IMAGES, LABELS, SHA256, fetch_files, read_files, read_idx
+from mmkd.datasets.fashion_mnist import CLASSES, IMAGES, LABELS, SHA256, damaged_file, fetch_files, read_files, read_idx
 from mmkd.datasets.scenes.drawing import Look, draw_scene
 from mmkd.datasets.scenes.making import make_folder
-from mmkd.datasets.scenes.settings import SceneSettings, add_scene_options
+from mmkd.datasets.scenes.settings import SceneSettings, add_scene_options, missing_scenes
 from mmkd.datasets.scenes.writing import Things, write_scenes
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 
@@ -99,14 +99,17 @@ def convert(out: Path, settings: Settings, data: Path | None = None, force: bool
         Whether anything was written; not if the same data are there already.
 
     Raises:
-        UserError: A file is missing or damaged, or ``out`` holds something else.
+        UserError: A file is missing or damaged, there or in ``out``, or ``out`` holds something else.
     """
     def write(folder: Path) -> None:
         files = fetch_files(known) if data is None else read_files(data.expanduser(), known)
         write_all(folder, files, settings)
 
+    def damage(folder: Path) -> str:
+        return damaged_file(folder, known) or missing_scenes(folder / 'scenes', settings)
+
     wanted = dict(format=FORMAT, **asdict(settings), files=dict(known))
-    return make_folder(out, STAMP, wanted, write, force)
+    return make_folder(out, STAMP, wanted, write, force, damage)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -30,7 +30,8 @@ def read_stamp(out: Path, name: str) -> dict | None:
     return stamp
 
 
-def make_folder(out: Path, name: str, wanted: Mapping, write: Callable[[Path], None], force: bool = False) -> bool:
+def make_folder(out: Path, name: str, wanted: Mapping, write: Callable[[Path], None], force: bool = False,
+                damage: Callable[[Path], str] = lambda _: '') -> bool:
     """Writes the data to a temporary folder beside ``out``, which takes its place at the end.
 
     Args:
@@ -39,16 +40,20 @@ def make_folder(out: Path, name: str, wanted: Mapping, write: Callable[[Path], N
         wanted: The stamp, with a ``format`` that changes whenever the same settings give other files.
         write: Makes the folder that it is given, and writes everything but the stamp.
         force: Whether to replace data that this script made with other settings.
+        damage: Says what is wrong with data that are there already; an empty text if they are whole.
 
     Returns:
         Whether anything was written; not if the same data are there already.
 
     Raises:
-        UserError: ``out`` holds something else.
+        UserError: ``out`` holds something else, or the data there are damaged.
     """
     out = out.expanduser().resolve()
     stamp = read_stamp(out, name)
     if stamp == wanted and not force:
+        found = damage(out)
+        if found:
+            raise UserError(f'{found}: the data there are damaged. Give --force to make {out} anew.')
         return False
     if stamp and not force:
         differing = ', '.join(key for key in wanted if stamp.get(key) != wanted[key])

@@ -50,6 +50,30 @@ class SceneSettings:
         return np.random.default_rng([self.seed, STREAMS[stream], number])
 
 
+def missing_scenes(folder: Path, settings: SceneSettings) -> str:
+    """What is not there of the scenes that were written to a folder; an empty text if nothing is missing.
+
+    Args:
+        folder: Of the scenes.
+        settings: Those with which they were made.
+    """
+    for split in ('train', 'val'):
+        annotations = folder / f'annotations/instances_{split}.json'
+        if not annotations.is_file():
+            return f'{annotations} does not exist'
+        for pictures in (folder / 'images' / split, folder / 'annotations_seg' / split):
+            found = missing_files(pictures, settings.scenes(split))
+            if found:
+                return found
+    return ''
+
+
+def missing_files(folder: Path, count: int) -> str:
+    """Says if a folder has another number of PNG files, at any depth, than were written; else an empty text."""
+    found = sum(1 for _ in folder.rglob('*.png'))
+    return '' if found == count else f'{folder} expects {count} files, got {found}'
+
+
 def add_scene_options(parser: argparse.ArgumentParser, usual: SceneSettings, out: str, decides: str,
                       things: str) -> None:
     """Adds the options of :class:`SceneSettings`, --out and --force.

@@ -1,6 +1,8 @@
 """tools/dataset_converters/digits.py, and the dataset configs that read what it makes."""
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -194,10 +196,21 @@ def test_rerun_does_nothing_and_other_settings_are_refused(data):
     assert (data / 'digits.json').stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize('gone', ['meta/val.txt', 'train/3', 'scenes/annotations/instances_val.json',
+                                  'scenes/images/train/scene_0003.png', 'scenes/annotations_seg/val'])
+def test_data_that_lack_something_are_not_called_there(data, tmp_path, gone):
+    copy = shutil.copytree(data, tmp_path / 'digits')
+    assert not digits.convert(copy, SETTINGS)
+    shutil.rmtree(copy / gone) if (copy / gone).is_dir() else (copy / gone).unlink()
+    with pytest.raises(digits.UserError, match=rf'{re.escape(str((copy / gone).parent))}.* damaged. Give --force'):
+        digits.convert(copy, SETTINGS)
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Writes one file instead of the pictures."""
     monkeypatch.setattr(digits, 'write_all', lambda folder, settings: folder.mkdir())
+    monkeypatch.setattr(digits, '_damage', lambda folder, settings: '')
 
 
 def test_force_replaces_own_data_only(quick, tmp_path):

@@ -1,6 +1,7 @@
 """tools/dataset_converters/fashion.py on generated files, and the dataset configs that read what it makes."""
 import json
 import os
+import shutil
 import sys
 from collections import Counter
 from importlib import import_module
@@ -191,6 +192,24 @@ def test_rerun_does_nothing_and_other_settings_are_refused(data, made):
     with pytest.raises(UserError, match='scenes_val.*--force'):
         fashion.convert(data, fashion.Settings(scenes_train=12, scenes_val=6), home / 'files', known=known)
     assert files(data) == before
+
+
+def test_data_that_were_damaged_since_are_not_called_there(data, made, tmp_path):
+    home, known = made
+    copy = shutil.copytree(data, tmp_path / 'fashion')
+    path, whole = copy / fashion.LABELS, (copy / fashion.LABELS).read_bytes()
+    path.write_bytes(whole[:8] + whole[:7:-1])  # the labels in reverse: of the same size
+    with pytest.raises(UserError, match=r'train-labels\S+ expects the SHA-256 .* damaged. Give --force'):
+        fashion.convert(copy, SETTINGS, home / 'files', known=known)
+    path.unlink()
+    with pytest.raises(UserError, match=r'train-labels\S+ does not exist: .*--force'):
+        fashion.convert(copy, SETTINGS, home / 'files', known=known)
+    path.write_bytes(whole)
+    (copy / 'scenes/images/val/scene_0002.png').unlink()
+    with pytest.raises(UserError, match=r'images/val expects 5 files, got 4: .*--force'):
+        fashion.convert(copy, SETTINGS, home / 'files', known=known)
+    assert fashion.convert(copy, SETTINGS, home / 'files', force=True, known=known)
+    assert files(copy) == files(data)
 
 
 def test_damaged_files_leave_nothing_behind(made, tmp_path):
