@@ -22,7 +22,7 @@ def check_data_fit(recipe: Recipe) -> Iterator[Finding]:
     if test and test != recipe.config.get('val_dataloader') and _has_files(recipe, 'test'):
         datasets['test'] = DATASETS.build(ConfigDict(test['dataset']))
     learner = next(iter(recipe.single_models().values()))
-    known = teachers_classes(recipe.config.model) if recipe.distiller is not None else []
+    known = teachers_classes(recipe.config.model, recipe.distiller.teachers) if recipe.distiller is not None else []
     metrics = {split: _coco_metrics(recipe.config.get(f'{split}_evaluator')) for split in datasets if split != 'train'}
     begin = recipe.config.get('load_from')
     started = classes_of_checkpoint(f'load_from={begin}', read_classes(str(begin))) if begin else None

@@ -5,7 +5,7 @@ from elsewhere, ``huggingface`` those of vision models of ``transformers``, and 
 ``taps`` resolves the names of a recipe and hooks the modules; ``readings`` keeps what the hooks see in one pass.
 """
 from .location import Location
-from .locations import named_locations, stage_names
+from .locations import named_locations, reads_classes, stage_names
 from .taps import Tapped, Taps, locate, token_grid
 
-__all__ = ['Location', 'Tapped', 'Taps', 'locate', 'named_locations', 'stage_names', 'token_grid']
+__all__ = ['Location', 'Tapped', 'Taps', 'locate', 'named_locations', 'reads_classes', 'stage_names', 'token_grid']

@@ -12,6 +12,8 @@ from .location import Location
 from .plain import plain_locations
 from .stages import backbone_stages, last_linear, patches_of, timm_classifier, timm_stages, token_form
 
+CLASS_SCORES = ('bbox_head', 'conv_seg')  # and fc_cls, retina_cls, conv_cls, …: modules of dense heads
+
 
 def named_locations(model: nn.Module) -> dict[str, Location]:
     """The taps with a name of their own that a model offers: stages, ``pre_logits`` and ``logits``.
@@ -43,6 +45,21 @@ def stage_names(names: Iterable[str]) -> list[str]:
         names: Tap names, or a mapping from them.
     """
     return [name for name in names if name.startswith('stage')]
+
+
+def reads_classes(model: nn.Module, location: Location) -> bool:
+    """Whether scores of the model's classes are read, an entry or channel (or several) a class in their order.
+
+    Args:
+        model: The model; of a two-stage detector ``logits`` are its proposal network's, which knows no classes.
+        location: Where.
+    """
+    named = named_locations(model)
+    path, last = location.module.split('.'), location.module.rpartition('.')[2]
+    if path[0] == 'rpn_head' or location.reads_input:
+        return False
+    scores = [named[name].module for name in ('logits', 'pre_logits') if name in named]  # pre_logits: its input
+    return location.module in scores or last in CLASS_SCORES or last.endswith('_cls')
 
 
 def _of_openmmlab(model: nn.Module) -> dict[str, Location]:

@@ -110,6 +110,11 @@ class CachedTeacher:
         return Kept(pooled=form.pooled, full_precision=form.dtype == 'fp32')
 
     @property
+    def reads_classes(self) -> bool:
+        """Whether a tap reads scores of the teacher's classes."""
+        return LOGITS in self.taps
+
+    @property
     def has_model(self) -> bool:
         """Whether the recipe says which model it is."""
         return self._build is not None

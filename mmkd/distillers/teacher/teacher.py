@@ -11,7 +11,7 @@ from mmkd.utils import UserError
 from ..inputs import InputAdapter
 from ..inputs.labels import Labels
 from ..models import device_of, fake_samples, forward_mode, forward_of
-from ..taps import Tapped, Taps
+from ..taps import Tapped, Taps, reads_classes
 from .regions import at_regions, shares_regions
 
 DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -76,6 +76,11 @@ class Teacher:
         """The teacher, its weights loaded."""
         self.load()
         return self._model
+
+    @property
+    def reads_classes(self) -> bool:
+        """Whether a tap reads scores of the teacher's classes, which then have to be the student's."""
+        return any(reads_classes(self._model, location) for location in self.taps.locations.values())
 
     def load(self) -> None:
         """Loads the weights, if that has not been done.

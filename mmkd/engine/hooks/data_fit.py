@@ -24,9 +24,9 @@ class DataFitHook(Hook):
     """Compares the data sets of a run with each other, with the model and with the checkpoints that know their classes.
 
     Before training, and before a test: names, order and range of the classes of the training, validation or test data,
-    of the annotation file that a COCO metric reads, of the checkpoint (resumed or tested) and of teachers whose logits
-    are read. What does not fit stops the run, since its figures would be wrong. Before training it also says how many
-    validation images are training images: by path, and by the contents of a sample
+    of the annotation file that a COCO metric reads, of the checkpoint (resumed or tested) and of teachers whose scores
+    of classes are read. What does not fit stops the run, since its figures would be wrong. Before training it also says
+    how many validation images are training images: by path, and by the contents of a sample
     (:mod:`mmkd.datasets.verification.overlap`). Lists and folders are compared, and the images are not read. A file
     that cannot be loaded later on is named.
 
@@ -115,5 +115,6 @@ def _bank(loop: object) -> Any:
 
 
 def _teachers_classes(runner: Runner) -> list[Classes]:
-    config = (runner.cfg or {}).get('model')
-    return teachers_classes(config) if isinstance(config, dict) and config.get('teacher') else []
+    config, model = (runner.cfg or {}).get('model'), model_of(runner)
+    reads = isinstance(model, Distiller) and isinstance(config, dict) and config.get('teacher')
+    return teachers_classes(config, model.teachers) if reads else []

@@ -6,7 +6,7 @@ from torch import nn
 
 from mmkd.distillers import Taps
 from mmkd.distillers.models import build_model, fake_samples, read_spec
-from mmkd.distillers.taps import named_locations
+from mmkd.distillers.taps import locate, named_locations, reads_classes
 from mmkd.utils import UserError
 
 from ..detection import SEGMENTORS, STUDENT
@@ -41,6 +41,24 @@ def test_values_of_one_pass(detector):
     assert [tuple(level.shape[2:]) for level in read['rpn']] == [(24, 24), (12, 12), (6, 6), (3, 3)]
     assert all(map(torch.equal, read['rpn'], read['logits']))
     assert len(read['roi_features']) == len(read['roi_head.bbox_roi_extractor@input'])
+
+
+def test_which_taps_read_scores_of_classes(detector):
+    """Of two models of other classes, or in another order, these mean something else."""
+    def reading(model: nn.Module, *names: str) -> list[str]:
+        return [name for name in names if reads_classes(model, locate(model, name))]
+
+    names = ['stage3', 'neck1', 'rpn', 'logits', 'rpn_head', 'rpn_head.rpn_cls', 'roi_features',
+             'roi_head.bbox_head.fc_cls', 'roi_head.bbox_head.fc_reg', 'roi_head.bbox_head']
+    assert reading(detector, *names) == ['roi_head.bbox_head.fc_cls', 'roi_head.bbox_head']
+    retina = named('fashion/retinanet_convnest-mini_fashion.py')
+    assert reading(retina, 'neck2', 'logits', 'bbox_head.retina_cls', 'bbox_head.retina_reg', 'bbox_head.cls_convs.0'
+                   ) == ['logits', 'bbox_head.retina_cls']
+    segmentor = named(SEGMENTORS[0])
+    assert reading(segmentor, 'stage3', 'logits', 'decode_head.conv_seg', 'decode_head.conv_seg@input',
+                   'auxiliary_head.conv_seg') == ['logits', 'decode_head.conv_seg', 'auxiliary_head.conv_seg']
+    classifier = named('quickstart/convnest-mini_digits-5shot.py')
+    assert reading(classifier, 'stage3', 'pre_logits', 'logits', 'head.fc', 'head.fc@input') == ['logits', 'head.fc']
 
 
 @pytest.mark.parametrize('name', ['neck5', 'neck0', 'nec1', 'roi_feature'])

@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
+from mmkd.distillers.models import build_model, read_spec
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.configs.finding import config_root
 
@@ -160,3 +162,26 @@ def test_categories_of_a_detector(home, tmp_path, capsys, change, pattern):
                'val_evaluator.ann_file=data/digits/scenes/annotations/other.json']
     assert call('train.py', tmp_path / 'det.py', '--work-dir', tmp_path, *options, cwd=home) == 2
     assert pattern in capsys.readouterr().err
+
+
+RECIPE = f"""
+_base_ = '{config_root()}/quickstart/mask-rcnn_convnest-mini_mask-rcnn-wide-fd-kd_digits.py'
+train_cfg = dict(max_epochs=1)
+model = dict(
+    teacher=dict(checkpoint='{{checkpoint}}'),
+    terms=dict(_delete_=True, own=dict(loss=dict(type='mmkd.{{loss}}'), student='{{tap}}', teacher='{{tap}}')))
+"""
+
+
+@pytest.mark.parametrize(('loss', 'tap', 'status'), [
+    ('KDLoss', 'roi_head.bbox_head.fc_cls', 1), ('BinaryKDLoss', 'logits', 0)])
+def test_a_detector_that_teaches_in_another_order(home, tmp_path, capsys, loss, tap, status):
+    """The scores of regions are of classes; what its proposal network says is not."""
+    pytest.importorskip('mmdet')
+    (tmp_path / 'rec.py').write_text(RECIPE.format(loss=loss, tap=tap, checkpoint=tmp_path / 'teacher.pth'))
+    spec = read_spec(dict(config='quickstart/mask-rcnn_convnest-wide_digits.py'), 'teacher')
+    init_default_scope('mmdet')
+    meta = dict(dataset_meta=dict(classes=tuple('9876543210')))
+    torch.save(dict(state_dict=build_model(spec, 'teacher').state_dict(), meta=meta), tmp_path / 'teacher.pth')
+    assert call('analysis_tools/check_recipe.py', tmp_path / 'rec.py', cwd=home) == status
+    assert ("10 classes have another label than in the teacher's checkpoint" in capsys.readouterr().out) == bool(status)
