@@ -41,7 +41,7 @@ from .schedule import Progress
 from .taps import Tapped, Taps
 from .teacher import Teachers, build_teachers, dry_runs, kept_of, split_tap
 from .teacher.regions import STUDENT_REGIONS, wanted_regions
-from .term import Term, check_served, term_config
+from .term import Term, check_served, draws_of_their_own, term_config
 
 
 @MODELS.register_module()
@@ -94,19 +94,19 @@ class Distiller(BaseModel):
         super().__init__(data_preprocessor if plain else model.data_preprocessor, init_cfg)
         self.student = model
         self.task_weight = task_weight
-        self.gradients = GradientMeter()
+        self.gradients, self._updates = GradientMeter(), OptimizerSteps()
         self.teacher_sums: dict[str, Tensor] = {}  # of the last step, not finite where a teacher's tap is not
-        self.terms = nn.ModuleDict({name: Term(name, **term_config(name, cfg)) for name, cfg in terms.items()})
-        self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
-        teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
-        self._teachers, self.averages = build_teachers(
-            teacher, teacher_taps, model, None if plain and data_preprocessor is None else self.data_preprocessor)
-        self._teacher_taps = {tap: split_tap(tap, self._teachers) for tap in teacher_taps}  # teacher, and tap in it
-        self._updates = OptimizerSteps()
-        self._student_taps = Taps(model, [*(tap for term in self.terms.values() for tap in term.student_taps),
-                                          *wanted_regions(self._teachers.values())])
-        with dry_runs(self._teachers.values(), any(term.reads_weights for term in self.terms.values())):
-            self.tapped_shapes = self._dry_run(as_size(input_size))
+        with draws_of_their_own():
+            self.terms = nn.ModuleDict({name: Term(name, **term_config(name, cfg)) for name, cfg in terms.items()})
+            self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
+            teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
+            self._teachers, self.averages = build_teachers(
+                teacher, teacher_taps, model, None if plain and data_preprocessor is None else self.data_preprocessor)
+            self._teacher_taps = {tap: split_tap(tap, self._teachers) for tap in teacher_taps}  # teacher, and tap in it
+            self._student_taps = Taps(model, [*(tap for term in self.terms.values() for tap in term.student_taps),
+                                              *wanted_regions(self._teachers.values())])
+            with dry_runs(self._teachers.values(), any(term.reads_weights for term in self.terms.values())):
+                self.tapped_shapes = self._dry_run(as_size(input_size))
 
     @property
     def teachers(self) -> Teachers:
@@ -250,13 +250,14 @@ class Distiller(BaseModel):
         return self
 
     def init_weights(self) -> None:
-        """Loads the teachers' weights, and initialises the terms, and the student unless it came with weights."""
+        """Loads the teachers' weights, and initialises the student, unless it came with weights, and the terms."""
         for teacher in self._teachers.values():
             teacher.load()
-        for term in self.terms.values():
-            term.init_weights()
         if not self._student_is_loaded and hasattr(self.student, 'init_weights'):
             self.student.init_weights()
+        with draws_of_their_own():
+            for term in self.terms.values():
+                term.init_weights()
         if self.init_cfg:
             apply_init(self, self.init_cfg, spare=self.student if self._student_is_loaded else None)
         self._is_init = True
@@ -270,14 +271,13 @@ class Distiller(BaseModel):
         """
         was_training = self.training
         self.eval()
-        with torch.random.fork_rng(devices=[]):
-            inputs = torch.rand(2, image_channels(self.student), *size, device=device_of(self.student))
-            samples = fake_samples(self.student, 2, size)
-            with images_fit('student', inputs):
-                _, student = self._student_taps.read(
-                    forward_of(self.student), inputs, samples, mode=forward_mode(self.student), stop_early=True)
-            with images_fit('teacher', inputs):
-                teacher = self._run_teachers(inputs, samples, dict(self.terms.items()), student)
+        inputs = torch.rand(2, image_channels(self.student), *size, device=device_of(self.student))
+        samples = fake_samples(self.student, 2, size)
+        with images_fit('student', inputs):
+            _, student = self._student_taps.read(
+                forward_of(self.student), inputs, samples, mode=forward_mode(self.student), stop_early=True)
+        with images_fit('teacher', inputs):
+            teacher = self._run_teachers(inputs, samples, dict(self.terms.items()), student)
         self._check_fired(student, teacher, dict(self.terms.items()))
         target = torch.zeros(2, dtype=torch.long, device=inputs.device) if has_classes(self.student) else None
         parts = TeacherParts(self._teachers, inputs, teacher)

@@ -220,3 +220,29 @@ def test_a_two_stage_detector_by_its_config(build):
 def test_a_task_weight_that_is_none(build, weight):
     with pytest.raises(UserError, match='Distiller expects task_weight to be a finite number( of at least 0)?, got'):
         build(task_weight=weight)
+
+
+@pytest.mark.parametrize('term', [
+    dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits'),
+    dict(loss=dict(type='mmkd.FDLoss'), student='stage2', teacher='stage2', connector=dict(type='mmkd.ConvConnector')),
+    dict(loss=dict(type='mmkd.ReviewKDLoss'), connector=dict(type='mmkd.AttentionFusionConnector'),
+         student=['stage1', 'stage2'], teacher=['stage1', 'stage2'])], ids=['logits', 'one', 'several'])
+def test_a_student_begins_as_it_does_alone(build, recipe, term):
+    """A seed gives the same first weights under every method: gains are paired by it."""
+    torch.manual_seed(3)
+    alone = MODELS.build(recipe['student'])
+    alone.init_weights()
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    distiller = build(terms=dict(own=term))
+    distiller.init_weights()
+    assert torch.equal(drawn, torch.rand(1))
+    own = distiller.student.state_dict()
+    assert own.keys() == alone.state_dict().keys()
+    assert all(torch.equal(own[name], value) for name, value in alone.state_dict().items())
+    first = [value.clone() for value in distiller.terms.state_dict().values()]
+    torch.manual_seed(4)
+    other = build(terms=dict(own=term))
+    other.init_weights()  # another seed gives other connectors
+    second = other.terms.state_dict().values()
+    assert not first or any(not torch.equal(*pair) for pair in zip(first, second, strict=True))

@@ -1,9 +1,10 @@
 """Terms: what a recipe compares.
 
 ``term`` is one of them; ``inferred`` what it tells its parts of the tensors, and ``service`` whether kept answers of a
-teacher do for it.
+teacher do for it; ``draws`` its random numbers.
 """
+from .draws import draws_of_their_own
 from .service import check_served
 from .term import Term, term_config
 
-__all__ = ['Term', 'check_served', 'term_config']
+__all__ = ['Term', 'check_served', 'draws_of_their_own', 'term_config']

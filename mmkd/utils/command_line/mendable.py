@@ -40,7 +40,7 @@ def explain(error: BaseException) -> str | None:
     Returns:
         One line; None if the error is a fault of a program.
     """
-    for describe in (_ours, _unknown, _memory, _system, _writer, _package, _library):
+    for describe in (_ours, _unknown, _memory, _one_value, _system, _writer, _package, _library):
         message = describe(error)
         if message is not None:
             return ' '.join(message.split())  # torch's messages have several lines
@@ -71,6 +71,13 @@ def _memory(error: BaseException) -> str | None:
     return None
 
 
+def _one_value(error: BaseException) -> str | None:
+    if not isinstance(error, ValueError) or 'Expected more than 1 value per channel' not in str(error):
+        return None
+    return (f'a batch norm cannot train: {_cut(str(error))}. A batch of one image gives it a single value where a map '
+            'is pooled to 1×1: take more images a batch, and train_dataloader.drop_last=True if the last has one.')
+
+
 def _system(error: BaseException) -> str | None:
     if not isinstance(error, OSError) or (error.errno is None and (type(error) is OSError or not str(error))):
         return None
@@ -83,7 +90,8 @@ def _system(error: BaseException) -> str | None:
         mend = 'Change its permissions, or name a place where you may write (--work-dir or --out)'
     else:
         mend = 'Check the path' if name is not None else 'Check the machine and the connection'
-    return f'{name if name is not None else "the system"} cannot be used: {reason}. {mend}.'
+    nameless = 'a file' if error.errno in DISK else 'the system'
+    return f'{name if name is not None else nameless} cannot be used: {reason}. {mend}.'
 
 
 def _writer(error: BaseException) -> str | None:

@@ -32,6 +32,15 @@ def test_what_the_system_says_of_a_file(number, message):
     assert message in explain(OSError(number, os.strerror(number), 'a/b'))
 
 
+def test_a_disk_without_a_name():
+    assert explain(OSError(errno.EFBIG, 'File too large')).startswith('a file cannot be used: File too large. Allow')
+
+
+def test_a_batch_norm_that_gets_one_value():
+    message = explain(caught(torch.nn.BatchNorm2d(2), torch.rand(1, 2, 1, 1)))
+    assert message.startswith('a batch norm cannot train: Expected more than 1 value') and 'drop_last' in message
+
+
 def test_a_folder_below_a_file(tmp_path):
     (tmp_path / 'file').touch()
     assert 'file' in explain(caught(os.makedirs, tmp_path / 'file/folder'))
