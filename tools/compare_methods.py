@@ -31,6 +31,7 @@ from mmkd.experiments.metrics import TOP1, metric_named
 from mmkd.experiments.suites import (
     SUITES,
     add_suite_arguments,
+    check_seeds,
     data_job,
     enter_home,
     options_of_seed,
@@ -83,8 +84,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
     """All runs by name: ``teacher``, ``alone-seed0`` …, ``nkd-seed0`` …"""
     suite, trainings, jobs = SUITES[args.suite], TrainingJobs(), {}
-    common = {**suite.final_options, **suite.student_options, **parsed_options(args.cfg_options)}
-    distilled = {**suite.taught_options, **common, **parsed_options(args.taught_options)}
+    given, of_taught = parsed_options(args.cfg_options), parsed_options(args.taught_options)
+    common = {**suite.final_options, **suite.student_options, **given}
+    distilled = {**suite.taught_options, **common, **of_taught}
     teacher = None
     if args.teacher_checkpoint:
         distilled = distilled | {'model.teacher.checkpoint': args.teacher_checkpoint}
@@ -96,10 +98,13 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
     tuned = read_best(args.tuned, tunable) if args.tuned else {}
     if args.tuned and suite.tunes_on_reported:
         print(TUNED_ON_REPORTED, file=sys.stderr, flush=True)
+    seeded = args.seed_options or suite.seed_options
+    check_seeds(seeded, args.seeds, {'--cfg-options': given, '--taught-options': of_taught} | {
+        f'--tuned, for {name},': setting for name, setting in tuned.items()})
     for name, path in (dict(alone=args.alone or suite.alone) | recipes).items():
         taught = 'teacher' in trainings.load(path).model
         for seed in range(args.seeds):
-            options = options_of_seed(args.seed_options or suite.seed_options, seed)
+            options = options_of_seed(seeded, seed)
             options |= (distilled if taught else common) | tuned.get(name, {})
             options |= {'replay.seed': seed} if args.cache else {}
             add_student(args, trainings, jobs, name, seed, path, options, teacher if taught else None)

@@ -197,3 +197,32 @@ def parsed_options(options: Sequence[str]) -> dict[str, object]:
 def options_of_seed(options: Sequence[str], seed: int) -> dict[str, object]:
     """Config entries of a run, of those that depend on the seed."""
     return parsed_options([option.replace('{seed}', str(seed)) for option in options])
+
+
+def overlapping(options: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Those dotted keys that are one of the others, or lie above or below one of them."""
+    others = [f'{other}.' for other in others]
+    return [key for key in options if any(f'{key}.'.startswith(other) or other.startswith(f'{key}.')
+                                          for other in others)]
+
+
+def check_seeds(seed_options: Sequence[str], seeds: int, given: Mapping[str, Mapping[str, object]]) -> None:
+    """Sees to it that the runs of several seeds are not one and the same run.
+
+    Args:
+        seed_options: Config entries that depend on the seed.
+        seeds: How many seeds there are.
+        given: What else sets config entries, by the name of its option.
+
+    Raises:
+        UserError: No entry depends on the seed, or one that does is set by something else.
+    """
+    first, second = (options_of_seed(seed_options, seed) for seed in (0, 1))
+    seeded = [key for key, value in first.items() if second.get(key) != value]
+    if seeds > 1 and not seeded:
+        raise UserError(f'--seed-options expects {{seed}} in an entry for {seeds} seeds, got {" ".join(seed_options)}. '
+                        'Write randomness.seed={seed}.')
+    for name, options in given.items():
+        if found := overlapping(options, seeded):
+            raise UserError(f'{name} expects no entry that depends on the seed, got {", ".join(found)}, which all '
+                            'seeds would share. Write it in --seed-options, with {seed} in one of its entries.')

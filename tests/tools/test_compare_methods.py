@@ -80,6 +80,26 @@ def test_unknown_methods_and_options(parse):
         compare_methods.plan(parse(['--methods', 'kd', '--seed-options', 'seed']))
 
 
+@pytest.mark.parametrize(('words', 'message'), [
+    (['--cfg-options', 'randomness.seed=5'], '--cfg-options expects no entry that depends on .* got randomness.seed,'),
+    (['--taught-options', 'randomness={"deterministic": True}'], '--taught-options expects .* got randomness,'),
+    (['--tuned', 'best.json'], '--tuned, for kd, expects no entry .* got train_dataloader.dataset,'),
+    (['--seed-options', 'randomness.seed=3'], r'{seed} in an entry for 2 seeds, got randomness.seed=3. Write random')])
+def test_seeds_that_would_be_one_run(parse, tmp_path, words, message):
+    (tmp_path / 'best.json').write_text('{"best": {"kd": {"train_dataloader.dataset": 1}}}')
+    words = [str(tmp_path / word) if word == 'best.json' else word for word in words]
+    with pytest.raises(UserError, match=message):
+        compare_methods.plan(parse(['--methods', 'kd', '--seeds', '2', *words]))
+
+
+def test_entries_beside_those_of_the_seed(parse):
+    words = ['--methods', 'kd', '--seed-options', 'randomness.seed={seed}', 'train_cfg.max_epochs=1', '--cfg-options',
+             'randomness.deterministic=True', 'train_cfg.max_epochs=2']
+    jobs = compare_methods.plan(parse([*words, '--seeds', '2']))
+    assert jobs['kd-seed1'].config.randomness.seed == 1 and jobs['kd-seed1'].config.train_cfg.max_epochs == 2
+    compare_methods.plan(parse([*words[:2], '--seed-options', 'randomness.seed=3', '--seeds', '1']))
+
+
 def caches_of(jobs: dict) -> dict[str, str]:
     """Who reads which cache."""
     return {name: next(need for need in job.needs if need.startswith('cache')) for name, job in jobs.items()
