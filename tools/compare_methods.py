@@ -29,6 +29,7 @@ from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs, TrainJob
 from mmkd.experiments.metrics import TOP1, metric_named
 from mmkd.experiments.suites import (
+    ALONE,
     SUITES,
     add_suite_arguments,
     check_seeds,
@@ -101,7 +102,7 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
     seeded = args.seed_options or suite.seed_options
     check_seeds(seeded, args.seeds, {'--cfg-options': given, '--taught-options': of_taught} | {
         f'--tuned, for {name},': setting for name, setting in tuned.items()})
-    for name, path in (dict(alone=args.alone or suite.alone) | recipes).items():
+    for name, path in ({ALONE: args.alone or suite.alone} | recipes).items():
         taught = 'teacher' in trainings.load(path).model
         for seed in range(args.seeds):
             options = options_of_seed(seeded, seed)
@@ -155,7 +156,7 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
     for name in methods:
         methods[name] = [metric.percent(done[job]['metrics'], job)
                          for job in (f'{name}-seed{seed}' for seed in range(args.seeds))]
-    alone = methods.pop('alone')
+    alone = methods.pop(ALONE)
     teacher = args.teacher_score
     if teacher is None:
         teacher = metric.percent(done['teacher']['metrics'], 'teacher')

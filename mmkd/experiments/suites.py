@@ -12,6 +12,8 @@ from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tool_paths import tool_path, working_root
 from mmkd.utils.versions import usable_cores
 
+ALONE = 'alone'  # what the runs of the student without a teacher are called
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -166,7 +168,7 @@ def recipes_of(suite: Suite, root: Path, named: Iterable[Path] | None, home: Pat
         home: The folder that is worked in.
 
     Raises:
-        UserError: One does not exist.
+        UserError: One does not exist, or has the name of another or of the student alone.
     """
     known = suite.recipes(root)
     found = {}
@@ -174,7 +176,12 @@ def recipes_of(suite: Suite, root: Path, named: Iterable[Path] | None, home: Pat
         path = known.get(str(given), given)
         if not path.is_file():
             raise UserError(f'--methods expects configs, got {str(path)!r}. {nearest(path.stem, known)}')
-        found[given.stem] = os.path.relpath(path, home)
+        config = os.path.relpath(path, home)
+        taken = 'the student without a teacher' if given.stem == ALONE else found.get(given.stem, config)
+        if taken != config:
+            raise UserError(f'--methods expects recipes of different names, got {config}, where {given.stem} is '
+                            f'{taken}. Rename the file.')
+        found[given.stem] = config
     return found
 
 

@@ -80,6 +80,16 @@ def test_unknown_methods_and_options(parse):
         compare_methods.plan(parse(['--methods', 'kd', '--seed-options', 'seed']))
 
 
+def test_recipes_of_one_name(parse, tmp_path):
+    for name in ('kd', 'alone'):
+        (tmp_path / f'{name}.py').write_text('')
+    with pytest.raises(UserError, match='different names, got .*kd.py, where kd is .*methods/kd.py. Rename'):
+        compare_methods.plan(parse(['--methods', 'kd', str(tmp_path / 'kd.py')]))
+    with pytest.raises(UserError, match='got .*alone.py, where alone is the student without a teacher'):
+        compare_methods.plan(parse(['--methods', str(tmp_path / 'alone.py')]))
+    assert 'kd-seed0' in compare_methods.plan(parse(['--methods', 'kd', 'kd', '--seeds', '1']))
+
+
 @pytest.mark.parametrize(('words', 'message'), [
     (['--cfg-options', 'randomness.seed=5'], '--cfg-options expects no entry that depends on .* got randomness.seed,'),
     (['--taught-options', 'randomness={"deterministic": True}'], '--taught-options expects .* got randomness,'),
