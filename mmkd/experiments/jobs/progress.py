@@ -36,7 +36,10 @@ class JobProgress:
                          bar_format='{percentage:3.0f}% |{bar:20}| {elapsed}{postfix}', disable=not sys.stderr.isatty())
 
     def started(self, job: Job, command: list[str], resumed: bool) -> None:
-        """Prints a job's command, to copy."""
+        """Prints a job's command, to copy, and where what was in its folder lies now."""
+        if job.earlier:
+            self._print(f'{job.name} starts anew: what was in its folder, such as a run of other settings, is kept in '
+                        f'{job.earlier}.')
         if not resumed:  # what an earlier run left of it is nothing that was done
             self._initial -= self._waiting.get(job.name, 0)
         self._waiting.pop(job.name, None)

@@ -15,6 +15,7 @@ class Half(Job):
 def test_plain_lines(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
     jobs = [Half('long', tmp_path / 'long', ['x'], 'k', cost=6.), Job('short', tmp_path / 'short', ['x'], 'k', cost=2.)]
+    jobs[0].earlier = tmp_path / 'long.1'
     progress = JobProgress(jobs, line_seconds=0)
     progress.tick([])
     progress.started(jobs[0], [sys.executable, 'tools/train.py', 'a b'], resumed=False)
@@ -25,6 +26,7 @@ def test_plain_lines(tmp_path, capsys, monkeypatch):
     assert output.err == ''
     lines = output.out.splitlines()
     assert re.fullmatch(r'0%, 0:0\d so far, about 0:0[89] left; running: nothing', lines[0])  # as expected
+    assert lines.pop(1).endswith(f'such as a run of other settings, is kept in {tmp_path}/long.1.')
     assert lines[1:4] == ['Start long:', "  python tools/train.py 'a b'", 'Done: short (0:00).']
     assert lines[4].startswith('62%') and lines[4].endswith('running: long 10/20')
     assert '\r' not in output.out and '\x1b' not in output.out
