@@ -47,6 +47,8 @@ class JobProgress:
 
     def finished(self, job: Job) -> None:
         """Prints how long a job took."""
+        if job.name in self._waiting:  # never started, as its results were there: nothing that was done now
+            self._initial += job.cost - self._waiting.pop(job.name)
         self._done[job.name] = job.cost
         self._print(f'Done: {job.name} ({clock(job.seconds)}).')
 
@@ -72,7 +74,7 @@ class JobProgress:
     def _left(self, done: float) -> float:
         elapsed = time.monotonic() - self._start
         rate = (max(done - self._initial, 0.0) + self._slots * TRUSTED_SECONDS) / (elapsed + TRUSTED_SECONDS)
-        return (self._total - done) / rate
+        return max(self._total - done, 0.0) / rate
 
     def _print(self, text: str) -> None:
         if self._bar.disable:

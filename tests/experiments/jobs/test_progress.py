@@ -63,6 +63,20 @@ def test_a_run_begun_before_counts_until_it_starts(tmp_path, capsys, monkeypatch
     assert line.startswith('71%') and f'about {"0:40" if resumed else "0:28"} left' in line
 
 
+def test_a_run_whose_results_were_there_counts_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
+    monkeypatch.setattr('mmkd.experiments.jobs.progress.time.monotonic', lambda: 0.0)
+    jobs = [Half('whole', tmp_path / 'whole', ['x'], 'k', cost=80.),
+            Job('next', tmp_path / 'next', ['x'], 'k', cost=20.)]
+    (tmp_path / 'whole').mkdir()
+    jobs[0].note()
+    progress = JobProgress(jobs, line_seconds=0)
+    progress.finished(jobs[0])  # as the scheduler does where only the marker was missing
+    progress.tick([jobs[1]])
+    assert capsys.readouterr().out.splitlines()[-1].startswith('80%, 0:00 so far, about 0:20 left')
+    assert progress._left(120.) == 0
+
+
 def test_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
     job = Half('long', tmp_path / 'long', ['x'], 'k', cost=6.)
@@ -81,7 +95,6 @@ def test_time_left_follows_what_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
     progress = JobProgress([Half('long', tmp_path / 'long', ['x'], 'k', cost=200.)], slots=2)
     assert progress._left(100.) == pytest.approx(100 / (160 / 330))  # twice as slow as expected, and a bit
-
 
 
 def test_shown():
