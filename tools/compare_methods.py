@@ -110,7 +110,7 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
             options |= {'replay.seed': seed} if args.cache else {}
             add_student(args, trainings, jobs, name, seed, path, options, teacher if taught else None)
     for name, job in jobs.items():
-        check_files(name, job.starts_from if isinstance(job, TrainJob) else [])
+        check_files(name, [*job.starts_from, *job.taught_by] if isinstance(job, TrainJob) else [])
     return jobs
 
 

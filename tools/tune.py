@@ -41,6 +41,7 @@ from mmkd.experiments.tuning import (
     Trial,
     Tried,
     best_of,
+    check_keys,
     read_grids,
     settings_of,
     survivors,
@@ -97,6 +98,8 @@ class Tuning:
                 raise UserError(f'--methods expects recipes with a teacher, got {name}, which has no terms to tune. '
                                 'Leave it out.')
         grids = self._grids()
+        for name, path in self.recipes.items():
+            check_keys(name, grids.get(name, {}), self.trainings.load(path))
         self.settings = {name: settings_of(grids.get(name, {}), args.budget, args.seed) for name in self.recipes}
         self.teacher = None if args.teacher_checkpoint else self.trainings.job(
             'teacher', args.work_dir / 'teacher', args.teacher or self.suite.teacher, {})
@@ -125,7 +128,7 @@ class Tuning:
                 options |= self._length(name, share, options)
                 trial = self.trainings.job(job, self.args.work_dir / job, self.recipes[name], options,
                                            teacher=self.teacher, kind=Trial)
-                check_files(job, trial.starts_from)
+                check_files(job, [*trial.starts_from, *trial.taught_by])
                 found[name, place] = trial
         return found
 

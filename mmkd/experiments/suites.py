@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mmkd.experiments.jobs.initial_weights import names_file
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.metrics import BBOX_MAP, MIOU, TOP1, Metric
 from mmkd.utils import UserError, nearest
@@ -121,7 +122,7 @@ def add_suite_arguments(parser: argparse.ArgumentParser, work_dir: str) -> None:
                         'accuracy/top1)')
     parser.add_argument('--teacher', metavar='CONFIG', help="the teacher, trained first (default: the suite's)")
     parser.add_argument('--teacher-checkpoint', metavar='FILE',
-                        help='a trained teacher, in place of training --teacher')
+                        help='a trained teacher, in place of training --teacher: a file, a URL or a name in the index')
     parser.add_argument('--cfg-options', nargs='+', default=(), metavar='KEY=VALUE',
                         help='config entries of all students')
     parser.add_argument('--work-dir', type=Path, default=Path(work_dir),
@@ -139,10 +140,12 @@ def enter_home(args: argparse.Namespace, root: Path) -> Path:
 
     Returns:
         That folder.
+
+    Raises:
+        UserError: ``--teacher-checkpoint`` is neither a file's name nor in the model index.
     """
     args.work_dir = Path(os.path.abspath(args.work_dir))
-    if args.teacher_checkpoint:
-        args.teacher_checkpoint = os.path.abspath(args.teacher_checkpoint)
+    args.teacher_checkpoint = args.teacher_checkpoint and _checkpoint(args.teacher_checkpoint)
     args.methods = args.methods and [path if len(path.parts) == 1 and not path.suffix else path.resolve()
                                      for path in args.methods]
     home = working_root(root)
@@ -150,6 +153,18 @@ def enter_home(args: argparse.Namespace, root: Path) -> Path:
     if args.work_dir.is_relative_to(home):
         args.work_dir = args.work_dir.relative_to(home)
     return home
+
+
+def _checkpoint(name: str) -> str:
+    """The absolute path of a file, there or not; an address, or a name in the model index, as it is."""
+    if names_file(name):
+        return os.path.abspath(os.path.expanduser(name))
+    if '://' not in name:
+        from mmkd.zoo import model_index  # takes a second
+        if name not in model_index():
+            raise UserError('--teacher-checkpoint expects a file, an address or a name in the model index, got '
+                            f'{name!r}. {nearest(name, model_index())}')
+    return name
 
 
 def data_job(suite: Suite, folder: Path) -> Job:

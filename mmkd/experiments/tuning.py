@@ -2,15 +2,17 @@
 import itertools
 import math
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from mmengine.config import Config
 
 from mmkd.experiments.jobs.runs import printed
 from mmkd.experiments.jobs.scheduler import Job
-from mmkd.experiments.jobs.training import TrainJob
+from mmkd.experiments.jobs.training import TrainJob, value_at
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tables import markdown_table
 from mmkd.utils.files.small import read_json
@@ -52,6 +54,28 @@ def settings_of(grid: Mapping[str, Sequence], budget: int, seed: int = 0) -> lis
         chosen = set(random.Random(seed).sample(range(len(found)), max(budget - 1, 0)))
         found = [setting for place, setting in enumerate(found) if place in chosen]
     return [{}, *found]
+
+
+def check_keys(name: str, grid: Iterable[str], config: Config) -> None:
+    """Looks for misspelt keys of a grid, as far as can be told without building a model.
+
+    Args:
+        name: The method.
+        grid: Dotted keys.
+        config: The method's recipe.
+
+    Raises:
+        UserError: The recipe has no place for a key, or a term takes none of that name.
+    """
+    from mmkd.distillers.term.term import KEYS  # takes a second
+    for key in grid:
+        above, _, last = key.rpartition('.')
+        place = value_at(config, above) if above else config
+        if place is None:
+            raise UserError(f'a grid of {name} expects a place that its recipe has, got {key}. '
+                            f'Its terms are: {", ".join(map("model.terms.{}".format, config.model.terms))}.')
+        if re.fullmatch(r'model\.terms\.\w+', above) and last not in KEYS:
+            raise UserError(f'a grid of {name} expects a key of a term, got {last!r}. {nearest(last, KEYS)}')
 
 
 def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]:

@@ -54,10 +54,14 @@ def test_tuned_on_what_is_reported(parse, scenes, monkeypatch, capsys, suite, wa
     assert capsys.readouterr().err == ''
 
 
-def test_a_trained_teacher(parse):
-    jobs = compare_methods.plan(parse(['--methods', 'kd', '--seeds', '1', '--teacher-checkpoint', '/a/teacher.pth',
-                                       '--teacher-top1', '99']))
-    assert 'teacher' not in jobs and jobs['kd-seed0'].config.model.teacher.checkpoint == '/a/teacher.pth'
+def test_a_trained_teacher(parse, tmp_path):
+    path = tmp_path / 'teacher.pth'
+    words = ['--methods', 'kd', '--seeds', '1', '--teacher-checkpoint', str(path), '--teacher-top1', '99']
+    with pytest.raises(UserError, match='kd-seed0 expects the weights that its models start from in .*teacher.pth'):
+        compare_methods.plan(parse(words))  # before the students alone are trained
+    path.write_bytes(b'1')
+    jobs = compare_methods.plan(parse(words))
+    assert 'teacher' not in jobs and jobs['kd-seed0'].config.model.teacher.checkpoint == str(path)
 
 
 SCENES = ['--suite', 'fashion-pspnet', '--seeds', '1']
@@ -78,6 +82,8 @@ def test_unknown_methods_and_options(parse):
         compare_methods.plan(parse(['--methods', 'nkdd']))
     with pytest.raises(UserError, match="KEY=VALUE, got 'seed'"):
         compare_methods.plan(parse(['--methods', 'kd', '--seed-options', 'seed']))
+    with pytest.raises(UserError, match='option train_cfg.max_epoch expects a key that is read'):
+        compare_methods.plan(parse(['--methods', 'kd', '--cfg-options', 'train_cfg.max_epoch=3']))
 
 
 def test_recipes_of_one_name(parse, tmp_path):
@@ -160,8 +166,9 @@ def test_other_models_have_another_cache(parse, option):
 
 
 def test_options_of_students_with_a_teacher(parse, scenes):
+    (scenes / 't.pth').write_bytes(b'1')
     words = ['--suite', 'fashion-resnet8', '--methods', 'kd', '--seeds', '1', '--cache', '--teacher-checkpoint',
-             '/t.pth', '--teacher-score', '94']
+             't.pth', '--teacher-score', '94']
     jobs = compare_methods.plan(parse(words))
     model = jobs['kd-seed0'].config.model
     assert model.student.config == 'fashion/resnet8_fashion.py' and 'teacher' not in jobs['alone-seed0'].config.model
@@ -217,11 +224,12 @@ def save_weights(path: Path, name: str) -> None:
 
 
 def test_methods_without_a_teacher_are_students_of_other_weights(parse, scenes):
-    with pytest.raises(UserError, match='distilled-seed0 expects the weights that its model starts from in'):
+    with pytest.raises(UserError, match='distilled-seed0 expects the weights that its models start from in'):
         compare_methods.plan(parse([*SCENES, '--teacher-checkpoint', 'a.pth', '--teacher-score', '60']))
-    for name in ('convnest-mini_slak-mini-kd_fashion/epoch_10.pth', 'slak-mini_fashion/epoch_22.pth'):
-        path = scenes / 'work_dirs' / name
-        path.parent.mkdir(parents=True)
+    for name in ('work_dirs/convnest-mini_slak-mini-kd_fashion/epoch_10.pth',
+                 'work_dirs/slak-mini_fashion/epoch_22.pth', 'a.pth'):
+        path = scenes / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b'1')
     jobs = compare_methods.plan(parse(SCENES))
     assert list(jobs) == ['teacher', *(f'{name}-seed0' for name in ('alone', 'distilled', 'cwd', 'distilled-cwd'))]

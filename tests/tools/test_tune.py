@@ -22,6 +22,7 @@ KD = ['--methods', 'kd', '--teacher-checkpoint', 'teacher.pth']
 @pytest.fixture
 def plan(monkeypatch, home):
     monkeypatch.chdir(home)
+    (home / 'teacher.pth').write_bytes(b'1')
     return lambda *words: tune.Tuning(tune.parse_args([*KD, *words]), home)
 
 
@@ -71,6 +72,7 @@ def test_an_unknown_metric(plan, tmp_path):
 
 def test_the_metric_is_the_suites(monkeypatch, fashion_home):
     monkeypatch.chdir(fashion_home)
+    (fashion_home / 'teacher.pth').write_bytes(b'1')
     words = [*KD[2:], '--suite', 'fashion-mask-rcnn', '--grid', 'model.terms.pkd.weight=3']
     tuning = tune.Tuning(tune.parse_args(['--methods', 'pkd', *words]), fashion_home)
     assert tuning.of_suite and tuning.settings == {'pkd': [{}, {'model.terms.pkd.weight': 3}]}
@@ -98,6 +100,7 @@ def test_a_suite_of_some_methods_has_the_grids_of_its_folder(monkeypatch, fashio
 
 @pytest.mark.parametrize(('teacher', 'message'), [
     ([], 'teacher expects the weights .* work_dirs/slak-mini_fashion'),
+    (['--teacher-checkpoint', 'none.pth', '--methods', 'pkd'], 'pkd-0-short expects the weights .* none.pth'),
     (['--teacher', str(ROOT / 'configs/fashion/retinanet_convnest-mini_fashion.py')],
      'distilled-pkd-0-short expects the weights .* work_dirs/convnest-mini_slak-mini-kd_fashion')])
 def test_all_files_are_there_before_a_teacher_is_trained(monkeypatch, fashion_home, teacher, message):
@@ -109,6 +112,15 @@ def test_all_files_are_there_before_a_teacher_is_trained(monkeypatch, fashion_ho
     with pytest.raises(UserError, match=message):
         tune.tune(tuning, 0)
     assert run == ['data']
+
+
+@pytest.mark.parametrize(('grid', 'message'), [
+    ('model.term.kd.weight=2', 'a grid of kd expects a place that its recipe has, got model.term.kd.weight. .*'),
+    ('model.terms.kd.wieght=2', "a grid of kd expects a key of a term, got 'wieght'. Did you mean weight"),
+    ('train_cfg.max_epoch=2', 'option train_cfg.max_epoch expects a key that is read')])
+def test_a_misspelt_key_is_found_before_anything_is_trained(plan, grid, message):
+    with pytest.raises(UserError, match=message):
+        plan('--grid', grid).jobs(0.3, {'kd': [0, 1]})
 
 
 def test_a_setting_that_diverges_is_the_worst(workplace):
