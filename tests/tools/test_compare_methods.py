@@ -55,13 +55,14 @@ def test_tuned_on_what_is_reported(parse, scenes, monkeypatch, capsys, suite, wa
 
 
 def test_a_trained_teacher(parse, tmp_path):
-    path = tmp_path / 'teacher.pth'
+    path = tmp_path / 'my, teacher.pth'
     words = ['--methods', 'kd', '--seeds', '1', '--teacher-checkpoint', str(path), '--teacher-top1', '99']
-    with pytest.raises(UserError, match='kd-seed0 expects the weights that its models start from in .*teacher.pth'):
+    with pytest.raises(UserError, match='kd-seed0 expects the weights that its models start from in .*my, teacher.pth'):
         compare_methods.plan(parse(words))  # before the students alone are trained
     path.write_bytes(b'1')
     jobs = compare_methods.plan(parse(words))
     assert 'teacher' not in jobs and jobs['kd-seed0'].config.model.teacher.checkpoint == str(path)
+    assert f"model.teacher.checkpoint='{path}'" in jobs['kd-seed0'].arguments  # which the run reads as one text
 
 
 SCENES = ['--suite', 'fashion-pspnet', '--seeds', '1']

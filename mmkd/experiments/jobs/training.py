@@ -15,6 +15,7 @@ from mmengine.config import Config
 
 from mmkd.experiments.run_logs import count_iterations, last_checkpoint, last_iteration, read_scalars
 from mmkd.utils.checkpoints.files import sha256_of
+from mmkd.utils.command_line.overrides import written
 from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.configs.finding import find_config
 from mmkd.utils.configs.options import merge_options
@@ -147,7 +148,7 @@ class TrainingJobs:
         options = {key: value for key, value in options.items() if value_at(config, key) != value}
         merge_options(copy.deepcopy(config), options)  # as the run itself will, after others
         config.merge_from_dict(options)
-        words: list[str | Callable[[], str]] = [f'{key}={value}' for key, value in options.items()]
+        words: list[str | Callable[[], str]] = [f'{key}={written(value)}' for key, value in options.items()]
         if teacher:
             needs = (*needs, teacher)
             words.append(partial(_teacher_option, teacher.folder))
@@ -199,7 +200,7 @@ def _data_stamp(folder: Path) -> dict:
 
 
 def _teacher_option(folder: Path) -> str:
-    return f'model.teacher.checkpoint={last_checkpoint(folder)}'
+    return f'model.teacher.checkpoint={written(str(last_checkpoint(folder)))}'
 
 
 def load(name: str) -> Config:
