@@ -96,7 +96,7 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
                                                   dict(suite.final_options))
     recipes = recipes_of(suite, ROOT, args.methods, home or Path.cwd())
     tunable = [name for name, path in recipes.items() if 'teacher' in trainings.load(path).model]
-    tuned = read_best(args.tuned, tunable) if args.tuned else {}
+    tuned = read_best(args.tuned, tunable, args.suite) if args.tuned else {}
     if args.tuned and suite.tunes_on_reported:
         print(TUNED_ON_REPORTED, file=sys.stderr, flush=True)
     seeded = args.seed_options or suite.seed_options

@@ -58,7 +58,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', type=Path, metavar='CONFIG',
-                        help="the recipes, or names of the suite's methods (default: all of these)")
+                        help="the recipes, or names of the suite's methods (default: all of these that have a teacher)")
     parser.add_argument('--grid', action='append', metavar='KEY=V1,V2',
                         help='a config entry and its values, for every method; may be given again')
     parser.add_argument('--grids', type=Path, metavar='FILE', help="grids by method (default: the suite's grids.yml)")
@@ -93,10 +93,13 @@ class Tuning:
         self.recipes = recipes_of(self.suite, ROOT, args.methods, home)
         known = {path.resolve() for path in self.suite.recipes(ROOT).values()}
         self.of_suite = all((home / path).resolve() in known for path in self.recipes.values())
-        for name, path in self.recipes.items():
-            if 'teacher' not in self.trainings.load(path).model:
+        for name, path in list(self.recipes.items()):
+            if 'teacher' in self.trainings.load(path).model:
+                continue
+            if args.methods:
                 raise UserError(f'--methods expects recipes with a teacher, got {name}, which has no terms to tune. '
                                 'Leave it out.')
+            del self.recipes[name]
         grids = self._grids()
         for name, path in self.recipes.items():
             check_keys(name, grids.get(name, {}), self.trainings.load(path))
@@ -179,8 +182,9 @@ def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
 def report(args: argparse.Namespace, tried: Mapping[str, list[Tried]]) -> None:
     """Writes and prints what was found."""
     chosen = {name: best_of(each) for name, each in tried.items()}
-    write_json(args.work_dir / 'best.json', dict(metric=args.metric.key, seed=args.seed, budget=args.budget, best={
-        name: tried[name][place].setting for name, place in chosen.items() if place is not None}))
+    write_json(args.work_dir / 'best.json', dict(
+        suite=args.suite, metric=args.metric.key, seed=args.seed, budget=args.budget,
+        best={name: tried[name][place].setting for name, place in chosen.items() if place is not None}))
     write_json(args.work_dir / 'tuning.json', {name: [vars(each) for each in rows] for name, rows in tried.items()})
     table = tuning_table(tried)
     write_text(args.work_dir / 'tuning.md', table)

@@ -92,7 +92,8 @@ def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]
         grids = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f'--grids expects a YAML file, got {path}: {error}. Write METHOD: {{KEY: [1, 2]}}.') from error
-    if not isinstance(grids, dict) or not all(isinstance(grid, dict) for grid in grids.values()):
+    if not isinstance(grids, dict) or not all(isinstance(grid, dict) and all(isinstance(key, str) for key in grid)
+                                              for grid in grids.values()):
         raise UserError(f'--grids expects METHOD: {{KEY: [1, 2]}}, got other contents of {path}. Correct it.')
     for name in grids.keys() - set(methods):
         raise UserError(f'{path} expects names of methods, got {name!r}. {nearest(str(name), methods)}')
@@ -155,15 +156,24 @@ def _shown(value: float) -> str:
     return 'diverged' if math.isnan(value) else f'{value:.2f}'
 
 
-def read_best(path: Path, methods: Sequence[str]) -> dict[str, Setting]:
+def read_best(path: Path, methods: Sequence[str], suite: str) -> dict[str, Setting]:
     """Reads what a tuning has chosen: method to config entries.
 
+    Args:
+        path: Its ``best.json``.
+        methods: Which are wanted.
+        suite: What is compared; an older file does not say what it was tuned on.
+
     Raises:
-        UserError: It is no such file, or lacks a method.
+        UserError: It is no such file, is of another suite, or lacks a method.
     """
     content = read_json(path)
-    if not isinstance(content.get('best'), dict):
+    best = content.get('best')
+    if not isinstance(best, dict) or not all(isinstance(setting, dict) for setting in best.values()):
         raise UserError(f'--tuned expects best.json of tools/tune.py, got {path}. Run that first.')
-    for name in set(methods) - content['best'].keys():
+    if content.get('suite', suite) != suite:
+        raise UserError(f'--tuned expects settings for the suite {suite}, got those for {content["suite"]} in {path}. '
+                        'Tune that suite.')
+    for name in set(methods) - best.keys():
         raise UserError(f'--tuned expects a setting for {name}, got none in {path}. Tune it too.')
-    return {name: content['best'][name] for name in methods}
+    return {name: best[name] for name in methods}

@@ -58,7 +58,7 @@ def test_files_of_grids(tmp_path):
     assert read_grids(path, ['kd', 'nkd']) == {'kd': {'model.terms.kd.weight': [1, 2]}}
     with pytest.raises(UserError, match="got 'kd'. Did you mean kdd"):
         read_grids(path, ['kdd'])
-    for text in ('[', '- a', 'kd: 3', '!!python/object/apply:os.system [ls]'):
+    for text in ('[', '- a', 'kd: 3', 'kd: {1: [1]}', '!!python/object/apply:os.system [ls]'):
         path.write_text(text)
         with pytest.raises(UserError, match='--grids expects'):
             read_grids(path, ['kd'])
@@ -68,9 +68,16 @@ def test_files_of_grids(tmp_path):
 
 def test_what_was_chosen(tmp_path):
     path = tmp_path / 'best.json'
-    path.write_text('{"best": {"kd": {"a": 1}}}')
-    assert read_best(path, ['kd']) == {'kd': {'a': 1}}
+    for suite in ('', '"suite": "digits", '):  # an older file does not say it
+        path.write_text(f'{{{suite}"best": {{"kd": {{"a": 1}}}}}}')
+        assert read_best(path, ['kd'], 'digits') == {'kd': {'a': 1}}
     with pytest.raises(UserError, match='a setting for nkd'):
-        read_best(path, ['kd', 'nkd'])
+        read_best(path, ['kd', 'nkd'], 'digits')
+    with pytest.raises(UserError, match='settings for the suite fashion, got those for digits'):
+        read_best(path, ['kd'], 'fashion')
     with pytest.raises(UserError, match='best.json of tools/tune.py'):
-        read_best(tmp_path / 'none.json', ['kd'])
+        read_best(tmp_path / 'none.json', ['kd'], 'digits')
+    for best in ('3', '[1]', '{"kd": null}', '{"kd": 3}', '{"kd": [1]}'):
+        path.write_text(f'{{"best": {best}}}')
+        with pytest.raises(UserError, match='best.json of tools/tune.py'):
+            read_best(path, ['kd'], 'digits')

@@ -83,6 +83,8 @@ def test_the_metric_is_the_suites(monkeypatch, fashion_home):
     assert math.isnan(tuning.accuracy(job))  # it diverged
     with pytest.raises(UserError, match='expects recipes with a teacher, got distilled'):
         tune.Tuning(tune.parse_args(['--methods', 'distilled', *words]), fashion_home)
+    tuning = tune.Tuning(tune.parse_args([*words[:-1], 'train_dataloader.batch_size=3']), fashion_home)
+    assert list(tuning.recipes) == ['pkd', 'fgd']  # and not the student that has no terms
     with pytest.raises(UserError, match='the suite fashion-mask-rcnn has no grids'):
         tune.Tuning(tune.parse_args(['--methods', 'pkd', *words[:4]]), fashion_home)
 
