@@ -2,6 +2,7 @@
 import math
 
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
 from mmkd.experiments.tuning import (
@@ -10,6 +11,7 @@ from mmkd.experiments.tuning import (
     described,
     read_best,
     read_grids,
+    setting_name,
     settings_of,
     survivors,
     tuning_table,
@@ -26,9 +28,18 @@ def test_each_method_has_the_same_budget_and_its_own_setting():
     some = settings_of(grid, 4, seed=1)
     assert len(some) == 4 and some[0] == {} and some == settings_of(grid, 4, seed=1) != settings_of(grid, 4, seed=2)
     assert settings_of({}, 6) == [{}] and settings_of(grid, 1) == [{}]
+    assert all(setting in settings_of(grid, 5, seed=1) for setting in some)  # a larger budget keeps them
     for values in (3, [], 'text'):
         with pytest.raises(UserError, match='a list of values for a'):
             settings_of({'a': values}, 6)
+
+
+def test_the_recipes_own_setting_and_repetitions_are_left_out():
+    config = Config(dict(model=dict(terms=dict(a=dict(weight=10), b=dict(loss=[dict(x=1)])))))
+    grid = {'model.terms.a.weight': [3, 10., 3], 'model.terms.b.weight': [1, 2], 'model.terms.b.loss.0.x': [1]}
+    assert [tuple(setting.values()) for setting in settings_of(grid, 9, config=config)] == [
+        (), (3, 1, 1), (3, 2, 1), (10., 2, 1)]
+    assert setting_name({}) == 'own' and setting_name({'a': 1, 'b': 2}) == setting_name({'b': 2, 'a': 1})
 
 
 def test_the_best_of_those_that_ended():

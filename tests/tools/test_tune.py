@@ -50,6 +50,32 @@ def test_a_short_run_is_a_share_of_what_the_command_line_says(plan):
     assert tuning.jobs(0.3, {'kd': [0]})['kd', 0].config.train_cfg.max_epochs == 48
 
 
+def test_a_setting_keeps_its_name_whatever_else_is_tried(plan):
+    def names(values):
+        tuning = plan('--grid', f'model.terms.kd.weight={values}')
+        jobs = tuning.jobs(1., {'kd': list(range(len(tuning.settings['kd'])))}).values()
+        return {job.config.model.terms.kd.weight: job.name for job in jobs}
+    one, more = names('2'), names('5,2')
+    assert one.keys() == {1, 2} and one[1] == 'kd-own' and more.keys() == {1, 2, 5}
+    assert one.items() <= more.items() and len(set(more.values())) == 3
+
+
+def test_no_setting_is_trained_twice(plan):
+    assert plan('--grid', 'model.terms.kd.weight=1,1,1').settings == {'kd': [{}]}  # which the recipe has
+    assert plan('--grid', 'val_cfg.fp16=True,False,True', '--cfg-options', 'train_cfg.val_begin=2').settings == {
+        'kd': [{}, {'val_cfg.fp16': True}, {'val_cfg.fp16': False}]}
+    with pytest.raises(UserError, match='--grid expects each key once, got model.terms.kd.weight again. Write all'):
+        plan('--grid', 'model.terms.kd.weight=0.5', '--grid', 'model.terms.kd.weight=2')
+
+
+@pytest.mark.parametrize(('grid', 'option'), [
+    ('model.terms.kd.weight=2', 'model.terms.kd.weight=3'), ('model.terms.kd.weight=2', 'model.terms.kd={"weight": 3}'),
+    ('model.teacher.checkpoint=a,b', 'val_cfg.fp16=True')])
+def test_a_grid_of_what_the_command_line_sets(plan, grid, option):
+    with pytest.raises(UserError, match='a grid of kd expects keys that nothing else sets, got model'):
+        plan('--grid', grid, '--cfg-options', option)
+
+
 def test_a_suite_without_grids(plan):
     with pytest.raises(UserError, match='--grid or --grids is expected, as the suite digits has no grids'):
         plan()
@@ -66,7 +92,7 @@ def test_an_unknown_metric(plan, tmp_path):
     tuning = plan('--grid', 'model.terms.kd.weight=2', '--metric', 'mIoU')
     job = tuning.jobs(1., {'kd': [0]})['kd', 0]
     job.done = lambda: dict(metrics={'accuracy/top1': 3.})
-    with pytest.raises(UserError, match='kd-0 expects mIoU among .* got accuracy/top1. Name one of these with'):
+    with pytest.raises(UserError, match='kd-own expects mIoU among .* got accuracy/top1. Name one of these with'):
         tuning.accuracy(job)
 
 
@@ -102,9 +128,9 @@ def test_a_suite_of_some_methods_has_the_grids_of_its_folder(monkeypatch, fashio
 
 @pytest.mark.parametrize(('teacher', 'message'), [
     ([], 'teacher expects the weights .* work_dirs/slak-mini_fashion'),
-    (['--teacher-checkpoint', 'none.pth', '--methods', 'pkd'], 'pkd-0-short expects the weights .* none.pth'),
+    (['--teacher-checkpoint', 'none.pth', '--methods', 'pkd'], 'pkd-own-short expects the weights .* none.pth'),
     (['--teacher', str(ROOT / 'configs/fashion/retinanet_convnest-mini_fashion.py')],
-     'distilled-pkd-0-short expects the weights .* work_dirs/convnest-mini_slak-mini-kd_fashion')])
+     'distilled-pkd-own-short expects the weights .* work_dirs/convnest-mini_slak-mini-kd_fashion')])
 def test_all_files_are_there_before_a_teacher_is_trained(monkeypatch, fashion_home, teacher, message):
     monkeypatch.chdir(fashion_home)
     words = ['--suite', 'fashion-retinanet', '--methods', 'distilled-pkd', '--grid', 'model.terms.pkd.weight=3']
