@@ -29,8 +29,10 @@ from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainingJobs, TrainJob
 from mmkd.experiments.metrics import TOP1, metric_named
 from mmkd.experiments.suites import (
+    ALONE,
     SUITES,
     add_suite_arguments,
+    check_seeds,
     data_job,
     enter_home,
     options_of_seed,
@@ -83,8 +85,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
     """All runs by name: ``teacher``, ``alone-seed0`` …, ``nkd-seed0`` …"""
     suite, trainings, jobs = SUITES[args.suite], TrainingJobs(), {}
-    common = {**suite.final_options, **suite.student_options, **parsed_options(args.cfg_options)}
-    distilled = {**suite.taught_options, **common, **parsed_options(args.taught_options)}
+    given, of_taught = parsed_options(args.cfg_options), parsed_options(args.taught_options)
+    common = {**suite.final_options, **suite.student_options, **given}
+    distilled = {**suite.taught_options, **common, **of_taught}
     teacher = None
     if args.teacher_checkpoint:
         distilled = distilled | {'model.teacher.checkpoint': args.teacher_checkpoint}
@@ -93,18 +96,21 @@ def plan(args: argparse.Namespace, home: Path | None = None) -> dict[str, Job]:
                                                   dict(suite.final_options))
     recipes = recipes_of(suite, ROOT, args.methods, home or Path.cwd())
     tunable = [name for name, path in recipes.items() if 'teacher' in trainings.load(path).model]
-    tuned = read_best(args.tuned, tunable) if args.tuned else {}
+    tuned = read_best(args.tuned, tunable, args.suite) if args.tuned else {}
     if args.tuned and suite.tunes_on_reported:
         print(TUNED_ON_REPORTED, file=sys.stderr, flush=True)
-    for name, path in (dict(alone=args.alone or suite.alone) | recipes).items():
+    seeded = args.seed_options or suite.seed_options
+    check_seeds(seeded, args.seeds, {'--cfg-options': given, '--taught-options': of_taught} | {
+        f'--tuned, for {name},': setting for name, setting in tuned.items()})
+    for name, path in ({ALONE: args.alone or suite.alone} | recipes).items():
         taught = 'teacher' in trainings.load(path).model
         for seed in range(args.seeds):
-            options = options_of_seed(args.seed_options or suite.seed_options, seed)
+            options = options_of_seed(seeded, seed)
             options |= (distilled if taught else common) | tuned.get(name, {})
             options |= {'replay.seed': seed} if args.cache else {}
             add_student(args, trainings, jobs, name, seed, path, options, teacher if taught else None)
     for name, job in jobs.items():
-        check_files(name, job.starts_from if isinstance(job, TrainJob) else [])
+        check_files(name, [*job.starts_from, *job.taught_by] if isinstance(job, TrainJob) else [])
     return jobs
 
 
@@ -150,7 +156,7 @@ def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> No
     for name in methods:
         methods[name] = [metric.percent(done[job]['metrics'], job)
                          for job in (f'{name}-seed{seed}' for seed in range(args.seeds))]
-    alone = methods.pop('alone')
+    alone = methods.pop(ALONE)
     teacher = args.teacher_score
     if teacher is None:
         teacher = metric.percent(done['teacher']['metrics'], 'teacher')

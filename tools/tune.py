@@ -1,9 +1,9 @@
 r"""Chooses weights and temperatures of distillation methods by validation images, each method with the same budget.
 
 Every setting of a method's grid is trained for a part of the epochs; the best go on to a run of all epochs, and the
-best of those is the method's. The recipe's own setting is always among them. A run that diverges counts as the worst.
-Interrupted, the same command goes on. Written below --work-dir: tuning.md, tuning.png, tuning.json (all figures), and
-best.json, which compare_methods.py takes with --tuned.
+best of those is the method's. The recipe's own setting is always among them, and none is there twice. A run that
+diverges counts as the worst. Interrupted, the same command goes on. Written below --work-dir: tuning.md, tuning.png,
+tuning.json (all figures), and best.json, which compare_methods.py takes with --tuned.
 
   mmkd tune --suite fashion --methods kd nkd dkd
   mmkd tune --methods my/kd.py --grid model.terms.kd.weight=0.5,1,2 --grid model.terms.kd.loss.temperature=1,4 \
@@ -21,6 +21,8 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from mmengine.config import Config
 
 from mmkd.experiments.jobs.initial_weights import check_files
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
@@ -41,13 +43,16 @@ from mmkd.experiments.tuning import (
     Trial,
     Tried,
     best_of,
+    check_keys,
     read_grids,
+    setting_name,
     settings_of,
     survivors,
     tuning_table,
 )
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.configs.options import merge_options
 from mmkd.utils.files.small import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,9 +62,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parses the command line."""
     parser = ToolParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', type=Path, metavar='CONFIG',
-                        help="the recipes, or names of the suite's methods (default: all of these)")
+                        help="the recipes, or names of the suite's methods (default: all of these that have a teacher)")
     parser.add_argument('--grid', action='append', metavar='KEY=V1,V2',
-                        help='a config entry and its values, for every method; may be given again')
+                        help='a config entry and its values, for every method; may be given again for another entry')
     parser.add_argument('--grids', type=Path, metavar='FILE', help="grids by method (default: the suite's grids.yml)")
     parser.add_argument('--budget', type=int, default=6, metavar='N',
                         help='settings a method, the rest of a larger grid is left out by lot (default: %(default)s)')
@@ -92,17 +97,29 @@ class Tuning:
         self.recipes = recipes_of(self.suite, ROOT, args.methods, home)
         known = {path.resolve() for path in self.suite.recipes(ROOT).values()}
         self.of_suite = all((home / path).resolve() in known for path in self.recipes.values())
-        for name, path in self.recipes.items():
-            if 'teacher' not in self.trainings.load(path).model:
+        for name, path in list(self.recipes.items()):
+            if 'teacher' in self.trainings.load(path).model:
+                continue
+            if args.methods:
                 raise UserError(f'--methods expects recipes with a teacher, got {name}, which has no terms to tune. '
                                 'Leave it out.')
+            del self.recipes[name]
         grids = self._grids()
-        self.settings = {name: settings_of(grids.get(name, {}), args.budget, args.seed) for name in self.recipes}
+        fixed = [*parsed_options(args.cfg_options), *['model.teacher.checkpoint'] * bool(args.teacher_checkpoint)]
+        self.settings = {}
+        for name in self.recipes:
+            grid, config = grids.get(name, {}), self._config(name, self._options({}))
+            check_keys(name, grid, config, fixed)
+            self.settings[name] = settings_of(grid, args.budget, args.seed, config)
         self.teacher = None if args.teacher_checkpoint else self.trainings.job(
             'teacher', args.work_dir / 'teacher', args.teacher or self.suite.teacher, {})
 
     def _grids(self) -> dict[str, dict[str, list]]:
         if self.args.grid:
+            keys = [option.partition('=')[0] for option in self.args.grid]
+            if twice := next((key for key in keys if keys.count(key) > 1), None):
+                raise UserError(f'--grid expects each key once, got {twice} again. Write all of its values in one, '
+                                f'{twice}=V1,V2.')
             grid = {key: values if isinstance(values, list) else [values]
                     for key, values in parsed_options(self.args.grid).items()}
             return dict.fromkeys(self.recipes, grid)
@@ -120,22 +137,27 @@ class Tuning:
         found = {}
         for name, places in chosen.items():
             for place in places:
-                job = f'{name}-{place}' + ('' if share == 1 else '-short')
-                options = self._options(self.settings[name][place])
+                setting = self.settings[name][place]
+                job = f'{name}-{setting_name(setting)}' + ('' if share == 1 else '-short')
+                options = self._options(setting)
                 options |= self._length(name, share, options)
                 trial = self.trainings.job(job, self.args.work_dir / job, self.recipes[name], options,
                                            teacher=self.teacher, kind=Trial)
-                check_files(job, trial.starts_from)
+                check_files(job, [*trial.starts_from, *trial.taught_by])
                 found[name, place] = trial
         return found
 
     def _length(self, name: str, share: float, options: Setting) -> Setting:
         """The option that shortens a run with these options, and its schedule with it."""
-        config = copy.deepcopy(self.trainings.load(self.recipes[name]))
-        config.merge_from_dict(options)
-        cfg = config.train_cfg
+        cfg = self._config(name, options).train_cfg
         key = 'max_epochs' if cfg.get('max_epochs') else 'max_iters'
         return {} if share == 1 else {f'train_cfg.{key}': max(1, math.ceil(share * cfg[key]))}
+
+    def _config(self, name: str, options: Setting) -> Config:
+        """The recipe of a method, with options."""
+        config = copy.deepcopy(self.trainings.load(self.recipes[name]))
+        merge_options(config, options)
+        return config
 
     def _options(self, setting: Setting) -> Setting:
         seeded = self.suite.seed_options if self.of_suite else ('randomness.seed={seed}', )
@@ -176,8 +198,9 @@ def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
 def report(args: argparse.Namespace, tried: Mapping[str, list[Tried]]) -> None:
     """Writes and prints what was found."""
     chosen = {name: best_of(each) for name, each in tried.items()}
-    write_json(args.work_dir / 'best.json', dict(metric=args.metric.key, seed=args.seed, budget=args.budget, best={
-        name: tried[name][place].setting for name, place in chosen.items() if place is not None}))
+    write_json(args.work_dir / 'best.json', dict(
+        suite=args.suite, metric=args.metric.key, seed=args.seed, budget=args.budget,
+        best={name: tried[name][place].setting for name, place in chosen.items() if place is not None}))
     write_json(args.work_dir / 'tuning.json', {name: [vars(each) for each in rows] for name, rows in tried.items()})
     table = tuning_table(tried)
     write_text(args.work_dir / 'tuning.md', table)

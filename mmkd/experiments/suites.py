@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mmkd.experiments.jobs.initial_weights import names_file
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.metrics import BBOX_MAP, MIOU, TOP1, Metric
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tool_paths import tool_path, working_root
 from mmkd.utils.versions import usable_cores
+
+ALONE = 'alone'  # what the runs of the student without a teacher are called
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def add_suite_arguments(parser: argparse.ArgumentParser, work_dir: str) -> None:
                         'accuracy/top1)')
     parser.add_argument('--teacher', metavar='CONFIG', help="the teacher, trained first (default: the suite's)")
     parser.add_argument('--teacher-checkpoint', metavar='FILE',
-                        help='a trained teacher, in place of training --teacher')
+                        help='a trained teacher, in place of training --teacher: a file, a URL or a name in the index')
     parser.add_argument('--cfg-options', nargs='+', default=(), metavar='KEY=VALUE',
                         help='config entries of all students')
     parser.add_argument('--work-dir', type=Path, default=Path(work_dir),
@@ -137,10 +140,12 @@ def enter_home(args: argparse.Namespace, root: Path) -> Path:
 
     Returns:
         That folder.
+
+    Raises:
+        UserError: ``--teacher-checkpoint`` is neither a file's name nor in the model index.
     """
     args.work_dir = Path(os.path.abspath(args.work_dir))
-    if args.teacher_checkpoint:
-        args.teacher_checkpoint = os.path.abspath(args.teacher_checkpoint)
+    args.teacher_checkpoint = args.teacher_checkpoint and _checkpoint(args.teacher_checkpoint)
     args.methods = args.methods and [path if len(path.parts) == 1 and not path.suffix else path.resolve()
                                      for path in args.methods]
     home = working_root(root)
@@ -148,6 +153,18 @@ def enter_home(args: argparse.Namespace, root: Path) -> Path:
     if args.work_dir.is_relative_to(home):
         args.work_dir = args.work_dir.relative_to(home)
     return home
+
+
+def _checkpoint(name: str) -> str:
+    """The absolute path of a file, there or not; an address, or a name in the model index, as it is."""
+    if names_file(name):
+        return os.path.abspath(os.path.expanduser(name))
+    if '://' not in name:
+        from mmkd.zoo import model_index  # takes a second
+        if name not in model_index():
+            raise UserError('--teacher-checkpoint expects a file, an address or a name in the model index, got '
+                            f'{name!r}. {nearest(name, model_index())}')
+    return name
 
 
 def data_job(suite: Suite, folder: Path) -> Job:
@@ -166,7 +183,7 @@ def recipes_of(suite: Suite, root: Path, named: Iterable[Path] | None, home: Pat
         home: The folder that is worked in.
 
     Raises:
-        UserError: One does not exist.
+        UserError: One does not exist, or has the name of another or of the student alone.
     """
     known = suite.recipes(root)
     found = {}
@@ -174,7 +191,12 @@ def recipes_of(suite: Suite, root: Path, named: Iterable[Path] | None, home: Pat
         path = known.get(str(given), given)
         if not path.is_file():
             raise UserError(f'--methods expects configs, got {str(path)!r}. {nearest(path.stem, known)}')
-        found[given.stem] = os.path.relpath(path, home)
+        config = os.path.relpath(path, home)
+        taken = 'the student without a teacher' if given.stem == ALONE else found.get(given.stem, config)
+        if taken != config:
+            raise UserError(f'--methods expects recipes of different names, got {config}, where {given.stem} is '
+                            f'{taken}. Rename the file.')
+        found[given.stem] = config
     return found
 
 
@@ -197,3 +219,32 @@ def parsed_options(options: Sequence[str]) -> dict[str, object]:
 def options_of_seed(options: Sequence[str], seed: int) -> dict[str, object]:
     """Config entries of a run, of those that depend on the seed."""
     return parsed_options([option.replace('{seed}', str(seed)) for option in options])
+
+
+def overlapping(options: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Those dotted keys that are one of the others, or lie above or below one of them."""
+    others = [f'{other}.' for other in others]
+    return [key for key in options if any(f'{key}.'.startswith(other) or other.startswith(f'{key}.')
+                                          for other in others)]
+
+
+def check_seeds(seed_options: Sequence[str], seeds: int, given: Mapping[str, Mapping[str, object]]) -> None:
+    """Sees to it that the runs of several seeds are not one and the same run.
+
+    Args:
+        seed_options: Config entries that depend on the seed.
+        seeds: How many seeds there are.
+        given: What else sets config entries, by the name of its option.
+
+    Raises:
+        UserError: No entry depends on the seed, or one that does is set by something else.
+    """
+    first, second = (options_of_seed(seed_options, seed) for seed in (0, 1))
+    seeded = [key for key, value in first.items() if second.get(key) != value]
+    if seeds > 1 and not seeded:
+        raise UserError(f'--seed-options expects {{seed}} in an entry for {seeds} seeds, got {" ".join(seed_options)}. '
+                        'Write randomness.seed={seed}.')
+    for name, options in given.items():
+        if found := overlapping(options, seeded):
+            raise UserError(f'{name} expects no entry that depends on the seed, got {", ".join(found)}, which all '
+                            'seeds would share. Write it in --seed-options, with {seed} in one of its entries.')

@@ -2,21 +2,25 @@
 import itertools
 import math
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from mmengine.config import Config
 
 from mmkd.experiments.jobs.runs import printed
 from mmkd.experiments.jobs.scheduler import Job
-from mmkd.experiments.jobs.training import TrainJob
+from mmkd.experiments.jobs.training import TrainJob, fingerprint, value_at
+from mmkd.experiments.suites import overlapping
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tables import markdown_table
 from mmkd.utils.files.small import read_json
 
 Setting = dict[str, object]  # dotted keys of a config to values; {} is what the recipe says itself
 NOT_FINITE = 'expects finite numbers'  # of the error that ends a run that diverged
+TERM = re.compile(r'model\.terms\.[^.]+')
 HEADER = ('method', 'setting', 'short run', 'whole run', '')
 
 
@@ -33,13 +37,15 @@ class Trial(TrainJob):
         return diverged if diverged and not diverged['metrics'] else super().done()
 
 
-def settings_of(grid: Mapping[str, Sequence], budget: int, seed: int = 0) -> list[Setting]:
-    """The settings that a method tries: the recipe's own, and others of the grid.
+def settings_of(grid: Mapping[str, Sequence], budget: int, seed: int = 0, config: Config | None = None
+                ) -> list[Setting]:
+    """The settings that a method tries: the recipe's own, and others of the grid, none of them twice.
 
     Args:
         grid: Dotted key of the config to the values that it may take.
         budget: How many there may be, so that each method has as many.
-        seed: Which are drawn, where the grid has more.
+        seed: Which are drawn, where the grid has more; a larger budget draws others on top.
+        config: The recipe, with what else is set.
 
     Raises:
         UserError: A key has no list of values.
@@ -47,11 +53,51 @@ def settings_of(grid: Mapping[str, Sequence], budget: int, seed: int = 0) -> lis
     for key, values in grid.items():
         if not isinstance(values, list | tuple) or not values:
             raise UserError(f'a grid expects a list of values for {key}, got {values!r}. Write [1, 2].')
-    found = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())] if grid else []
-    if len(found) > budget - 1:
-        chosen = set(random.Random(seed).sample(range(len(found)), max(budget - 1, 0)))
-        found = [setting for place, setting in enumerate(found) if place in chosen]
-    return [{}, *found]
+    found = [own_setting(grid, config or Config())]
+    for values in itertools.product(*grid.values()):
+        setting = dict(zip(grid, values, strict=True))
+        if setting not in found:
+            found.append(setting)
+    drawn = random.Random(seed).sample(range(1, len(found)), len(found) - 1)[:budget - 1]
+    return [{}, *(found[place] for place in sorted(drawn))]
+
+
+def own_setting(grid: Iterable[str], config: Config) -> Setting:
+    """What a recipe itself says for the keys of a grid; a term's weight is 1 where it says none."""
+    own = {key: value_at(config, key) for key in grid}
+    return {key: 1. if value is None and TERM.fullmatch(key.removesuffix('.weight')) else value
+            for key, value in own.items()}
+
+
+def setting_name(setting: Setting) -> str:
+    """A short name of a setting, the same whatever else is tried."""
+    return fingerprint(setting)[:8] if setting else 'own'
+
+
+def check_keys(name: str, grid: Iterable[str], config: Config, fixed: Iterable[str] = ()) -> None:
+    """Looks for misspelt keys of a grid, as far as can be told without building a model, and for those set elsewhere.
+
+    Args:
+        name: The method.
+        grid: Dotted keys.
+        config: The method's recipe, with what else is set.
+        fixed: Keys that the command line sets.
+
+    Raises:
+        UserError: The recipe has no place for a key, a term takes none of that name, or something else sets it.
+    """
+    from mmkd.distillers.term.term import KEYS  # takes a second
+    if found := overlapping(grid, fixed):
+        raise UserError(f'a grid of {name} expects keys that nothing else sets, got {", ".join(found)}, which is also '
+                        'set by --cfg-options or --teacher-checkpoint. Leave one of them out.')
+    for key in grid:
+        above, _, last = key.rpartition('.')
+        place = value_at(config, above) if above else config
+        if place is None:
+            raise UserError(f'a grid of {name} expects a place that its recipe has, got {key}. '
+                            f'Its terms are: {", ".join(map("model.terms.{}".format, config.model.terms))}.')
+        if TERM.fullmatch(above) and last not in KEYS:
+            raise UserError(f'a grid of {name} expects a key of a term, got {last!r}. {nearest(last, KEYS)}')
 
 
 def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]:
@@ -68,7 +114,8 @@ def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]
         grids = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f'--grids expects a YAML file, got {path}: {error}. Write METHOD: {{KEY: [1, 2]}}.') from error
-    if not isinstance(grids, dict) or not all(isinstance(grid, dict) for grid in grids.values()):
+    if not isinstance(grids, dict) or not all(isinstance(grid, dict) and all(isinstance(key, str) for key in grid)
+                                              for grid in grids.values()):
         raise UserError(f'--grids expects METHOD: {{KEY: [1, 2]}}, got other contents of {path}. Correct it.')
     for name in grids.keys() - set(methods):
         raise UserError(f'{path} expects names of methods, got {name!r}. {nearest(str(name), methods)}')
@@ -131,15 +178,24 @@ def _shown(value: float) -> str:
     return 'diverged' if math.isnan(value) else f'{value:.2f}'
 
 
-def read_best(path: Path, methods: Sequence[str]) -> dict[str, Setting]:
+def read_best(path: Path, methods: Sequence[str], suite: str) -> dict[str, Setting]:
     """Reads what a tuning has chosen: method to config entries.
 
+    Args:
+        path: Its ``best.json``.
+        methods: Which are wanted.
+        suite: What is compared; an older file does not say what it was tuned on.
+
     Raises:
-        UserError: It is no such file, or lacks a method.
+        UserError: It is no such file, is of another suite, or lacks a method.
     """
     content = read_json(path)
-    if not isinstance(content.get('best'), dict):
+    best = content.get('best')
+    if not isinstance(best, dict) or not all(isinstance(setting, dict) for setting in best.values()):
         raise UserError(f'--tuned expects best.json of tools/tune.py, got {path}. Run that first.')
-    for name in set(methods) - content['best'].keys():
+    if content.get('suite', suite) != suite:
+        raise UserError(f'--tuned expects settings for the suite {suite}, got those for {content["suite"]} in {path}. '
+                        'Tune that suite.')
+    for name in set(methods) - best.keys():
         raise UserError(f'--tuned expects a setting for {name}, got none in {path}. Tune it too.')
-    return {name: content['best'][name] for name in methods}
+    return {name: best[name] for name in methods}

@@ -1,4 +1,6 @@
 """What runs are compared by."""
+import math
+
 import pytest
 
 from mmkd.experiments.metrics import BBOX_MAP, MIOU, TOP1, metric_named
@@ -18,3 +20,17 @@ def test_all_figures_are_percent():
 def test_a_figure_that_is_not_there(found, names):
     with pytest.raises(UserError, match=f'kd-seed0 expects mIoU among .* got {names}. Name one of these with --metric'):
         MIOU.percent(found, 'kd-seed0')
+
+
+def test_shares_of_other_data_sets():
+    for key in ('pascal_voc/mAP', 'lvis/bbox_AP'):
+        assert metric_named(key, MIOU).percent({key: 0.25}, 'a') == 25. and metric_named(key, MIOU).name in key[5:]
+
+
+@pytest.mark.parametrize('value', [-1., math.nan])
+def test_a_figure_that_is_undefined(value):
+    metric = metric_named('coco/bbox_mAP_l', BBOX_MAP)
+    with pytest.raises(UserError, match=f'coco/bbox_mAP_l, which is undefined on these images .got {value:g}'):
+        metric.percent({'coco/bbox_mAP_l': value}, 'kd-seed0')
+    assert metric.percent({'coco/bbox_mAP_l': 0.}, 'a') == 0.
+    assert metric_named('r2', MIOU).percent({'r2': -1.}, 'a') == -1

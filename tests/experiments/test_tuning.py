@@ -2,6 +2,7 @@
 import math
 
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
 from mmkd.experiments.tuning import (
@@ -10,6 +11,7 @@ from mmkd.experiments.tuning import (
     described,
     read_best,
     read_grids,
+    setting_name,
     settings_of,
     survivors,
     tuning_table,
@@ -26,9 +28,18 @@ def test_each_method_has_the_same_budget_and_its_own_setting():
     some = settings_of(grid, 4, seed=1)
     assert len(some) == 4 and some[0] == {} and some == settings_of(grid, 4, seed=1) != settings_of(grid, 4, seed=2)
     assert settings_of({}, 6) == [{}] and settings_of(grid, 1) == [{}]
+    assert all(setting in settings_of(grid, 5, seed=1) for setting in some)  # a larger budget keeps them
     for values in (3, [], 'text'):
         with pytest.raises(UserError, match='a list of values for a'):
             settings_of({'a': values}, 6)
+
+
+def test_the_recipes_own_setting_and_repetitions_are_left_out():
+    config = Config(dict(model=dict(terms=dict(a=dict(weight=10), b=dict(loss=[dict(x=1)])))))
+    grid = {'model.terms.a.weight': [3, 10., 3], 'model.terms.b.weight': [1, 2], 'model.terms.b.loss.0.x': [1]}
+    assert [tuple(setting.values()) for setting in settings_of(grid, 9, config=config)] == [
+        (), (3, 1, 1), (3, 2, 1), (10., 2, 1)]
+    assert setting_name({}) == 'own' and setting_name({'a': 1, 'b': 2}) == setting_name({'b': 2, 'a': 1})
 
 
 def test_the_best_of_those_that_ended():
@@ -58,7 +69,7 @@ def test_files_of_grids(tmp_path):
     assert read_grids(path, ['kd', 'nkd']) == {'kd': {'model.terms.kd.weight': [1, 2]}}
     with pytest.raises(UserError, match="got 'kd'. Did you mean kdd"):
         read_grids(path, ['kdd'])
-    for text in ('[', '- a', 'kd: 3', '!!python/object/apply:os.system [ls]'):
+    for text in ('[', '- a', 'kd: 3', 'kd: {1: [1]}', '!!python/object/apply:os.system [ls]'):
         path.write_text(text)
         with pytest.raises(UserError, match='--grids expects'):
             read_grids(path, ['kd'])
@@ -68,9 +79,16 @@ def test_files_of_grids(tmp_path):
 
 def test_what_was_chosen(tmp_path):
     path = tmp_path / 'best.json'
-    path.write_text('{"best": {"kd": {"a": 1}}}')
-    assert read_best(path, ['kd']) == {'kd': {'a': 1}}
+    for suite in ('', '"suite": "digits", '):  # an older file does not say it
+        path.write_text(f'{{{suite}"best": {{"kd": {{"a": 1}}}}}}')
+        assert read_best(path, ['kd'], 'digits') == {'kd': {'a': 1}}
     with pytest.raises(UserError, match='a setting for nkd'):
-        read_best(path, ['kd', 'nkd'])
+        read_best(path, ['kd', 'nkd'], 'digits')
+    with pytest.raises(UserError, match='settings for the suite fashion, got those for digits'):
+        read_best(path, ['kd'], 'fashion')
     with pytest.raises(UserError, match='best.json of tools/tune.py'):
-        read_best(tmp_path / 'none.json', ['kd'])
+        read_best(tmp_path / 'none.json', ['kd'], 'digits')
+    for best in ('3', '[1]', '{"kd": null}', '{"kd": 3}', '{"kd": [1]}'):
+        path.write_text(f'{{"best": {best}}}')
+        with pytest.raises(UserError, match='best.json of tools/tune.py'):
+            read_best(path, ['kd'], 'digits')

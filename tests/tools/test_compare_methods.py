@@ -54,10 +54,15 @@ def test_tuned_on_what_is_reported(parse, scenes, monkeypatch, capsys, suite, wa
     assert capsys.readouterr().err == ''
 
 
-def test_a_trained_teacher(parse):
-    jobs = compare_methods.plan(parse(['--methods', 'kd', '--seeds', '1', '--teacher-checkpoint', '/a/teacher.pth',
-                                       '--teacher-top1', '99']))
-    assert 'teacher' not in jobs and jobs['kd-seed0'].config.model.teacher.checkpoint == '/a/teacher.pth'
+def test_a_trained_teacher(parse, tmp_path):
+    path = tmp_path / 'my, teacher.pth'
+    words = ['--methods', 'kd', '--seeds', '1', '--teacher-checkpoint', str(path), '--teacher-top1', '99']
+    with pytest.raises(UserError, match='kd-seed0 expects the weights that its models start from in .*my, teacher.pth'):
+        compare_methods.plan(parse(words))  # before the students alone are trained
+    path.write_bytes(b'1')
+    jobs = compare_methods.plan(parse(words))
+    assert 'teacher' not in jobs and jobs['kd-seed0'].config.model.teacher.checkpoint == str(path)
+    assert f"model.teacher.checkpoint='{path}'" in jobs['kd-seed0'].arguments  # which the run reads as one text
 
 
 SCENES = ['--suite', 'fashion-pspnet', '--seeds', '1']
@@ -78,6 +83,38 @@ def test_unknown_methods_and_options(parse):
         compare_methods.plan(parse(['--methods', 'nkdd']))
     with pytest.raises(UserError, match="KEY=VALUE, got 'seed'"):
         compare_methods.plan(parse(['--methods', 'kd', '--seed-options', 'seed']))
+    with pytest.raises(UserError, match='option train_cfg.max_epoch expects a key that is read'):
+        compare_methods.plan(parse(['--methods', 'kd', '--cfg-options', 'train_cfg.max_epoch=3']))
+
+
+def test_recipes_of_one_name(parse, tmp_path):
+    for name in ('kd', 'alone'):
+        (tmp_path / f'{name}.py').write_text('')
+    with pytest.raises(UserError, match='different names, got .*kd.py, where kd is .*methods/kd.py. Rename'):
+        compare_methods.plan(parse(['--methods', 'kd', str(tmp_path / 'kd.py')]))
+    with pytest.raises(UserError, match='got .*alone.py, where alone is the student without a teacher'):
+        compare_methods.plan(parse(['--methods', str(tmp_path / 'alone.py')]))
+    assert 'kd-seed0' in compare_methods.plan(parse(['--methods', 'kd', 'kd', '--seeds', '1']))
+
+
+@pytest.mark.parametrize(('words', 'message'), [
+    (['--cfg-options', 'randomness.seed=5'], '--cfg-options expects no entry that depends on .* got randomness.seed,'),
+    (['--taught-options', 'randomness={"deterministic": True}'], '--taught-options expects .* got randomness,'),
+    (['--tuned', 'best.json'], '--tuned, for kd, expects no entry .* got train_dataloader.dataset,'),
+    (['--seed-options', 'randomness.seed=3'], r'{seed} in an entry for 2 seeds, got randomness.seed=3. Write random')])
+def test_seeds_that_would_be_one_run(parse, tmp_path, words, message):
+    (tmp_path / 'best.json').write_text('{"best": {"kd": {"train_dataloader.dataset": 1}}}')
+    words = [str(tmp_path / word) if word == 'best.json' else word for word in words]
+    with pytest.raises(UserError, match=message):
+        compare_methods.plan(parse(['--methods', 'kd', '--seeds', '2', *words]))
+
+
+def test_entries_beside_those_of_the_seed(parse):
+    words = ['--methods', 'kd', '--seed-options', 'randomness.seed={seed}', 'train_cfg.max_epochs=1', '--cfg-options',
+             'randomness.deterministic=True', 'train_cfg.max_epochs=2']
+    jobs = compare_methods.plan(parse([*words, '--seeds', '2']))
+    assert jobs['kd-seed1'].config.randomness.seed == 1 and jobs['kd-seed1'].config.train_cfg.max_epochs == 2
+    compare_methods.plan(parse([*words[:2], '--seed-options', 'randomness.seed=3', '--seeds', '1']))
 
 
 def caches_of(jobs: dict) -> dict[str, str]:
@@ -130,8 +167,9 @@ def test_other_models_have_another_cache(parse, option):
 
 
 def test_options_of_students_with_a_teacher(parse, scenes):
+    (scenes / 't.pth').write_bytes(b'1')
     words = ['--suite', 'fashion-resnet8', '--methods', 'kd', '--seeds', '1', '--cache', '--teacher-checkpoint',
-             '/t.pth', '--teacher-score', '94']
+             't.pth', '--teacher-score', '94']
     jobs = compare_methods.plan(parse(words))
     model = jobs['kd-seed0'].config.model
     assert model.student.config == 'fashion/resnet8_fashion.py' and 'teacher' not in jobs['alone-seed0'].config.model
@@ -187,11 +225,12 @@ def save_weights(path: Path, name: str) -> None:
 
 
 def test_methods_without_a_teacher_are_students_of_other_weights(parse, scenes):
-    with pytest.raises(UserError, match='distilled-seed0 expects the weights that its model starts from in'):
+    with pytest.raises(UserError, match='distilled-seed0 expects the weights that its models start from in'):
         compare_methods.plan(parse([*SCENES, '--teacher-checkpoint', 'a.pth', '--teacher-score', '60']))
-    for name in ('convnest-mini_slak-mini-kd_fashion/epoch_10.pth', 'slak-mini_fashion/epoch_22.pth'):
-        path = scenes / 'work_dirs' / name
-        path.parent.mkdir(parents=True)
+    for name in ('work_dirs/convnest-mini_slak-mini-kd_fashion/epoch_10.pth',
+                 'work_dirs/slak-mini_fashion/epoch_22.pth', 'a.pth'):
+        path = scenes / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b'1')
     jobs = compare_methods.plan(parse(SCENES))
     assert list(jobs) == ['teacher', *(f'{name}-seed0' for name in ('alone', 'distilled', 'cwd', 'distilled-cwd'))]

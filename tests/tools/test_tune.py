@@ -22,6 +22,7 @@ KD = ['--methods', 'kd', '--teacher-checkpoint', 'teacher.pth']
 @pytest.fixture
 def plan(monkeypatch, home):
     monkeypatch.chdir(home)
+    (home / 'teacher.pth').write_bytes(b'1')
     return lambda *words: tune.Tuning(tune.parse_args([*KD, *words]), home)
 
 
@@ -49,6 +50,32 @@ def test_a_short_run_is_a_share_of_what_the_command_line_says(plan):
     assert tuning.jobs(0.3, {'kd': [0]})['kd', 0].config.train_cfg.max_epochs == 48
 
 
+def test_a_setting_keeps_its_name_whatever_else_is_tried(plan):
+    def names(values):
+        tuning = plan('--grid', f'model.terms.kd.weight={values}')
+        jobs = tuning.jobs(1., {'kd': list(range(len(tuning.settings['kd'])))}).values()
+        return {job.config.model.terms.kd.weight: job.name for job in jobs}
+    one, more = names('2'), names('5,2')
+    assert one.keys() == {1, 2} and one[1] == 'kd-own' and more.keys() == {1, 2, 5}
+    assert one.items() <= more.items() and len(set(more.values())) == 3
+
+
+def test_no_setting_is_trained_twice(plan):
+    assert plan('--grid', 'model.terms.kd.weight=1,1,1').settings == {'kd': [{}]}  # which the recipe has
+    assert plan('--grid', 'val_cfg.fp16=True,False,True', '--cfg-options', 'train_cfg.val_begin=2').settings == {
+        'kd': [{}, {'val_cfg.fp16': True}, {'val_cfg.fp16': False}]}
+    with pytest.raises(UserError, match='--grid expects each key once, got model.terms.kd.weight again. Write all'):
+        plan('--grid', 'model.terms.kd.weight=0.5', '--grid', 'model.terms.kd.weight=2')
+
+
+@pytest.mark.parametrize(('grid', 'option'), [
+    ('model.terms.kd.weight=2', 'model.terms.kd.weight=3'), ('model.terms.kd.weight=2', 'model.terms.kd={"weight": 3}'),
+    ('model.teacher.checkpoint=a,b', 'val_cfg.fp16=True')])
+def test_a_grid_of_what_the_command_line_sets(plan, grid, option):
+    with pytest.raises(UserError, match='a grid of kd expects keys that nothing else sets, got model'):
+        plan('--grid', grid, '--cfg-options', option)
+
+
 def test_a_suite_without_grids(plan):
     with pytest.raises(UserError, match='--grid or --grids is expected, as the suite digits has no grids'):
         plan()
@@ -65,12 +92,13 @@ def test_an_unknown_metric(plan, tmp_path):
     tuning = plan('--grid', 'model.terms.kd.weight=2', '--metric', 'mIoU')
     job = tuning.jobs(1., {'kd': [0]})['kd', 0]
     job.done = lambda: dict(metrics={'accuracy/top1': 3.})
-    with pytest.raises(UserError, match='kd-0 expects mIoU among .* got accuracy/top1. Name one of these with'):
+    with pytest.raises(UserError, match='kd-own expects mIoU among .* got accuracy/top1. Name one of these with'):
         tuning.accuracy(job)
 
 
 def test_the_metric_is_the_suites(monkeypatch, fashion_home):
     monkeypatch.chdir(fashion_home)
+    (fashion_home / 'teacher.pth').write_bytes(b'1')
     words = [*KD[2:], '--suite', 'fashion-mask-rcnn', '--grid', 'model.terms.pkd.weight=3']
     tuning = tune.Tuning(tune.parse_args(['--methods', 'pkd', *words]), fashion_home)
     assert tuning.of_suite and tuning.settings == {'pkd': [{}, {'model.terms.pkd.weight': 3}]}
@@ -81,6 +109,8 @@ def test_the_metric_is_the_suites(monkeypatch, fashion_home):
     assert math.isnan(tuning.accuracy(job))  # it diverged
     with pytest.raises(UserError, match='expects recipes with a teacher, got distilled'):
         tune.Tuning(tune.parse_args(['--methods', 'distilled', *words]), fashion_home)
+    tuning = tune.Tuning(tune.parse_args([*words[:-1], 'train_dataloader.batch_size=3']), fashion_home)
+    assert list(tuning.recipes) == ['pkd', 'fgd']  # and not the student that has no terms
     with pytest.raises(UserError, match='the suite fashion-mask-rcnn has no grids'):
         tune.Tuning(tune.parse_args(['--methods', 'pkd', *words[:4]]), fashion_home)
 
@@ -98,8 +128,9 @@ def test_a_suite_of_some_methods_has_the_grids_of_its_folder(monkeypatch, fashio
 
 @pytest.mark.parametrize(('teacher', 'message'), [
     ([], 'teacher expects the weights .* work_dirs/slak-mini_fashion'),
+    (['--teacher-checkpoint', 'none.pth', '--methods', 'pkd'], 'pkd-own-short expects the weights .* none.pth'),
     (['--teacher', str(ROOT / 'configs/fashion/retinanet_convnest-mini_fashion.py')],
-     'distilled-pkd-0-short expects the weights .* work_dirs/convnest-mini_slak-mini-kd_fashion')])
+     'distilled-pkd-own-short expects the weights .* work_dirs/convnest-mini_slak-mini-kd_fashion')])
 def test_all_files_are_there_before_a_teacher_is_trained(monkeypatch, fashion_home, teacher, message):
     monkeypatch.chdir(fashion_home)
     words = ['--suite', 'fashion-retinanet', '--methods', 'distilled-pkd', '--grid', 'model.terms.pkd.weight=3']
@@ -109,6 +140,15 @@ def test_all_files_are_there_before_a_teacher_is_trained(monkeypatch, fashion_ho
     with pytest.raises(UserError, match=message):
         tune.tune(tuning, 0)
     assert run == ['data']
+
+
+@pytest.mark.parametrize(('grid', 'message'), [
+    ('model.term.kd.weight=2', 'a grid of kd expects a place that its recipe has, got model.term.kd.weight. .*'),
+    ('model.terms.kd.wieght=2', "a grid of kd expects a key of a term, got 'wieght'. Did you mean weight"),
+    ('train_cfg.max_epoch=2', 'option train_cfg.max_epoch expects a key that is read')])
+def test_a_misspelt_key_is_found_before_anything_is_trained(plan, grid, message):
+    with pytest.raises(UserError, match=message):
+        plan('--grid', grid).jobs(0.3, {'kd': [0, 1]})
 
 
 def test_a_setting_that_diverges_is_the_worst(workplace):

@@ -54,7 +54,7 @@ def check_files(run: str, files: list[Path]) -> None:
     """
     for path in files:
         if not path.is_file():
-            raise UserError(f'{run} expects the weights that its model starts from in {path}, which does not exist. '
+            raise UserError(f'{run} expects the weights that its models start from in {path}, which does not exist. '
                             'Train that model first, or put its checkpoint there.')
 
 
@@ -92,6 +92,11 @@ def _files(names: Iterable[object]) -> Iterator[Path]:
     for name in names:
         if not isinstance(name, str | Path) or not str(name):
             continue
-        path = Path(split_choice(str(name))[0]).expanduser()
-        if path.is_file() or not ELSEWHERE.match(str(name)) and (len(path.parts) > 1 or path.suffix in ENDINGS):
-            yield path
+        if names_file(str(name)):
+            yield Path(split_choice(str(name))[0]).expanduser()
+
+
+def names_file(name: str) -> bool:
+    """Whether a checkpoint's name is that of a file, there or not: others are addresses, or names of a model index."""
+    path = Path(split_choice(name)[0]).expanduser()
+    return path.is_file() or not ELSEWHERE.match(name) and (len(path.parts) > 1 or path.suffix in ENDINGS)

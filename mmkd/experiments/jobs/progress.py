@@ -36,7 +36,10 @@ class JobProgress:
                          bar_format='{percentage:3.0f}% |{bar:20}| {elapsed}{postfix}', disable=not sys.stderr.isatty())
 
     def started(self, job: Job, command: list[str], resumed: bool) -> None:
-        """Prints a job's command, to copy."""
+        """Prints a job's command, to copy, and where what was in its folder lies now."""
+        if job.earlier:
+            self._print(f'{job.name} starts anew: what was in its folder, such as a run of other settings, is kept in '
+                        f'{job.earlier}.')
         if not resumed:  # what an earlier run left of it is nothing that was done
             self._initial -= self._waiting.get(job.name, 0)
         self._waiting.pop(job.name, None)
@@ -44,6 +47,8 @@ class JobProgress:
 
     def finished(self, job: Job) -> None:
         """Prints how long a job took."""
+        if job.name in self._waiting:  # never started, as its results were there: nothing that was done now
+            self._initial += job.cost - self._waiting.pop(job.name)
         self._done[job.name] = job.cost
         self._print(f'Done: {job.name} ({clock(job.seconds)}).')
 
@@ -69,7 +74,7 @@ class JobProgress:
     def _left(self, done: float) -> float:
         elapsed = time.monotonic() - self._start
         rate = (max(done - self._initial, 0.0) + self._slots * TRUSTED_SECONDS) / (elapsed + TRUSTED_SECONDS)
-        return (self._total - done) / rate
+        return max(self._total - done, 0.0) / rate
 
     def _print(self, text: str) -> None:
         if self._bar.disable:

@@ -42,7 +42,7 @@ class Job:
 
     Args:
         name: A short unique name.
-        folder: Its folder; emptied when the job starts anew.
+        folder: Its folder; emptied when the job starts anew. What it finished with another key is moved aside.
         arguments: The command; an entry that is a function is called when the job starts.
         key: What decides the result. A finished job with another key runs anew.
         needs: Names of the jobs that have to be done before.
@@ -59,6 +59,7 @@ class Job:
     seconds: float = field(default=0.0, init=False)
     kept: float = field(default=0.0, init=False)  # seconds of its interrupted parts that it goes on from
     started: float = field(default=0.0, init=False)  # clock time of its present part
+    earlier: Path | None = field(default=None, init=False)  # where its folder of another key has been moved
     warm: ClassVar[bool] = False  # whether the command is a Python script that imports all of OpenMMLab
 
     def command(self, resume: bool) -> list[str]:
@@ -108,8 +109,9 @@ class Job:
         begun = self.begun()
         resume = begun is not None and self.can_resume()
         self.seconds = self.kept = self._kept_seconds(begun) if resume else 0.0
-        if not resume and not remove_job_folder(self.folder):
-            move_aside(self.folder)
+        other = read_json(self.folder / DONE).get('key', self.key) != self.key
+        if not resume and (other or not remove_job_folder(self.folder)):
+            self.earlier = move_aside(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         return resume
 

@@ -15,8 +15,10 @@ from mmengine.config import Config
 
 from mmkd.experiments.run_logs import count_iterations, last_checkpoint, last_iteration, read_scalars
 from mmkd.utils.checkpoints.files import sha256_of
+from mmkd.utils.command_line.overrides import written
 from mmkd.utils.command_line.tool_paths import tool_path
 from mmkd.utils.configs.finding import find_config
+from mmkd.utils.configs.options import merge_options
 from mmkd.utils.errors import UserError
 from mmkd.utils.files.small import read_json
 from mmkd.utils.versions import installed_versions
@@ -37,11 +39,13 @@ class TrainJob(Job):
         config: Its config, with the options of the command line.
         iterations: Its training iterations.
         starts_from: Files that its model starts from.
+        taught_by: Files that its teachers start from, but for that of a job that it needs.
         answers: What decides the answers of its teacher: the views, how many epochs of them, and the teacher.
     """
     config: Config = field(default_factory=Config)
     iterations: int = 1
     starts_from: list[Path] = field(default_factory=list)
+    taught_by: list[Path] = field(default_factory=list)
     answers: str = ''
     warm: ClassVar[bool] = True
 
@@ -136,28 +140,33 @@ class TrainingJobs:
             seconds_per_iteration: What is expected, for the order and the progress only.
             threads: Threads of the run.
             kind: Its class.
+
+        Raises:
+            UserError: Nothing reads an option, or the config has no such place.
         """
         config = copy.deepcopy(self.load(path))
         options = {key: value for key, value in options.items() if value_at(config, key) != value}
+        merge_options(copy.deepcopy(config), options)  # as the run itself will, after others
         config.merge_from_dict(options)
-        words: list[str | Callable[[], str]] = [f'{key}={value}' for key, value in options.items()]
+        words: list[str | Callable[[], str]] = [f'{key}={written(value)}' for key, value in options.items()]
         if teacher:
             needs = (*needs, teacher)
             words.append(partial(_teacher_option, teacher.folder))
         iterations = count_iterations(config)
         files = initial_files(config, self.load)
         made = {need.target for need in needs if isinstance(need, PublishJob)}
-        taught_by = hashes([] if teacher else teacher_files(config, self.load), self.sha256)
+        taught_by = [] if teacher else teacher_files(config, self.load)
+        answered_by = hashes(taught_by, self.sha256)
         data = _data_stamp(Path(config.data_root)) if 'data_root' in config else None
         before = [need.key for need in needs]
         arguments = [sys.executable, tool_path('train.py'), path, '--work-dir', str(folder)]
         return kind(
             name, folder, arguments + (['--cfg-options', *words] if words else []),
             key=fingerprint(self.versions, data, self._contents(config), before,
-                            *hashes([path for path in files if path not in made], self.sha256), *taught_by),
+                            *hashes([path for path in files if path not in made], self.sha256), *answered_by),
             needs=tuple(need.name for need in needs), cost=RUN_SECONDS + iterations * seconds_per_iteration,
-            threads=threads, config=config, iterations=iterations, starts_from=files, answers=fingerprint(
-                self.versions, data, _asked(config), self._contents(config)[1:], before, *taught_by))
+            threads=threads, config=config, iterations=iterations, starts_from=files, taught_by=taught_by,
+            answers=fingerprint(self.versions, data, _asked(config), self._contents(config)[1:], before, *answered_by))
 
     def _contents(self, config: Config) -> list[dict]:
         """A config and the configs that its student and teachers name."""
@@ -191,7 +200,7 @@ def _data_stamp(folder: Path) -> dict:
 
 
 def _teacher_option(folder: Path) -> str:
-    return f'model.teacher.checkpoint={last_checkpoint(folder)}'
+    return f'model.teacher.checkpoint={written(str(last_checkpoint(folder)))}'
 
 
 def load(name: str) -> Config:
@@ -200,8 +209,14 @@ def load(name: str) -> Config:
 
 
 def value_at(config: Config, key: str) -> object:
-    """The value of a dotted key; None if there is none."""
-    return reduce(lambda part, name: part.get(name) if hasattr(part, 'get') else None, key.split('.'), config)
+    """The value of a dotted key, which may go through places of a list; None if there is none."""
+    return reduce(_item, key.split('.'), config)
+
+
+def _item(part: object, name: str) -> object:
+    if isinstance(part, list) and name.isdigit():
+        return part[int(name)] if int(name) < len(part) else None
+    return part.get(name) if hasattr(part, 'get') else None
 
 
 def fingerprint(*parts: object) -> str:

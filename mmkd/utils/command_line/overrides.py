@@ -1,19 +1,23 @@
 """``--cfg-options KEY=VALUE``, with values that may hold dicts."""
 import argparse
 import ast
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from mmengine.config import DictAction
 
 from mmkd.utils.errors import UserError
 
+QUOTED = re.compile(r"""(['"])(?![\[(])(?![-+.,\deE ]*['"]$).*[, ].*\1""", re.DOTALL)  # no list, and no numbers
+
 
 class ConfigOptions(DictAction):
     """MMEngine's action, which takes dicts as well: ``custom_hooks="[dict(type='mmkd.EMAHook')]"``.
 
     Values are read as MMEngine reads them (``1,2``, ``[a,b]``), but those with a dict inside: as Python literals, where
-    ``dict(key=value)`` is one.
+    ``dict(key=value)`` is one. A text in quotes keeps its commas and spaces: ``load_from="'a, b.pth'"``.
     """
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Sequence[str] | None,
@@ -43,10 +47,21 @@ def parse_value(text: str) -> Any:
         except (SyntaxError, ValueError) as error:
             raise UserError(f"expects a value such as [dict(type='mmkd.EMAHook', momentum=1e-4)], got {text!r}. Put it "
                             'in double quotes, and texts inside it in single ones.') from error
+    with suppress(SyntaxError, ValueError):  # such as 'it's, b'
+        if QUOTED.fullmatch(text) and isinstance(value := ast.literal_eval(text), str):
+            return value
     try:
         return DictAction._parse_iterable(text)
     except (AssertionError, RecursionError) as error:
         raise UserError(f'expects brackets that close, got {text!r}. Correct it.') from error
+
+
+def written(value: object) -> str:
+    """What :func:`parse_value` reads as this value again: a text is put in quotes where it has to be."""
+    try:
+        return str(value) if not isinstance(value, str) or parse_value(value) == value else repr(value)
+    except UserError:  # brackets, as in a path
+        return repr(value)
 
 
 def _literal(node: ast.expr) -> Any:

@@ -46,13 +46,18 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2) + '\n')
 
 
-def move_aside(folder: Path) -> None:
-    """Renames a folder to the first of ``<name>.1``, ``<name>.2``, … that is free, if it is there."""
-    if folder.exists():
-        number = 1
-        while (target := folder.with_name(f'{folder.name}.{number}')).exists():
-            number += 1
-        folder.rename(target)
+def move_aside(folder: Path) -> Path | None:
+    """Renames a folder to the first of ``<name>.1``, ``<name>.2``, … that is free, if it is there.
+
+    Returns:
+        Its new name; None if it is not there.
+    """
+    if not folder.exists():
+        return None
+    number = 1
+    while (target := folder.with_name(f'{folder.name}.{number}')).exists():
+        number += 1
+    return folder.rename(target)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ class Half(Job):
 def test_plain_lines(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
     jobs = [Half('long', tmp_path / 'long', ['x'], 'k', cost=6.), Job('short', tmp_path / 'short', ['x'], 'k', cost=2.)]
+    jobs[0].earlier = tmp_path / 'long.1'
     progress = JobProgress(jobs, line_seconds=0)
     progress.tick([])
     progress.started(jobs[0], [sys.executable, 'tools/train.py', 'a b'], resumed=False)
@@ -25,6 +26,7 @@ def test_plain_lines(tmp_path, capsys, monkeypatch):
     assert output.err == ''
     lines = output.out.splitlines()
     assert re.fullmatch(r'0%, 0:0\d so far, about 0:0[89] left; running: nothing', lines[0])  # as expected
+    assert lines.pop(1).endswith(f'such as a run of other settings, is kept in {tmp_path}/long.1.')
     assert lines[1:4] == ['Start long:', "  python tools/train.py 'a b'", 'Done: short (0:00).']
     assert lines[4].startswith('62%') and lines[4].endswith('running: long 10/20')
     assert '\r' not in output.out and '\x1b' not in output.out
@@ -61,6 +63,20 @@ def test_a_run_begun_before_counts_until_it_starts(tmp_path, capsys, monkeypatch
     assert line.startswith('71%') and f'about {"0:40" if resumed else "0:28"} left' in line
 
 
+def test_a_run_whose_results_were_there_counts_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
+    monkeypatch.setattr('mmkd.experiments.jobs.progress.time.monotonic', lambda: 0.0)
+    jobs = [Half('whole', tmp_path / 'whole', ['x'], 'k', cost=80.),
+            Job('next', tmp_path / 'next', ['x'], 'k', cost=20.)]
+    (tmp_path / 'whole').mkdir()
+    jobs[0].note()
+    progress = JobProgress(jobs, line_seconds=0)
+    progress.finished(jobs[0])  # as the scheduler does where only the marker was missing
+    progress.tick([jobs[1]])
+    assert capsys.readouterr().out.splitlines()[-1].startswith('80%, 0:00 so far, about 0:20 left')
+    assert progress._left(120.) == 0
+
+
 def test_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
     job = Half('long', tmp_path / 'long', ['x'], 'k', cost=6.)
@@ -79,7 +95,6 @@ def test_time_left_follows_what_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False, raising=False)
     progress = JobProgress([Half('long', tmp_path / 'long', ['x'], 'k', cost=200.)], slots=2)
     assert progress._left(100.) == pytest.approx(100 / (160 / 330))  # twice as slow as expected, and a bit
-
 
 
 def test_shown():

@@ -106,10 +106,12 @@ def test_done_marker_and_output(tmp_path):
 
 def test_only_changed_jobs_run_again(tmp_path):
     run([job(tmp_path, 'a'), job(tmp_path, 'b')])
-    (tmp_path / 'a/stale').touch()
-    events = run([job(tmp_path, 'a', key='new'), job(tmp_path, 'b')])
+    (tmp_path / 'a/result').touch()
+    changed = job(tmp_path, 'a', key='new')
+    events = run([changed, job(tmp_path, 'b')])
     assert [event for event in events if event[0] != 'running'] == [('started', 'a'), ('finished', 'a')]
-    assert not (tmp_path / 'a/stale').exists()
+    assert not (tmp_path / 'a/result').exists()
+    assert (tmp_path / 'a.1/result').exists() and changed.earlier == tmp_path / 'a.1'  # no finished run is lost
 
 
 def test_foreign_folder_is_moved_aside(tmp_path):

@@ -4,7 +4,7 @@ import argparse
 import pytest
 from mmengine.config import DictAction
 
-from mmkd.utils.command_line.overrides import ConfigOptions, parse_value
+from mmkd.utils.command_line.overrides import ConfigOptions, parse_value, written
 
 
 def parse(*values: str) -> dict:
@@ -13,7 +13,8 @@ def parse(*values: str) -> dict:
     return parser.parse_args(['--cfg-options', *values]).cfg_options
 
 
-@pytest.mark.parametrize('text', ['1', '1,2', '[a,b]', '(1,2)', '[(1,2),[a,b],c]', 'True', '1e-3', "'a'", 'a=b', ''])
+@pytest.mark.parametrize('text', ['1', '1,2', '[a,b]', '(1,2)', '[(1,2),[a,b],c]', 'True', '1e-3', "'a'", 'a=b', '',
+                                  "'1, 2'", '"[a,b]"', "'a','b'"])
 def test_values_without_dicts_are_read_as_by_mmengine(text):
     assert parse_value(text) == DictAction._parse_iterable(text)
 
@@ -25,6 +26,17 @@ def test_values_without_dicts_are_read_as_by_mmengine(text):
     ('{"a": {"b": [1.5]}}', dict(a=dict(b=[1.5]))), ('{}', {}), ('dict()', {})])
 def test_dicts(text, value):
     assert parse(f'custom_hooks={text}', 'x=1') == dict(custom_hooks=value, x=1)
+
+
+@pytest.mark.parametrize('text', ['a.pth', 'a,b.pth', '/a b/c.pth', "it's, a.pth", '/a/(1,b.pth', '/a/{x}, y.pth',
+                                  '2,3/epoch_1.pth', 'a, "b".pth', '/dict(1)/a.pth'])
+def test_a_text_is_read_as_it_was(text):
+    assert parse_value(written(text)) == text
+    assert parse_value(repr(text)) == text
+
+
+def test_only_what_must_be_is_quoted():
+    assert [written(value) for value in ('a.pth', 1e-3, [1, 2], 'a,b')] == ['a.pth', '0.001', '[1, 2]', "'a,b'"]
 
 
 @pytest.mark.parametrize(('text', 'message'), [
