@@ -13,6 +13,7 @@ from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainJob
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tables import markdown_table
+from mmkd.utils.configs.harmless import check_runs_no_code
 from mmkd.utils.files.small import read_json
 
 Setting = dict[str, object]  # dotted keys of a config to values; {} is what the recipe says itself
@@ -72,6 +73,7 @@ def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]
         raise UserError(f'--grids expects METHOD: {{KEY: [1, 2]}}, got other contents of {path}. Correct it.')
     for name in grids.keys() - set(methods):
         raise UserError(f'{path} expects names of methods, got {name!r}. {nearest(str(name), methods)}')
+    check_runs_no_code(grids, str(path))
     return grids
 
 
@@ -142,4 +144,5 @@ def read_best(path: Path, methods: Sequence[str]) -> dict[str, Setting]:
         raise UserError(f'--tuned expects best.json of tools/tune.py, got {path}. Run that first.')
     for name in set(methods) - content['best'].keys():
         raise UserError(f'--tuned expects a setting for {name}, got none in {path}. Tune it too.')
+    check_runs_no_code(content['best'], str(path))
     return {name: content['best'][name] for name in methods}
