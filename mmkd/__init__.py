@@ -2,7 +2,7 @@
 
 Import mmkd before mmpretrain, mmdet or mmseg: it supplies mmcv's compiled ops where they are missing, keeps a
 ``transformers`` that these packages do not know from breaking them, and teaches MMEngine to find ``mmkd::…``
-configs, to read files in ``archive://…``, and to read YAML and pickles as data.
+configs, to read files in ``archive://…``, and to read YAML, JSON and pickles as data.
 """
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ except ImportError as error:
 
 from .datasets.archives.backend import register_archive_backend
 from .ops.mmcv_fallback import install_mmcv_fallback
+from .utils.configs.harmless import register_harmless_configs
 from .utils.configs.paths import register_config_paths
 from .utils.files.plain import register_plain_files
 from .utils.multimodal import leave_out_broken_multimodal
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 install_mmcv_fallback()
 register_archive_backend()
 register_config_paths()
+register_harmless_configs()
 register_plain_files()
 hush_onedl()
 leave_out_broken_multimodal()

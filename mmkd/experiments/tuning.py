@@ -16,6 +16,7 @@ from mmkd.experiments.jobs.training import TrainJob, fingerprint, value_at
 from mmkd.experiments.suites import overlapping
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tables import markdown_table
+from mmkd.utils.configs.harmless import check_runs_no_code
 from mmkd.utils.files.small import read_json
 
 Setting = dict[str, object]  # dotted keys of a config to values; {} is what the recipe says itself
@@ -119,6 +120,7 @@ def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]
         raise UserError(f'--grids expects METHOD: {{KEY: [1, 2]}}, got other contents of {path}. Correct it.')
     for name in grids.keys() - set(methods):
         raise UserError(f'{path} expects names of methods, got {name!r}. {nearest(str(name), methods)}')
+    check_runs_no_code(grids, str(path))
     return grids
 
 
@@ -198,4 +200,5 @@ def read_best(path: Path, methods: Sequence[str], suite: str) -> dict[str, Setti
                         'Tune that suite.')
     for name in set(methods) - best.keys():
         raise UserError(f'--tuned expects a setting for {name}, got none in {path}. Tune it too.')
+    check_runs_no_code(best, str(path))
     return {name: best[name] for name in methods}

@@ -1,10 +1,13 @@
 """No file runs code, whichever tool reads it in whichever way, unless the user says --trust-checkpoint."""
 import ast
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.reading import read_checkpoint
@@ -18,6 +21,24 @@ NAME = CONVNEST.rpartition('/')[2].removesuffix('.py')
 INIT = f"""_base_ = '{config_root()}/{CONVNEST}'
 model = dict(backbone=dict(init_cfg=dict(_delete_=True, type='Pretrained', checkpoint='evil.pth')))
 """
+ALONE, TAUGHT = f'{config_root()}/{CONVNEST}', f'{config_root()}/fashion/methods/kd.py'
+RUN = 'type: os.mkdir, name: pwned'
+# Files of data that name a program in each of the ways that MMEngine would take.
+NAMING = {
+    'hook.yml': f'_base_: {ALONE}\ncustom_hooks: [{{{RUN}}}]',
+    'hook.json': json.dumps(dict(_base_=ALONE, custom_hooks=[dict(type='os.mkdir', name='pwned')])),
+    'connector.yml': f'_base_: {TAUGHT}\nmodel: {{terms: {{kd: {{connector: {{{RUN}}}}}}}}}',
+    'imports.yml': f'_base_: {ALONE}\ncustom_imports: {{imports: [program]}}',
+    'teacher.yml': f'_base_: {TAUGHT}\nmodel: {{teacher: program.py}}',
+    'student.yml': f'_base_: {TAUGHT}\nmodel: {{student: {{config: program.py}}}}',
+    'inherits.yml': '_base_: program.py',
+}
+GRIDS = {
+    'hook-grids.yml': f'kd: {{custom_hooks: [[{{{RUN}}}]]}}',
+    'text-grids.yml': """kd: {custom_hooks: ["[dict(type='os.mkdir', name='pwned')]"]}""",
+    'student-grids.yml': 'kd: {model.student.config: [program.py]}',
+    'imports-grids.yml': 'kd: {custom_imports.imports: [[program]]}',
+}
 TEACHER = """_base_ = './recipe.py'
 model = dict(teacher=dict(_delete_=True, config='init.py'))
 """
@@ -39,12 +60,19 @@ def traps(workplace, plain_run) -> Path:
     training['meta'].update(epoch=EPOCHS - 1, config="import os\nos.mkdir('pwned')\n")
     torch.save(training, workplace / 'text.pth')  # tensors, numbers and text only
     (workplace / 'evil.yml').write_text('model: !!python/object/apply:os.mkdir [pwned]\n')
+    (workplace / 'program.py').write_text("import os\nos.mkdir('pwned')\n")
+    for name, text in (NAMING | GRIDS).items():
+        (workplace / name).write_text(text)
+        if name in GRIDS:
+            values = {key: each[0] for key, each in yaml.safe_load(text)['kd'].items()}
+            (workplace / name).with_suffix('.json').write_text(json.dumps(dict(best=dict(kd=values))))
     (workplace / 'inherits.py').write_text("_base_ = './evil.yml'\n")
     (workplace / 'init.py').write_text(INIT)
     (workplace / 'taught.py').write_text(TEACHER)
     return workplace
 
 
+ENTRIES = r'custom_hooks\.0|connector\.type|custom_imports|model\.teacher|student\.config|_base_'
 OPTIONS = ['--work-dir', 'trap', '--cfg-options', *SHRINK]
 # Tools and how they are led to each kind of file.
 WAYS = {
@@ -71,16 +99,35 @@ WAYS = {
             (f'{ANALYSIS}benchmark_input_pipeline.py', ), (f'{ANALYSIS}receptive_field.py', ),
             (f'{ANALYSIS}compute_shares.py', ))
     ],
+    'names': [
+        (tool, config, *more) for config in NAMING for tool, *more in (
+            ('train.py', '--work-dir', 'trap'), (f'{ANALYSIS}check_recipe.py', '--cfg-options',
+                                                 'model.teacher.checkpoint=None'))
+    ] + [
+        (tool, 'hook.yml', *more) for tool, *more in (
+            ('test.py', 'evil.pth'), (f'{ANALYSIS}get_flops.py', ), (f'{ANALYSIS}show_taps.py', ),
+            (f'{ANALYSIS}benchmark_step.py', ), (f'{ANALYSIS}receptive_field.py', ))
+    ],
+    'settings': [
+        ('tune.py', '--methods', 'kd', '--grids', f'HERE/{name}', '--work-dir', 'HERE/trap', '--teacher-checkpoint',
+         'HERE/teacher/epoch_4.pth') for name in GRIDS
+    ] + [
+        ('compare_methods.py', '--methods', 'kd', '--tuned', f'HERE/{name}-grids.json', '--work-dir', 'HERE/trap')
+        for name in ('hook', 'student')
+    ],
 }
 
 
 @pytest.mark.parametrize('kind', WAYS)
 def test_no_way_of_any_tool_runs_a_file(traps, capsys, kind):
     for tool, *arguments in WAYS[kind]:
-        status = call(tool, *arguments, cwd=traps)
+        status = call(tool, *(word.replace('HERE', str(traps)) for word in arguments), cwd=traps)
         out, err = capsys.readouterr()
         assert not (traps / 'pwned').exists(), (tool, arguments)
         assert status in (1, 2) and 'refused' in out + err and 'Traceback' not in out + err, (tool, arguments, out, err)
+        if kind in ('names', 'settings'):
+            lines = [line for line in (out + err).splitlines() if 'refused' in line]
+            assert len(lines) == 1 and re.search(ENTRIES, lines[0]), (tool, arguments, out, err)
 
 
 def test_times_and_counts_read_no_weights_at_all(traps, capsys):

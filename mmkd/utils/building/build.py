@@ -85,9 +85,15 @@ def unknown_type(error: KeyError) -> str | None:
 
 def _types(of_what: str) -> Iterator[tuple[str, str]]:
     """Scope and name of all that is registered as a model, a hook, …, in every package imported so far."""
+    for registry in registries(of_what):
+        yield from ((registry.scope, name) for name in registry.module_dict)
+
+
+def registries(of_what: str | None = None) -> Iterator[Registry]:
+    """The registries of models, of hooks, … (all by default) of every package imported so far."""
     pending = [registry for registry in vars(root).values()
-               if isinstance(registry, Registry) and registry.name == of_what]
+               if isinstance(registry, Registry) and of_what in (None, registry.name)]
     while pending:
         registry = pending.pop()
         pending.extend(registry.children.values())
-        yield from ((registry.scope, name) for name in registry.module_dict)
+        yield registry

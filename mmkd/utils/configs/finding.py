@@ -26,7 +26,8 @@ def config_root(package: str = 'mmkd') -> Path:
     Raises:
         UserError: The package is not installed or ships no configs.
     """
-    spec = find_spec(package)  # importing it would take seconds
+    # Importing it would take seconds; of a dotted name find_spec would import the first part.
+    spec = find_spec(package) if package.isidentifier() else None
     if spec is None or spec.origin is None:
         raise UserError(f'a config path {package}::… expects the package {package}, which is not installed.')
     folder = Path(spec.origin).parent

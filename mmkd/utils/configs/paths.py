@@ -24,6 +24,7 @@ from mmengine.config.utils import MODULE2PACKAGE
 from mmkd.utils.errors import UserError
 
 from .finding import config_root
+from .harmless import check_base
 from .options import nested
 
 # `version` and not `mmkd`, which is a distribution; its folder is the package's.
@@ -55,6 +56,7 @@ def _get_cfg_path_without_mmkd_scope(cfg_path: str, filename: str) -> tuple[str,
     path = _shipped(scope, inner) if external else None
     if path is None:
         path, scope = _get_cfg_path(cfg_path, filename)
+    check_base(cfg_path, path, filename)
     return path, None if scope == 'mmkd' else scope
 
 

@@ -62,7 +62,7 @@ def check_values(config: Mapping, source: str) -> None:
             raise UserError(f'{source} expects {top} to be {names}, got {value!r}. Correct it.')
         if top in NEVER_EMPTY and value == {}:
             raise UserError(f'{source} expects {top} with entries, got an empty dict. Fill it, or write None.')
-    for place, value in _entries(config, ''):
+    for place, value in entries(config, ''):
         if isinstance(value, float) and math.isnan(value):
             raise UserError(f'{source} expects numbers, got NaN for {place}. Write a number.')
         if isinstance(value, int | float) and MOST < abs(value) < math.inf:
@@ -80,7 +80,7 @@ def check_values(config: Mapping, source: str) -> None:
         if top.endswith('data_preprocessor') and isinstance(entry, Mapping) and (
                 (entry.get('mean') is None) is not (entry.get('std') is None)):
             raise UserError(f'{source} expects {top} with mean and std or neither: with one, nothing is normalized.')
-        for place, value in _entries(entry, top):
+        for place, value in entries(entry, top):
             name = place.rpartition('.')[2]
             a_list = isinstance(value, list | tuple) and len(value) or value is None
             if name in limits and name in ('mean', 'std') and not a_list:
@@ -89,13 +89,14 @@ def check_values(config: Mapping, source: str) -> None:
                 _check(value, *limits[name], place, source)
 
 
-def _entries(entry: object, place: str) -> Iterator[tuple[str, object]]:
+def entries(entry: object, place: str) -> Iterator[tuple[str, object]]:
+    """All values within an entry of a config, each with its dotted place."""
     items = entry.items() if isinstance(entry, Mapping) else (
         enumerate(entry) if isinstance(entry, list | tuple) else ())
     for key, value in items:
         inner = f'{place}.{key}' if place else str(key)
         yield inner, value
-        yield from _entries(value, inner)
+        yield from entries(value, inner)
 
 
 def _check_metainfo(value: object, place: str, source: str) -> None:

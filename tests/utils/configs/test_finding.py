@@ -21,3 +21,11 @@ def test_forms_of_a_name(tmp_path):
 def test_unknown_names_list_the_nearest(name, message):
     with pytest.raises(UserError, match=message):
         find_config(name)
+
+
+def test_a_name_imports_nothing(tmp_path, monkeypatch):
+    (tmp_path / 'evil.py').write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ('evil.configs::a.py', 'evil::a.py'):
+        with pytest.raises(UserError, match='is not installed|ships no configs'):
+            find_config(name)
