@@ -20,6 +20,7 @@ import copy
 import math
 import sys
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from mmengine.config import Config
@@ -111,8 +112,12 @@ class Tuning:
             grid, config = grids.get(name, {}), self._config(name, self._options({}))
             check_keys(name, grid, config, fixed)
             self.settings[name] = settings_of(grid, args.budget, args.seed, config)
-        self.teacher = None if args.teacher_checkpoint else self.trainings.job(
-            'teacher', args.work_dir / 'teacher', args.teacher or self.suite.teacher, {})
+
+    @cached_property
+    def teacher(self) -> Job | None:
+        """The teacher's training, which is planned by the data; None if there is a trained one."""
+        return None if self.args.teacher_checkpoint else self.trainings.job(
+            'teacher', self.args.work_dir / 'teacher', self.args.teacher or self.suite.teacher, {})
 
     def _grids(self) -> dict[str, dict[str, list]]:
         if self.args.grid:

@@ -76,6 +76,14 @@ def test_a_grid_of_what_the_command_line_sets(plan, grid, option):
         plan('--grid', grid, '--cfg-options', option)
 
 
+def test_a_plan_before_the_data_are_there(monkeypatch, tmp_path):
+    """They are put in place by the first job."""
+    monkeypatch.chdir(tmp_path)
+    tuning = tune.Tuning(tune.parse_args(['--methods', 'kd', '--grid', 'model.terms.kd.weight=2']), tmp_path)
+    with pytest.raises(UserError, match='data/digits'):
+        tuning.teacher  # noqa: B018
+
+
 def test_a_suite_without_grids(plan):
     with pytest.raises(UserError, match='--grid or --grids is expected, as the suite digits has no grids'):
         plan()
