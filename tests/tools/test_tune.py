@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
 import tune  # noqa: E402
 
-KD = ['--methods', 'kd', '--teacher-checkpoint', 'teacher.pth']
+KD = ['--methods', 'kd', '--teacher-checkpoint', 'tuned_by.pth']
 
 
 @pytest.fixture
 def plan(monkeypatch, home):
     monkeypatch.chdir(home)
-    (home / 'teacher.pth').write_bytes(b'1')
+    (home / 'tuned_by.pth').write_bytes(b'1')
     return lambda *words: tune.Tuning(tune.parse_args([*KD, *words]), home)
 
 
@@ -37,7 +37,7 @@ def test_short_runs_and_whole_runs(plan):
     assert config.model.terms.kd.weight == 2 and short['kd', 0].config.model.terms.kd.weight == 1
     assert config.randomness.seed == 4 and config.val_cfg.fp16 is True
     assert config.train_dataloader.dataset.dataset.ann_file.endswith('seed4.txt')
-    assert config.model.teacher.checkpoint == 'teacher.pth'
+    assert config.model.teacher.checkpoint == 'tuned_by.pth'
 
 
 def test_a_short_run_is_a_share_of_what_the_command_line_says(plan):
@@ -106,7 +106,7 @@ def test_an_unknown_metric(plan, tmp_path):
 
 def test_the_metric_is_the_suites(monkeypatch, fashion_home):
     monkeypatch.chdir(fashion_home)
-    (fashion_home / 'teacher.pth').write_bytes(b'1')
+    (fashion_home / 'tuned_by.pth').write_bytes(b'1')
     words = [*KD[2:], '--suite', 'fashion-mask-rcnn', '--grid', 'model.terms.pkd.weight=3']
     tuning = tune.Tuning(tune.parse_args(['--methods', 'pkd', *words]), fashion_home)
     assert tuning.of_suite and tuning.settings == {'pkd': [{}, {'model.terms.pkd.weight': 3}]}
@@ -125,7 +125,7 @@ def test_the_metric_is_the_suites(monkeypatch, fashion_home):
 
 def test_a_suite_of_some_methods_has_the_grids_of_its_folder(monkeypatch, fashion_home):
     monkeypatch.chdir(fashion_home)
-    checkpoint = fashion_home / 'teacher.pth'
+    checkpoint = fashion_home / 'tuned_by.pth'
     checkpoint.write_bytes(b'1')
     tuning = tune.Tuning(tune.parse_args(['--suite', 'fashion-resnet8', '--methods', 'kd', '--teacher-checkpoint',
                                           str(checkpoint)]), fashion_home)

@@ -1,7 +1,7 @@
 # BinaryKD, "BKL" of Hao et al. (2023, arXiv 2305.15781, Eq. 3), between the models of Fashion-MNIST. The student's own
 # loss is the binary cross entropy that it belongs to; both are summed over the classes.
 # Command: python tools/train.py configs/fashion/methods/binary_kd.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(
     student=dict(options={'model.head.loss.use_sigmoid': True}),

@@ -1,6 +1,6 @@
 # AM-RADIO's loss (Ranzinger et al., 2024, arXiv 2312.06709) on the last stage of the models of Fashion-MNIST.
 # Command: python tools/train.py configs/fashion/methods/cosine_smooth_l1.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(
     terms=dict(

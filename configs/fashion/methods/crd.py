@@ -2,7 +2,7 @@
 # num_samples is the number of training images. 1,024 negatives in place of 16,384, which would take longer than the
 # models on a CPU.
 # Command: python tools/train.py configs/fashion/methods/crd.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(
     terms=dict(

@@ -1,6 +1,6 @@
 # DIST (Huang et al., 2022, arXiv 2205.10536) between the models of Fashion-MNIST, with the authors' weights.
 # Command: python tools/train.py configs/fashion/methods/dist.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(
     terms=dict(

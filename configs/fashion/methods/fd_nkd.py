@@ -1,7 +1,7 @@
 # FD and NKD together, as Huang et al. (2023, "Are Large Kernels Better Teachers than Transformers for ConvNets?")
 # combine them, between the models of Fashion-MNIST.
 # Command: python tools/train.py configs/fashion/methods/fd_nkd.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(
     terms=dict(

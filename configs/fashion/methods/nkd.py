@@ -1,6 +1,6 @@
 # NKD (Yang et al., 2022, arXiv 2208.10139) between the models of Fashion-MNIST, in its setting for small images.
 # Command: python tools/train.py configs/fashion/methods/nkd.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(
     terms=dict(

@@ -1,7 +1,7 @@
 # OFA (Hao et al., 2023, arXiv 2310.19444) between the models of Fashion-MNIST: the student's stages speak through
 # auxiliary heads, whose blocks bring each map to the 3×3 of the last stage.
 # Command: python tools/train.py configs/fashion/methods/ofa.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(
     terms=dict(

@@ -1,6 +1,6 @@
 # SRRL (Yang et al., 2021) between the models of Fashion-MNIST.
 # Command: python tools/train.py configs/fashion/methods/srrl.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(terms=dict(
     _delete_=True,
