@@ -12,6 +12,7 @@ from .ignored import IGNORED, kept_positions
 
 Tensors: TypeAlias = Tensor | list[Tensor]
 AXES = 'NCHW'
+SIGMOIDS = "Use BinaryKDLoss with teacher_activation='sigmoid', or compare features."
 
 
 @dataclass(frozen=True)
@@ -175,18 +176,27 @@ def pair_logits(loss: nn.Module,
         One pair (M, C), (M, C) a level, at least fp32, the teacher's detached.
 
     Raises:
-        UserError: The numbers of levels or the shapes differ, a tensor has neither form, or there are too few classes.
+        UserError: The numbers of levels or the shapes differ, a tensor has neither form, or there are too few classes;
+            or a softmax (``fewest`` above 1) would go over the maps of a detector.
     """
     pairs = pair_tensors(loss, student, teacher, DENSE_LOGITS if dense else LOGITS, equal='NCHW',
                          several=dense or one_teacher, one_teacher=one_teacher)
     for _, t in pairs:
         check_classes(loss, t, fewest)
+        if fewest > 1 and t.dim() == 4 and _has_boxes_only(data_samples):
+            raise UserError(f'{type(loss).__name__} expects one softmax over the classes of each position, got maps '
+                            f'{shape_of(t)} of a detector, whose scores are sigmoids, or several a position. {SIGMOIDS}')
     return [_rows(s, t, kept_positions(loss, data_samples, s, ignore_index)) for s, t in pairs]
 
 
 def _rows(student: Tensor, teacher: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
     student, teacher = _one_a_position(student), _one_a_position(teacher)
     return (student, teacher) if kept is None else (student[kept.flatten()], teacher[kept.flatten()])
+
+
+def _has_boxes_only(data_samples: list | None) -> bool:
+    """Whether samples are those of a detector: annotated by boxes, and not besides by classes of their pixels."""
+    return isinstance(data_samples, list) and any('gt_instances' in s and 'gt_sem_seg' not in s for s in data_samples)
 
 
 def _one_a_position(logits: Tensor) -> Tensor:
@@ -211,8 +221,8 @@ def check_classes(loss: nn.Module, logits: Tensor, fewest: int = 2) -> None:
         UserError: There are fewer classes; a softmax over a single one is 1 whatever the logit.
     """
     if logits.shape[1] < fewest:
-        raise UserError(f'{type(loss).__name__} expects at least {fewest} classes, got {logits.shape[1]}. Use '
-                        "BinaryKDLoss with teacher_activation='sigmoid', or compare features.")
+        raise UserError(
+            f'{type(loss).__name__} expects at least {fewest} classes, got {logits.shape[1]}. {SIGMOIDS}')
 
 
 def target_index(loss: nn.Module, target: Tensor | None, logits: Tensor) -> Tensor:

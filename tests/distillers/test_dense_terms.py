@@ -8,7 +8,7 @@ from mmkd.utils import UserError
 
 from ..losses.segmentation import segmented
 from .conftest import classifier
-from .detection import CONV, LEVELS, SEGMENTORS, STUDENT, recipe, scenes, term
+from .detection import CONV, LEVELS, SEGMENTORS, STUDENT, TEACHER, recipe, scenes, term
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +73,18 @@ def test_the_teachers_box_head_looks_at_the_students_regions():
 def test_detectors_that_do_not_fit(terms, message):
     with pytest.raises(UserError, match=message):
         build(**terms)
+
+
+@pytest.mark.parametrize(('student', 'teacher'), [
+    (STUDENT, TEACHER), ('fashion/retinanet_convnest-mini_fashion.py', ) * 2])
+@pytest.mark.parametrize('loss', ['KDLoss', 'DISTLoss', 'BinaryKDLoss'])
+def test_no_softmax_goes_over_the_scores_of_anchors(student, teacher, loss):
+    """They are sigmoids, a channel an anchor and class."""
+    with pytest.raises(UserError, match=f"{loss} expects one softmax .* of a detector.* teacher_activation='sigmoid'"):
+        build(student, teacher, scores=term(loss, 'logits'))
+    sigmoids = dict(teacher_activation='sigmoid')
+    distiller = build(student, teacher, scores=term('BinaryKDLoss', 'logits', arguments=sigmoids))
+    assert distiller(*scenes([[3., 3., 40., 40.]], []), mode='loss')['loss_scores'] > 0
 
 
 def test_boxes_are_wanted_of_a_classifier():
