@@ -70,8 +70,10 @@ def merge_options(config: Config, options: dict) -> None:
 
 
 def _tree(parts: list[str], value: object, path: list[tuple[str, bool]] | None = None) -> object:
-    """``a.b`` and a value as nested dicts; those that replace None say so."""
+    """``a.b`` and a value as nested dicts; those that replace None say so, as does a dict that replaces a value."""
     replaces = [new for _, new in path or []]
+    if isinstance(value, dict) and replaces and replaces[-1]:
+        value = ConfigDict({**value, DELETE: True})
     for depth, part in reversed(list(enumerate(parts))):
         value = ConfigDict({part: value})
         if replaces and replaces[depth]:
@@ -89,7 +91,7 @@ def _merge(new: dict, into: dict) -> None:
 
 
 def _path(config: dict, key: str) -> list[tuple[str, bool]]:
-    """The key's parts, joined where the config has a key with dots, each with whether its value is None so far.
+    """The key's parts, joined where the config has a key with dots, each with whether a dict would replace its value.
 
     Raises:
         UserError: The path goes through something that has no entries.
@@ -107,7 +109,7 @@ def _path(config: dict, key: str) -> list[tuple[str, bool]]:
         else:
             what = f'numbers from 0 to {len(place) - 1}' if isinstance(place, list) else 'nothing below it'
             raise UserError(f'option {key} expects {what} after {".".join(name for name, _ in path)!r}, got {part!r}.')
-        path.append((part, place is None and bool(parts)))
+        path.append((part, place is None if parts else not isinstance(place, dict | list)))
         if place is None:
             place = {}
     return path

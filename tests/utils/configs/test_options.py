@@ -1,10 +1,14 @@
 """Overriding a config's entries: one override leaves all others alone, and a key that nothing reads is refused."""
+from functools import reduce
+from operator import getitem
+
 import pytest
 
 from mmkd.distillers.models import read_spec, student_config
 from mmkd.utils import UserError
 from mmkd.utils.building.build import is_distiller
 from mmkd.utils.configs.finding import config_root, load_config
+from mmkd.utils.configs.options import merge_options
 
 RECIPE = 'convnest/convnest-small_slak-small-nkd_64xb64_in1k.py'
 STUDENT = 'convnest/convnest-small_64xb64_in1k.py'
@@ -84,6 +88,14 @@ def test_a_key_with_dots_is_found_and_none_gives_way(tmp_path):
         'optim_wrapper.paramwise_cfg.custom_keys.backbone.stem.lr_mult': 0.1, 'optim_wrapper.clip_grad.max_norm': 5.})
     assert config.optim_wrapper.paramwise_cfg.custom_keys == {'backbone.stem': dict(lr_mult=0.1)}
     assert config.optim_wrapper.clip_grad == dict(max_norm=5.)
+
+
+@pytest.mark.parametrize('key', ['model.terms.nkd.weight', 'optim_wrapper.clip_grad'])
+def test_a_dict_takes_the_place_of_a_number_whole(key):
+    config = load_config(RECIPE, {'model.terms.nkd.weight': 0.1, 'optim_wrapper.clip_grad': None})
+    merge_options(config, {key: dict(a=0.5, b=3)})
+    merge_options(config, {f'{key}.b': 5})
+    assert reduce(getitem, key.split('.'), config._cfg_dict) == dict(a=0.5, b=5)
 
 
 @pytest.mark.parametrize(('key', 'message'), [
