@@ -1,4 +1,4 @@
-r"""Chooses weights and temperatures of distillation methods by validation images, each method with the same budget.
+r"""Chooses weights and temperatures of distillation methods by validation images, within the same budget each.
 
 Every setting of a method's grid is trained for a part of the epochs; the best go on to a run of all epochs, and the
 best of those is the method's. The recipe's own setting is always among them, and none is there twice. A run that
