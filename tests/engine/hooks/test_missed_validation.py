@@ -55,7 +55,8 @@ def train(folder: Path, weight: dict, by_epoch: bool, interrupt: bool = False, r
         val_cfg=dict(type='mmkd.TermLossValLoop'), val_evaluator=[], custom_hooks=[last := Last(interrupt)],
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=.1)), resume=resume, log_level='ERROR',
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=by_epoch, interval=1)),
-        default_scope='mmengine', randomness=dict(seed=0), experiment_name=f'{folder.parent.name}-{folder.name}-{resume}')
+        default_scope='mmengine', randomness=dict(seed=0),
+        experiment_name=f'{folder.parent.name}-{folder.name}-{resume}')
     make_resumable(runner)
     runner.train()
     return runner, last.figures
