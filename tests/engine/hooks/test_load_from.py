@@ -76,7 +76,8 @@ def test_what_terms_have_learnt_of_a_teacher_starts_anew():
 
     first, second = (Distiller(student=net(), teacher=net(), input_size=8, task_weight=0., terms=dict(
         known=term('OFDLoss', '1'), estimated=term('OFDLoss', '3'),
-        crd=term('CRDLoss', '3', num_samples=9, negatives=4), norm=term('FitNetLoss', '3', dict(type='mmkd.PHIS')))) for _ in range(2))
+        crd=term('CRDLoss', '3', num_samples=9, negatives=4),
+        norm=term('FitNetLoss', '3', dict(type='mmkd.PHIS')))) for _ in range(2))
     of_teacher = [name for name, _ in first.terms.named_buffers(prefix='terms')]
     assert len(of_teacher) == 3 + 3 + 4 + 6
     state = ones(first)
