@@ -1,4 +1,5 @@
 """Listing and building the models of the index and of the config fragments."""
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -6,6 +7,7 @@ from mmengine.model import BaseModel
 
 from mmkd.distillers.models import ModelSpec, build_model, named_model, plain_models, read_spec
 from mmkd.utils import UserError
+from mmkd.utils.building.arguments import COUNT, check_arguments
 from mmkd.utils.building.build import type_name
 from mmkd.zoo import model_index
 
@@ -25,7 +27,7 @@ def list_models(pattern: str | None = None) -> list[str]:
     return sorted(name for name in names if pattern is None or fnmatch(name, pattern))
 
 
-def get_model(name: str, pretrained: bool = False, num_classes: int | None = None, features_only: bool = False,
+def get_model(name: str | Path, pretrained: bool = False, num_classes: int | None = None, features_only: bool = False,
               checkpoint: str | Path | None = None, **kwargs: object) -> BaseModel | FeatureExtractor:
     """Builds a model by name, or of a config file; of a distillation recipe, the student.
 
@@ -33,7 +35,7 @@ def get_model(name: str, pretrained: bool = False, num_classes: int | None = Non
         name: A name that :func:`list_models` gives, ``timm:NAME``, ``hf:NAME``, or a config (path, ``mmkd::…``).
         pretrained: Whether to load the published weights.
         num_classes: Number of classes, if another one than the config's; pretrained weights and those of a checkpoint
-            then leave the classifier as it was initialised.
+            of the config's number then leave the classifier as it was initialised.
         features_only: Whether to get the stages' feature maps instead of logits: a :class:`FeatureExtractor`.
         checkpoint: File with the weights: a path, a URL or a name of the index. Of a recipe's training checkpoint the
             student is taken; see :mod:`mmkd.utils.checkpoints.weights` for which of raw and averaged weights.
@@ -44,8 +46,8 @@ def get_model(name: str, pretrained: bool = False, num_classes: int | None = Non
         The model, on the CPU, in training mode.
 
     Raises:
-        UserError: The name is unknown, there are no published weights, those of the checkpoint belong to another
-            model, or there are no classes or stages to speak of.
+        UserError: The name is unknown, the number of classes is none, there are no published weights, those of the
+            checkpoint belong to another model, or there are no classes or stages to speak of.
     """
     if pretrained and checkpoint is not None:
         raise UserError('get_model expects pretrained=True or a checkpoint, got both. Leave one out.')
@@ -60,21 +62,30 @@ def get_model(name: str, pretrained: bool = False, num_classes: int | None = Non
         spec = read_spec(named | kwargs, 'model')
     if checkpoint is not None:
         spec.checkpoint = str(checkpoint)
-    model = build_model(spec, 'student')
-    if num_classes is not None:
-        other = build_model(ModelSpec(_with_classes(spec.cfg, name, num_classes), None), 'student')
-        if spec.checkpoint is not None:
-            own = other.state_dict()
-            same = {key: value for key, value in model.state_dict().items() if own[key].shape == value.shape}
-            other.load_state_dict(own | same)
-        model = other
+    model = build_model(spec, 'student') if num_classes is None else _of_classes(spec, name, num_classes)
     return FeatureExtractor(model) if features_only else model
 
 
-def _with_classes(cfg: dict, name: str, num_classes: int) -> dict:
+def _of_classes(spec: ModelSpec, name: str | Path, num_classes: int) -> BaseModel:
+    """A classifier with another number of classes, which its checkpoint may have as well."""
+    cfg = _with_classes(spec.cfg, name, num_classes)
+    try:
+        model = build_model(spec, 'student')
+    except UserError:
+        with suppress(UserError):
+            return build_model(ModelSpec(cfg, spec.checkpoint), 'student')
+        raise
+    other = build_model(ModelSpec(cfg, None), 'student')
+    if spec.checkpoint is not None:
+        own = other.state_dict()
+        same = {key: value for key, value in model.state_dict().items() if own[key].shape == value.shape}
+        other.load_state_dict(own | same)
+    return other
+
+
+def _with_classes(cfg: dict, name: str | Path, num_classes: int) -> dict:
     """The config of a classifier with another number of classes."""
-    if num_classes < 1:
-        raise UserError(f'num_classes expects 1 or more, got {num_classes}.')
+    check_arguments('get_model', num_classes=(num_classes, COUNT))
     if type_name(cfg) in ('TimmClassifier', 'HuggingFaceModel'):
         return cfg | dict(num_classes=num_classes)
     if 'num_classes' not in (cfg.get('head') or {}):

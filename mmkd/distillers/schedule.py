@@ -27,8 +27,10 @@ class Progress:
 
     @classmethod
     def current(cls) -> 'Progress':
-        """Reads what MMEngine's Runner last said of itself; zeros outside of a run."""
+        """Reads what MMEngine's Runner says of itself; zeros outside of a run, of which its last words are left."""
         info = MessageHub.get_current_instance().runtime_info
+        if 'loop_stage' not in info:
+            return cls()
         return cls(**{field.name: info.get(field.name) or 0 for field in fields(cls)})
 
 

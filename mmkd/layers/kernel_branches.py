@@ -119,9 +119,9 @@ class LargeKernel(nn.Module):
         return out
 
     def _in_one_pass(self, x: Tensor) -> bool:
-        """Whether reading counts, as it does on GPUs, and nothing waits for the convolutions to be called."""
-        convs = [branch.conv for branch in self.children()]
-        return x.device.type == 'cuda' and not any(conv._forward_hooks or conv._forward_pre_hooks for conv in convs)
+        """Whether reading counts, as it does on GPUs, and nothing waits for branches or convolutions to be called."""
+        passed_by = [module for branch in self.children() for module in (branch, branch.conv)]
+        return x.device.type == 'cuda' and not any(each._forward_hooks or each._forward_pre_hooks for each in passed_by)
 
     @torch.no_grad()
     def switch_to_deploy(self) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmkd.distillers.models import ModelSpec, build_with_report, reads_file
 from mmkd.utils.checkpoints.weights import choose_weights, plain, split_choice
 from mmkd.zoo import load_weights
-from mmkd.zoo.loading import fit_weights, load_any
+from mmkd.zoo.loading import load_any, start_weights
 from mmkd.zoo.pretrained import OUTPUT_NORM
 from mmkd.zoo.urls import CHECKPOINT_SCHEMES
 
@@ -94,7 +94,7 @@ def _load_from(recipe: Recipe) -> Iterator[Finding]:
     path = recipe.config.load_from
     own = recipe.model.state_dict()
     name, which = split_choice(path)
-    weights, matched, problem = fit_weights(load_any(name), own, f'load_from={path}', which)
+    weights, matched, problem = start_weights(load_any(name), recipe.model, f'load_from={path}', which)
     fitting = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
     recipe.model.load_state_dict(own | fitting)
     recipe.has_weights.add('model' if recipe.distiller is None else 'student')

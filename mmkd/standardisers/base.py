@@ -18,11 +18,13 @@ class Standardisation(nn.Module):
     Each of the first ``steps`` training passes adds its vectors to sums in float64, over all processes, so that each of
     them has the same. The last of these passes makes the map, which stays as it is from then on. Until then features
     are left alone, and the term's loss counts nothing; see :class:`~mmkd.distillers.term.Term`. Sums and map are part
-    of a checkpoint: a resumed run goes on with them and estimates nothing anew.
+    of a checkpoint: a resumed run goes on with them and estimates nothing anew, one with ``load_from`` estimates anew.
 
     Attributes:
         averages_buffers: False tells a running average of the model to copy the buffers: an average of two rotations is
             none.
+        buffers_follow_teacher: True has them start anew where a run begins with the weights of another; see
+            :func:`~mmkd.zoo.loading.start_weights`.
 
     Args:
         teacher_channels: Width of the teacher's tap. Inferred from the tap in a recipe.
@@ -35,6 +37,7 @@ class Standardisation(nn.Module):
     """
 
     averages_buffers = False
+    buffers_follow_teacher = True
     second_moment_dims = 1  # of what is summed to know the variances: 1 for channels by themselves, 2 for all pairs
 
     def __init__(self, teacher_channels: int, steps: int = 100) -> None:

@@ -3,23 +3,22 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from filelock import FileLock
 from mmengine.dist import is_main_process
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoints.files import HASH_IN_NAME, sha256_of
+from mmkd.utils.checkpoints.files import hash_in_name, sha256_of
 from mmkd.utils.checkpoints.reading import damage
 
 from .transfer import fetch
-from .urls import file_name, sources
+from .urls import file_name, parts_of, sources
 
 
 def cache_dir() -> Path:
     """The cache: ``MMKD_HOME``, by default ``~/.cache/mmkd``."""
-    return Path(os.environ.get('MMKD_HOME', '~/.cache/mmkd')).expanduser()
+    return Path(os.environ.get('MMKD_HOME') or '~/.cache/mmkd').expanduser()
 
 
 def cached_path(url: str) -> Path:
@@ -29,7 +28,7 @@ def cached_path(url: str) -> Path:
     its own, as two servers may well have an ``epoch_300.pth``.
     """
     name = file_name(url)
-    folder = cache_dir() if HASH_IN_NAME.search(name) else cache_dir() / hashlib.sha256(url.encode()).hexdigest()[:8]
+    folder = cache_dir() if hash_in_name(name) else cache_dir() / hashlib.sha256(url.encode()).hexdigest()[:8]
     return folder / name
 
 
@@ -50,7 +49,8 @@ def download(url: str, sha256: str | None = None) -> Path:
     Raises:
         UserError: The server does not answer, the file is not there, cannot be written, or has another hash.
     """
-    if urlsplit(url).scheme == 'file':
+    sha256 = sha256 and sha256.lower()
+    if parts_of(url).scheme == 'file':
         return _local(url, sha256)
     target = cached_path(url)
     try:
@@ -67,7 +67,7 @@ def download(url: str, sha256: str | None = None) -> Path:
 
 
 def _local(url: str, sha256: str | None) -> Path:
-    path = Path(url2pathname(urlsplit(url).path))
+    path = Path(url2pathname(parts_of(url).path))
     if not path.is_file():
         raise UserError(f'checkpoint expects an existing file, got {url}. Check the path.')
     if sha256 and not sha256_of(path).startswith(sha256):
@@ -97,8 +97,7 @@ def _check(target: Path, url: str, sha256: str | None) -> None:
         UserError: It is another one, or the file is cut off, empty or a web page; the file is deleted.
     """
     record = target.with_name(f'{target.name}.sha256')
-    digits = HASH_IN_NAME.search(target.name)
-    known = [sha256, digits and digits.group(1), record.read_text(encoding='ascii') if record.is_file() else None]
+    known = [sha256, hash_in_name(target.name), record.read_text(encoding='ascii') if record.is_file() else None]
     found = sha256_of(target)
     for expected in filter(None, known):
         if not found.startswith(expected):

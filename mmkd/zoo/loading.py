@@ -1,9 +1,9 @@
 """Reading weights of any origin: our own, and the formats that authors publish."""
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.classes import remember_classes
@@ -93,6 +93,38 @@ def fit_weights(checkpoint: Mapping, own: Mapping[str, Tensor], source: str,
         raise UserError(f'{source}: weights {broken}. Take a checkpoint from before its run diverged, or of full '
                         'precision.')
     return best, matched, problem
+
+
+def start_weights(checkpoint: Mapping, model: nn.Module, source: str,
+                  which: str | None = None) -> tuple[dict[str, Tensor], str, str]:
+    """The weights that a new run starts from: without what another run has learnt of its teacher.
+
+    That are the buffers of modules that say ``buffers_follow_teacher = True``: margins and statistics of the teacher's
+    features, memories of its embeddings. The new run's teacher may be another.
+
+    Args:
+        checkpoint: What was read from the file.
+        model: The model.
+        source: Its path, for messages.
+        which: See :func:`fit_weights`.
+
+    Returns:
+        What :func:`fit_weights` returns.
+
+    Raises:
+        UserError: See :func:`fit_weights`.
+    """
+    weights, matched, problem = fit_weights(checkpoint, model.state_dict(), source, which)
+    left_out = [name for name in _following_teacher(model) if weights.pop(name, None) is not None]
+    if left_out:
+        matched += f', but what belongs to the teacher of its run starts anew ({few_names(left_out)})'
+    return weights, matched, problem
+
+
+def _following_teacher(model: nn.Module) -> Iterator[str]:
+    for path, module in model.named_modules():
+        if getattr(module, 'buffers_follow_teacher', False):
+            yield from (f'{path}.{name}'.removeprefix('.') for name, _ in module.named_buffers(recurse=False))
 
 
 def _shared(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:

@@ -2,13 +2,14 @@
 import os
 import re
 from pathlib import PurePosixPath
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from mmkd.utils import UserError
 
 SCHEMES = ('http', 'https', 'file')
 CHECKPOINT_SCHEMES = (*SCHEMES, 'hf')  # the last is for the hub's own client
 SHARE = re.compile(r'/(?:index\.php/)?s/(\w{6,})(?:/download)?/?')  # of Nextcloud and ownCloud, such as SURFdrive
+UNQUOTED = "%/?:@!$&'()*+,;=[]"  # beside letters and digits, in a URL that is asked for
 DRIVE_HOSTS = ('drive.google.com', 'docs.google.com', 'drive.usercontent.google.com')
 
 
@@ -18,16 +19,28 @@ def file_name(url: str) -> str:
     Raises:
         UserError: The URL has another scheme than http, https and file, or names no file.
     """
-    if urlsplit(url).scheme not in SCHEMES:
+    if parts_of(url).scheme not in SCHEMES:
         raise UserError(f'checkpoint expects a URL that begins with {", ".join(SCHEMES)}, got {url}.')
     if drive_id(url):
         return f'{drive_id(url)}.pth'
     if share_id(url):
         return f'{share_id(url)}.pth'
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    name = PurePosixPath(unquote(parts_of(url).path)).name
     if not re.fullmatch(r'[^/\\\0]+', name) or name in ('.', '..'):
         raise UserError(f'checkpoint expects the URL of a file, got {url}. Add the name of the file.')
     return name
+
+
+def parts_of(url: str) -> SplitResult:
+    """The parts of a URL.
+
+    Raises:
+        UserError: It has none, as one with half a pair of brackets.
+    """
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise UserError(f'checkpoint expects a URL, got {url} ({error}). Correct it.') from error
 
 
 def drive_id(url: str) -> str | None:
@@ -36,7 +49,7 @@ def drive_id(url: str) -> str | None:
     Raises:
         UserError: A link to Google Drive names no file.
     """
-    parts = urlsplit(url)
+    parts = parts_of(url)
     if parts.hostname not in DRIVE_HOSTS:
         return None
     found = re.search(r'/d/([\w-]{10,})', parts.path)
@@ -49,7 +62,7 @@ def drive_id(url: str) -> str | None:
 
 def share_id(url: str) -> str | None:
     """The id of a file that is shared on a Nextcloud or ownCloud server; None for other URLs."""
-    found = re.search(rf'{SHARE.pattern}$', urlsplit(url).path)
+    found = re.search(rf'{SHARE.pattern}$', parts_of(url).path)
     return found.group(1) if found else None
 
 
@@ -63,7 +76,7 @@ def _direct(url: str) -> str:
 
 
 def sources(url: str) -> list[str]:
-    """Where a file may come from: the mirrors first, the URL itself last.
+    """Where a file may come from: the mirrors first, the URL itself last; all in ASCII.
 
     ``MMKD_MIRRORS`` holds pairs ``prefix=replacement``, separated by commas, such as
     ``https://github.com/=https://mirror.example.org/github/``.
@@ -78,4 +91,10 @@ def sources(url: str) -> list[str]:
             raise UserError(f'MMKD_MIRRORS expects PREFIX=REPLACEMENT pairs of URLs, got {pair!r}.')
         if url.startswith(prefix):
             found.append(replacement + url.removeprefix(prefix))
-    return [*found, _direct(url)]
+    return [_quoted(each) for each in (*found, _direct(url))]
+
+
+def _quoted(url: str) -> str:
+    """The URL as it can be sent to a server: letters of other alphabets and spaces as per cent signs."""
+    parts = parts_of(url)
+    return urlunsplit(parts._replace(path=quote(parts.path, UNQUOTED), query=quote(parts.query, UNQUOTED)))

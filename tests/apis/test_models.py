@@ -64,9 +64,10 @@ def test_pretrained_weights_with_other_classes(tmp_path, monkeypatch):
     assert all(torch.equal(value, theirs[name]) for name, value in model.state_dict().items() if 'head' not in name)
 
 
-def test_wrong_number_of_classes():
-    with pytest.raises(UserError, match='num_classes expects 1 or more, got 0'):
-        get_model('convnest-atto', num_classes=0)
+@pytest.mark.parametrize('number', [0, '10', 2.5, True])
+def test_wrong_number_of_classes(number):
+    with pytest.raises(UserError, match=f'num_classes to be a whole number of at least 1, got {number!r}'):
+        get_model('convnest-atto', num_classes=number)
 
 
 def test_names_at_the_top():
@@ -107,6 +108,15 @@ def test_of_a_recipe_with_a_file(files, tmp_path, file):
     other = get_model(RECIPE, checkpoint=str(tmp_path / file), num_classes=3, features_only=True)
     assert torch.equal(next(other.model.backbone.parameters()), next(iter(files.values())))
     assert other.model.head.fc.out_features == 3
+
+
+def test_a_file_of_as_many_classes_as_are_asked_for(tmp_path):
+    saved = get_model(RECIPE, num_classes=3).state_dict()
+    torch.save(dict(state_dict=saved), tmp_path / 'three.pth')
+    model = get_model(RECIPE, checkpoint=tmp_path / 'three.pth', num_classes=3)
+    assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
+    with pytest.raises(UserError, match='of another shape head'):
+        get_model(RECIPE, checkpoint=tmp_path / 'three.pth', num_classes=4)
 
 
 def test_files_that_do_not_fit(files, tmp_path):

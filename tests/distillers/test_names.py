@@ -1,4 +1,6 @@
 """Models by name, wherever a recipe takes a model."""
+from pathlib import Path
+
 import mmkd
 import pytest
 import torch
@@ -38,6 +40,12 @@ def test_without_weights():
 def test_what_names_nothing(name, message):
     with pytest.raises(UserError, match=message):
         read_spec(name, 'student')
+
+
+def test_a_path_and_what_is_no_text():
+    assert named_model(Path('mine.py'), 'student') == dict(config='mine.py')
+    with pytest.raises(UserError, match="get_model expects 'timm:NAME', .* got None"):
+        mmkd.get_model(None)
 
 
 def test_a_distiller_of_names():

@@ -63,8 +63,16 @@ def hub():
     hub = MessageHub.get_instance('schedules')
     for name in ('epoch', 'iter', 'max_epochs', 'max_iters'):
         hub.update_info(name, 0)
+    hub.update_info('loop_stage', 'train')
     yield hub
-    hub.update_info('epoch', 0)
+    hub.pop_info('loop_stage')
+
+
+def test_a_run_that_has_ended_counts_no_more(hub):
+    hub.update_info('epoch', 3)
+    assert Progress.current() == Progress(epoch=3)
+    hub.pop_info('loop_stage')  # as MMEngine does after training, validating and testing
+    assert Progress.current() == Progress()
 
 
 def test_a_stopped_term_is_not_computed_nor_its_teacher_run(build, batch, recipe, hub):

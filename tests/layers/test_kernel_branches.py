@@ -115,9 +115,11 @@ def test_one_pass_for_all_branches_computes_the_same(monkeypatch, deploy):
         torch.testing.assert_close(one, other)
 
 
-def test_hooks_of_the_convolutions_are_called():
+@pytest.mark.parametrize('path', ['small.conv', 'small'])
+@pytest.mark.parametrize('kind', ['register_forward_pre_hook', 'register_forward_hook'])
+def test_hooks_of_branches_and_their_convolutions_are_called(path, kind):
     layer, x = LargeKernel(4, 13, 5), torch.empty(2, 4, 10, 9, device='meta')
     fake = type('CudaTensor', (), dict(device=torch.device('cuda')))()
     assert not layer._in_one_pass(x) and layer._in_one_pass(fake)
-    layer.small.conv.register_forward_pre_hook(lambda module, args: None)
+    getattr(layer.get_submodule(path), kind)(lambda *args: None)
     assert not layer._in_one_pass(fake)

@@ -53,7 +53,7 @@ def test_a_busy_server_is_asked_again(server):
 
 
 @pytest.mark.parametrize(('path', 'message'), [
-    ('model-01234567.pth', f'expects sha256 01234567, got {DIGITS}. It was deleted'), ('none.pth', 'HTTP Error 404'),
+    ('model-0123456a.pth', f'expects sha256 0123456a, got {DIGITS}. It was deleted'), ('none.pth', 'HTTP Error 404'),
     ('page.pth', 'a web page instead of a file'), ('', 'Add the name of the file'),
     ('a/..', 'Add the name of the file'), ('a/%2e%2e', 'Add the name of the file'),
     ('a%5c..%5cb', 'Add the name of the file')])
@@ -61,6 +61,27 @@ def test_failures_leave_nothing_in_the_cache(server, cached, path, message):
     with pytest.raises(UserError, match=f'127.0.0.1.*{message}'):
         download(f'{server}/{path}')
     assert cached() == [] and sum(path.startswith('/none') for path, _ in Handler.asked) <= 1
+
+
+def test_a_date_in_a_name_is_no_hash(server):
+    files = {download(f'{server}/{folder}/model-20230101.pth') for folder in 'ab'}
+    assert len(files) == 2 and all(path.read_bytes() == CONTENT for path in files)
+
+
+def test_a_hash_in_capitals(server):
+    assert download(f'{server}/a.pth', DIGITS.upper()) == download(f'{server}/a.pth', DIGITS[:8].upper())
+
+
+def test_letters_of_other_alphabets(server):
+    assert download(f'{server}/für alle/ü%20.pth?a=%2F').name == 'ü .pth'
+    assert Handler.asked[0][0] == '/f%C3%BCr%20alle/%C3%BC%20.pth?a=%2F'
+
+
+def test_an_empty_home_is_none(monkeypatch):
+    monkeypatch.delenv('MMKD_HOME', raising=False)
+    usual = cache_dir()
+    monkeypatch.setenv('MMKD_HOME', '')
+    assert cache_dir() == usual
 
 
 def test_nothing_leaves_the_cache(server, tmp_path):
@@ -149,6 +170,8 @@ def test_no_server(server, monkeypatch):
 def test_other_schemes_and_local_files(server, tmp_path):
     with pytest.raises(UserError, match='begins with http, https, file'):
         download('ftp://127.0.0.1/model.pth')
+    with pytest.raises(UserError, match='expects a URL, got http:.*Correct it'):
+        download('http://[::1/model.pth')
     (tmp_path / 'my model.pth').write_bytes(CONTENT)
     assert download((tmp_path / 'my model.pth').as_uri(), DIGITS[:8]) == tmp_path / 'my model.pth'
     with pytest.raises(UserError, match='expects sha256 123'):

@@ -20,7 +20,7 @@ from mmkd.analysis.command.batches import enough_memory
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
-from mmkd.analysis.command.running import say_other_classes
+from mmkd.analysis.command.running import check_labels, say_other_classes
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
@@ -101,13 +101,14 @@ def main() -> None:
     report = Report(args.out, 'grad_cam', args.force)
     models = analysed_models(args)
     source = analysed_images(args, models, 1, crop=True)
+    check_labels(models, source)
     batches = list(source)
     images = torch.cat([batch for batch, _ in batches])
     labels = None if batches[0][1] is None else torch.cat([label for _, label in batches])
     classes = targets(args.target, labels, len(images))
     with enough_memory('Grad-CAM', '--size'):
         found = {model.label: measure(args, model, images, classes) for model in models}
-    for label in found if args.target == 'label' else ():
+    for label in found:
         say_other_classes(label, source, found[label][0].known)
     names = source.source.classes
     captions = {label: describe(maps, names) for label, maps in found.items()}

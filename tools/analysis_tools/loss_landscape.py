@@ -26,6 +26,7 @@ from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
 from mmkd.analysis.command.running import (
     add_launcher_argument,
+    check_labels,
     join_processes,
     say_other_classes,
 )
@@ -185,6 +186,7 @@ def main() -> None:
     report = Report(args.out, 'loss_landscape', args.force) if is_main_process() else None
     models = analysed_models(args)
     images = analysed_images(args, models, args.batch_size, crop=True)
+    check_labels(models, images)
     found = {}
     for model in models:
         with enough_memory(model.label, '--number, --size or --batch-size'):

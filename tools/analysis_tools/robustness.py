@@ -25,6 +25,7 @@ from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
 from mmkd.analysis.command.running import (
     add_launcher_argument,
+    check_labels,
     join_processes,
     say_other_classes,
 )
@@ -65,15 +66,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--corrupt', action='store_true', help='corrupt images instead')
     parser.add_argument('--baseline', metavar='LABEL', help='with --corrupt, the model that the mCE is relative to, or '
                         'alexnet (default: the first model)')
-    parser.add_argument('--corruptions', nargs='+', default=list(CORRUPTIONS), metavar='NAME',
+    parser.add_argument('--corruptions', nargs='+', metavar='NAME',
                         help='with --corrupt, which (default: the 15)')
-    parser.add_argument('--severities', nargs='+', type=int, default=list(SEVERITIES), metavar='NUMBER',
+    parser.add_argument('--severities', nargs='+', type=int, metavar='NUMBER',
                         help='with --corrupt, which (default: 1 to 5)')
     add_image_arguments(parser, number=200, size='their own, or 224')
     parser.add_argument('--batch-size', type=int, default=50, help='with --corrupt, images a pass (default: 50)')
     add_launcher_argument(parser, 'images')
     add_output_arguments(parser, 'work_dirs/analysis')
     return parser.parse_args(argv)
+
+
+def settle_corruptions(args: argparse.Namespace) -> None:
+    """Takes all corruptions and severities where the command line names none.
+
+    Raises:
+        UserError: It names some, or a baseline, and nothing is corrupted.
+    """
+    given = [name for name in ('baseline', 'corruptions', 'severities') if getattr(args, name) is not None]
+    if given and not args.corrupt:
+        raise UserError(f'--{given[0]} expects --corrupt, got none. Add --corrupt, or leave --{given[0]} out.')
+    args.corruptions, args.severities = args.corruptions or list(CORRUPTIONS), args.severities or list(SEVERITIES)
 
 
 def scores_of(model: AnalysedModel, device: str) -> Callable[[Tensor], Tensor]:
@@ -137,6 +150,7 @@ def corrupted(args: argparse.Namespace, models: list[AnalysedModel], report: Rep
     """Tests on corrupted images."""
     need_imagecorruptions()
     images = analysed_images(args, models, args.batch_size, crop=True)
+    check_labels(models, images)
     scores = {model.label: scores_of(model, args.device) for model in models}
     classes = {}
 
@@ -181,6 +195,7 @@ def corrupted(args: argparse.Namespace, models: list[AnalysedModel], report: Rep
 def main() -> None:
     """Runs the tool."""
     args = parse_args()
+    settle_corruptions(args)
     join_processes(args)
     name = 'corruptions' if args.corrupt else 'robustness'
     report = Report(args.out, name, args.force) if is_main_process() else None

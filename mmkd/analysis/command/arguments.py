@@ -93,7 +93,8 @@ def analysed_images(args: argparse.Namespace, models: Sequence[AnalysedModel], b
     if args.seed < 0:
         raise UserError(f'--seed expects 0 or more, got {args.seed}. Correct it.')
     source = find_images(args.images, [(model.name, model.config) for model in models])
-    return ImageBatches(source, args.number, batch_size, args.size or size, crop, args.first, args.seed)
+    size = size if args.size is None else args.size
+    return ImageBatches(source, args.number, batch_size, size, crop, args.first, args.seed)
 
 
 def settings_of(args: argparse.Namespace, models: Sequence[AnalysedModel], images: ImageBatches | None = None

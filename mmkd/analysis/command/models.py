@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from mmkd.distillers.inputs import image_channels, teacher_normalisation
-from mmkd.distillers.models import build_with_report, named_model, read_spec
+from mmkd.distillers.models import build_with_report, is_model_name, named_model, read_spec
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.randomness import unchanged_generators
@@ -66,16 +66,22 @@ class AnalysedModel:
 
 
 def split_model(text: str) -> tuple[str, str | None]:
-    """Splits ``MODEL=CHECKPOINT`` at the first equals sign; the checkpoint is None where there is none.
+    """Splits ``MODEL=CHECKPOINT``, of which either may have equals signs itself; no checkpoint is None.
 
     Raises:
         UserError: One of them is empty.
     """
-    name, separator, checkpoint = text.partition('=')
+    cuts = [] if Path(text).is_file() else [place for place, letter in enumerate(text) if letter == '=']
+    cut = next((each for each in cuts if _names_model(text[:each])), cuts[0] if cuts else len(text))
+    name, separator, checkpoint = text[:cut], text[cut:cut + 1], text[cut + 1:]
     if not name or separator and not checkpoint:
         raise UserError(f'a model expects MODEL or MODEL=CHECKPOINT, got {text!r}. Write, for example, '
                         'my_config.py=work_dirs/my_config/epoch_15.pth.')
     return name, checkpoint or None
+
+
+def _names_model(text: str) -> bool:
+    return is_model_name(text) or Path(text).is_file()
 
 
 def build_models(texts: Sequence[str], labels: Sequence[str] | None = None, device: str = 'cpu') -> list[AnalysedModel]:

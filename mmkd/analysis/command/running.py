@@ -1,14 +1,19 @@
 """Several processes that share the work of a command, and what is said of classes that differ."""
 import argparse
 import os
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_main_process
 
+from mmkd.datasets.verification.class_names import classes_named, classes_of_checkpoint, compared
+from mmkd.utils import UserError
 from mmkd.utils.processes.distributed import prepare_cpu_processes
+from mmkd.zoo.checkpoint_meta import read_classes
 
 from .batches import ImageBatches
+from .models import RANDOM, AnalysedModel, split_model
 
 
 def add_launcher_argument(parser: argparse.ArgumentParser, what: str) -> None:
@@ -37,6 +42,25 @@ def join_processes(args: argparse.Namespace) -> None:
         args.device = f'cuda:{int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count()}'
 
 
+def check_labels(models: Sequence[AnalysedModel], images: ImageBatches) -> None:
+    """Compares the classes of images with those that the models' checkpoints name, as a test does.
+
+    Args:
+        models: The models, as a command line names them.
+        images: The images.
+
+    Raises:
+        UserError: Classes have another label than the model learnt.
+    """
+    classes = classes_named(images.source.name, images.source.classes)
+    for model in models:
+        file = split_model(model.name)[1]
+        known = None if file in (None, RANDOM) else classes_of_checkpoint(f'the checkpoint {file}', read_classes(file))
+        problem = None if known is None else compared(known, classes)
+        if problem is not None and problem.level == 'error':
+            raise UserError(f'{model.label}: {problem.text}')
+
+
 def say_other_classes(label: str, images: ImageBatches, classes: int) -> None:
     """Prints that images and model have other classes, where that is known: their numbers may mean other things.
 
@@ -49,5 +73,3 @@ def say_other_classes(label: str, images: ImageBatches, classes: int) -> None:
     if own not in (0, classes) and is_main_process():
         print(f'Careful: {label} has {classes} classes, {images.source.name} has {own}. Class 0 of the images is taken '
               'for class 0 of the model, and so on.')
-
-

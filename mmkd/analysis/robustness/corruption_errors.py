@@ -12,7 +12,7 @@ from mmkd.evaluation.corruption_error import ALEXNET_ERRORS
 from mmkd.evaluation.scores import NUM_CLASSES
 from mmkd.utils import UserError, nearest
 
-from .corruptions import Corruptions
+from .corruptions import Corruptions, check_corruptions
 
 ALEXNET = 'alexnet'
 Classify = Callable[[Tensor], Tensor]  # RGB images (N, 3, H, W) of uint8 to predicted classes (N,)
@@ -47,8 +47,9 @@ def corruption_errors(models: Mapping[str, Classify], batches: Iterable[tuple[Te
         severities: Which.
 
     Raises:
-        UserError: There are no images, or they cannot be corrupted.
+        UserError: There are no images, they cannot be corrupted, or a corruption is named twice.
     """
+    check_corruptions(corruptions, severities)
     corrupt = Corruptions(seed)
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     wrong = {label: np.zeros((len(corruptions), len(severities)), dtype=np.int64) for label in models}

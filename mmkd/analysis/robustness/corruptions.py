@@ -1,5 +1,5 @@
 """The 15 corruptions of ImageNet-C, made on the fly and the same for all who ask."""
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -8,6 +8,7 @@ from mmkd.datasets.classification.imagenet_variants import CORRUPTIONS, EXTRA_CO
 from mmkd.utils import UserError, nearest
 
 SMALLEST = 32  # pixels
+KNOWN = CORRUPTIONS + EXTRA_CORRUPTIONS
 OWN_SEED = ('impulse_noise', 'glass_blur')  # they draw from a fresh generator unless they get a seed
 
 
@@ -46,16 +47,29 @@ class Corruptions:
         if min(image.shape[:2]) < SMALLEST:
             raise UserError(f'corruptions expect images of at least {SMALLEST}×{SMALLEST}, got '
                             f'{image.shape[0]}×{image.shape[1]}. Set --size {SMALLEST}.')
-        known = CORRUPTIONS + EXTRA_CORRUPTIONS
-        if name not in known:
-            raise UserError(f'corruptions expect one of {len(known)} names, got {name!r}. {nearest(name, known)}')
-        if severity not in SEVERITIES:
-            raise UserError(f'corruptions expect severities from 1 to 5, got {severity}. Correct it.')
-        entropy = np.random.SeedSequence((self.seed, index, known.index(name), severity))
+        check_corruptions([name], [severity])
+        entropy = np.random.SeedSequence((self.seed, index, KNOWN.index(name), severity))
         number = int(entropy.generate_state(1)[0])
         with numpy_seed(number):
             more = dict(seed=number) if name in OWN_SEED else {}
             return self._corrupt(np.ascontiguousarray(image), severity, name, **more)
+
+
+def check_corruptions(names: Sequence[str], severities: Sequence[int]) -> None:
+    """Checks what images are to be corrupted by.
+
+    Raises:
+        UserError: There is no such corruption or severity, or one is named twice.
+    """
+    for name in names:
+        if name not in KNOWN:
+            raise UserError(f'corruptions expect one of {len(KNOWN)} names, got {name!r}. {nearest(name, KNOWN)}')
+    for severity in severities:
+        if severity not in SEVERITIES:
+            raise UserError(f'corruptions expect severities from 1 to 5, got {severity}. Correct it.')
+    for each in (*names, *severities):
+        if (*names, *severities).count(each) > 1:
+            raise UserError(f'corruptions expect each name and severity once, got {each} twice. Leave one out.')
 
 
 def need_imagecorruptions() -> Callable[..., np.ndarray]:

@@ -33,6 +33,11 @@ class Classes:
         return max(self.numbered, len(self.declared))
 
 
+def classes_named(where: str, names: Sequence[str]) -> Classes:
+    """Classes of which nothing but the names is known, in the order of their labels."""
+    return Classes(where, _numbered(names))
+
+
 def classes_of_dataset(where: str, dataset: Any, listed: Survey) -> Classes:
     """The classes of one data set.
 

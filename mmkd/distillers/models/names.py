@@ -21,7 +21,7 @@ def is_model_name(value: object) -> bool:
         or value in model_index() or value in plain_models())
 
 
-def named_model(name: str, role: str, pretrained: bool = True) -> dict:
+def named_model(name: str | Path, role: str, pretrained: bool = True) -> dict:
     """Writes a name out as the dict that it stands for in a recipe.
 
     Args:
@@ -37,6 +37,9 @@ def named_model(name: str, role: str, pretrained: bool = True) -> dict:
     Raises:
         UserError: It names nothing.
     """
+    name = str(name) if isinstance(name, Path) else name
+    if not isinstance(name, str):
+        raise UserError(f'{role} expects {NAMES}, got {name!r}. Give its name as text.')
     family, colon, inner = name.partition(':')
     if colon and family in FAMILIES and not inner.startswith(':'):
         if not inner:

@@ -78,7 +78,7 @@ class Taps:
                 handle.remove()
             recorder = _Recorder(self, name, location)
             if location.reads_input:
-                handle = module.register_forward_pre_hook(recorder)
+                handle = module.register_forward_pre_hook(recorder, with_kwargs=True)
             else:
                 handle = module.register_forward_hook(recorder)
             self._attached[name] = module, handle
@@ -179,8 +179,11 @@ class _Recorder:
         self.name = name
         self.location = location
 
-    def __call__(self, module: nn.Module, *inputs_and_output: object) -> None:
-        self.taps.record(self.name, self.location, inputs_and_output[-1])
+    def __call__(self, module: nn.Module, args: tuple, last: object) -> None:
+        """``last`` is what the module returned or, before it runs, its keyword arguments."""
+        if self.location.reads_input and any(isinstance(value, Tensor) for value in args):
+            last = args
+        self.taps.record(self.name, self.location, last)
 
 
 def _module_at(model: nn.Module, name: str, location: Location) -> nn.Module:

@@ -4,7 +4,7 @@ from mmengine.runner import Runner
 
 from mmkd.engine.models import model_of
 from mmkd.registry import HOOKS
-from mmkd.zoo.loading import fit_weights
+from mmkd.zoo.loading import start_weights
 
 
 @HOOKS.register_module()
@@ -13,7 +13,8 @@ class LoadFromHook(Hook):
 
     MMEngine loads what fits and only warns about the rest: of a student's file, a distiller gets not one tensor, and a
     student none of a distiller's. Of a file with raw and averaged weights, those that its run validated are taken, or
-    those that ``load_from='FILE#raw'`` or ``'FILE#ema'`` says. ``tools/train.py`` adds this hook to every run.
+    those that ``load_from='FILE#raw'`` or ``'FILE#ema'`` says. What terms have learnt of a teacher starts anew; see
+    :func:`~mmkd.zoo.loading.start_weights`. ``tools/train.py`` adds this hook to every run.
     """
 
     priority = 'VERY_HIGH'
@@ -32,7 +33,7 @@ class LoadFromHook(Hook):
             return
         model = model_of(runner)
         source = f'load_from={runner._load_from}'
-        weights, matched, problem = fit_weights(checkpoint, model.state_dict(), source)
+        weights, matched, problem = start_weights(checkpoint, model, source)
         checkpoint['state_dict'] = weights
         checkpoint.pop('ema_state_dict', None)  # a new average starts from these weights
         text = f'{source}: {matched}'

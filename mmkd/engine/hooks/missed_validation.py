@@ -43,7 +43,9 @@ class MissedValidationHook(Hook):
         if missed[0]:
             print_log(f'The run was interrupted before its validation at epoch {runner.epoch}, iteration '
                       f'{runner.iter}: validating now.', 'current')
+            runner.message_hub.update_info_dict(_last_step(runner))  # by which the terms' weights go
             runner.val_loop.run()
+            runner.message_hub.update_info_dict(_position(runner))
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Notes a complete validation."""
@@ -64,3 +66,8 @@ def is_due(runner: Runner) -> bool:
 
 def _position(runner: Runner) -> dict[str, int]:
     return dict(epoch=runner.epoch, iter=runner.iter)
+
+
+def _last_step(runner: Runner) -> dict[str, int]:
+    """Epoch and iteration as they are counted in the step before."""
+    return dict(epoch=runner.epoch - by_epoch(runner.train_loop), iter=runner.iter - 1)

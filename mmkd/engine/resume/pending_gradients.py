@@ -33,12 +33,13 @@ def collect(runner: Runner) -> dict[str, Tensor]:
     """Collects the gradients of all processes, which have to call it together.
 
     Returns:
-        The name of a parameter to its gradients, (processes, …), on the CPU; empty in all processes but the first.
+        The name of a parameter to its gradients, (processes, …), on the CPU and in the usual layout; empty in all
+        processes but the first.
     """
     collected = {}
     for name, parameter in _trained(runner):
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        gradients = all_gather(gradient)
+        gradients = all_gather(gradient.contiguous())
         if get_rank() == 0:
             collected[name] = torch.stack([each.cpu() for each in gradients])
     return collected
@@ -60,7 +61,7 @@ def restore(runner: Runner, gradients: Mapping[str, Tensor]) -> int:
         for name, parameter in _trained(runner))
     if fits:
         for name, parameter in _trained(runner):
-            parameter.grad = gradients[name][get_rank()].to(parameter)
+            parameter.grad = torch.empty_like(parameter).copy_(gradients[name][get_rank()])  # in its layout
     if fits or runner.iter >= runner.max_iters:
         return 0
     return max(wrapper.inner_count % wrapper._accumulative_counts for wrapper in wrappers_of(runner))

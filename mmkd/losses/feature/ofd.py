@@ -32,8 +32,8 @@ class OFDLoss(nn.Module):
     :math:`\beta - \sigma\,\varphi(\beta/\sigma) / \Phi(-\beta/\sigma)`, or :math:`-3\sigma` where
     :math:`\Phi(-\beta/\sigma) \le 0.001`. A tap without such a norm (layer-norm networks, SLaK) gets it from the
     definition: the mean of a channel's negative values over the first ``margin_batches`` training batches
-    of all processes. That running mean is a buffer, so that it survives a resumed training; it takes in a batch
-    before it is used, and passes without gradients leave it alone.
+    of all processes. That running mean is a buffer, so that it survives a resumed training, while ``load_from`` starts
+    it anew; it takes in a batch before it is used, and passes without gradients leave it alone.
 
     Source: Heo et al., A Comprehensive Overhaul of Feature Distillation, 2019, arXiv 1904.01866 (margin
     ReLU and partial L2 distance); the stages' weights are those of the authors' code.
@@ -128,6 +128,8 @@ class _Margin(nn.Module):
         channels: C.
         most_batches: After how many training batches the running mean stands.
     """
+
+    buffers_follow_teacher = True
 
     def __init__(self, channels: int, most_batches: int) -> None:
         super().__init__()

@@ -25,7 +25,8 @@ class CRDLoss(nn.Module):
     :math:`n`, with replacement. Embeddings are linear and of unit length, and both are trained. :math:`Z` is set on
     the first batch to n times the mean exponential (averaged over processes) and then kept. After the scores are read,
     the entries of all processes' samples move towards the new embeddings; of a sample that occurs twice, the last
-    counts. In eval mode nothing changes. The memories take 8 n · embedding bytes, also in checkpoints.
+    counts. In eval mode nothing changes. The memories take 8 n · embedding bytes, also in checkpoints; a resumed
+    training goes on with them, ``load_from`` starts them anew.
 
     Source: Tian et al., Contrastive Representation Distillation, ICLR 2020, arXiv 1910.10699, Eq. 18.
     Differs from the authors' code: no 1e-7 in the denominators; all processes share one memory. Their CIFAR recipe has
@@ -49,6 +50,7 @@ class CRDLoss(nn.Module):
 
     needs_target = False
     averages_positions = True
+    buffers_follow_teacher = True
 
     def __init__(self,
                  num_samples: int,

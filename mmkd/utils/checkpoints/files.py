@@ -115,20 +115,27 @@ def _check_safetensors(path: Path, head: bytes, size: int) -> None:
                                 f'{size - 8 - length:,} are there)')
 
 
-def check_name(path: Path) -> None:
-    """Compares a file with the sha256 that its name carries, as in ``model-0123abcd.pth``.
+def hash_in_name(name: str) -> str | None:
+    """The first digits of a sha256 that a file's name carries, as in ``model-0123abcd.pth``; None if there are none.
 
     Eight digits without a letter are no hash here: they are a date more often.
+    """
+    found = HASH_IN_NAME.search(name)
+    return None if found is None or found.group(1).isdecimal() else found.group(1)
+
+
+def check_name(path: Path) -> None:
+    """Compares a file with the sha256 that its name carries.
 
     Raises:
         NoCheckpointError: It has another one.
     """
-    digits = HASH_IN_NAME.search(path.name)
-    if digits and not digits.group(1).isdecimal():
+    digits = hash_in_name(path.name)
+    if digits:
         found = sha256_of(path)
-        if not found.startswith(digits.group(1)):
-            raise NoCheckpointError(f'is damaged or another file: its name says sha256 {digits.group(1)}, it has '
-                                    f'{found[:len(digits.group(1))]}. If you made it yourself, rename it')
+        if not found.startswith(digits):
+            raise NoCheckpointError(f'is damaged or another file: its name says sha256 {digits}, it has '
+                                    f'{found[:len(digits)]}. If you made it yourself, rename it')
 
 
 def sha256_of(path: Path) -> str:

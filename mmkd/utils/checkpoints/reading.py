@@ -229,8 +229,10 @@ def unusable(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[s
 
 def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
     """The names of the tensors that hold NaN or infinite values."""
-    return [name for name, value in weights.items()
-            if (value.is_floating_point() or value.is_complex()) and not value.is_meta and not value.isfinite().all()]
+    numbers = {name: value for name, value in weights.items()
+               if (value.is_floating_point() or value.is_complex()) and not value.is_meta}
+    return [name for name, value in numbers.items()  # of a float of one byte, PyTorch cannot tell
+            if not (value.float() if value.element_size() == 1 else value).isfinite().all()]
 
 
 def few_names(names: list[str], most: int = 3) -> str:

@@ -4,9 +4,11 @@ A file may hold the weights of the last step ("raw") and their running average (
 average as ``state_dict`` and the raw weights as ``ema_state_dict``; timm and the authors' codes keep the average as
 ``state_dict_ema`` or ``model_ema``. A run of mmkd notes in ``meta['validated_weights']`` which of them it validated.
 """
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -61,7 +63,7 @@ def choose_weights(checkpoint: object, source: str, which: str | None = None) ->
         The weights.
 
     Raises:
-        UserError: There are none, or not those that are asked for.
+        UserError: There are none, or not those that are asked for; or some have no plain data, or the name of another.
     """
     if not isinstance(checkpoint, Mapping):
         raise UserError(f'checkpoint {source} expects a dict of tensors, got {type(checkpoint).__name__}. '
@@ -72,7 +74,8 @@ def choose_weights(checkpoint: object, source: str, which: str | None = None) ->
     if kind not in found:
         raise UserError(f'checkpoint {source} expects {NAMES[kind]}, and has only {NAMES[usual]}. '
                         'Leave the choice out.')
-    tensors = _unwrapped(found[kind], checkpoint)
+    tensors = _unwrapped(found[kind], checkpoint, source)
+    _check_kinds(tensors, source)
     if not tensors:
         raise UserError(f'checkpoint {source} holds no tensors. Give a checkpoint with a state_dict.')
     other = next((each for each in found if each != kind), None)
@@ -97,15 +100,31 @@ def _states(checkpoint: Mapping) -> tuple[dict[str, Mapping], str]:
     return found, next(iter(found))
 
 
-def _unwrapped(state: Mapping, checkpoint: Mapping) -> dict[str, Tensor]:
+def _unwrapped(state: Mapping, checkpoint: Mapping, source: str) -> dict[str, Tensor]:
     """Drops the ``module.`` of DDP, the ``_orig_mod.`` of ``torch.compile``, and Lightning's ``model.``."""
-    tensors = {str(name).replace('_orig_mod.', ''): value for name, value in state.items() if isinstance(value, Tensor)}
-    while any(name.startswith('module.') for name in tensors):
-        tensors = {name.removeprefix('module.'): value for name, value in tensors.items()}
+    given = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    names = [str(name).replace('_orig_mod.', '') for name in given]
+    while any(name.startswith('module.') for name in names):
+        names = [name.removeprefix('module.') for name in names]
+    tensors = dict(zip(names, given.values(), strict=True))
+    if len(tensors) < len(given):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise UserError(f'checkpoint {source} expects each tensor once, got several that are {twice!r} without the '
+                        'prefixes of wrappers. Save the state_dict of one model.')
     if 'pytorch-lightning_version' in checkpoint:
         own = {name.removeprefix('model.'): value for name, value in tensors.items() if name.startswith('model.')}
         return own or tensors
     return tensors
+
+
+def _check_kinds(tensors: Mapping[str, Tensor], source: str) -> None:
+    """Refuses tensors whose numbers do not lie in a plain array."""
+    for name, value in tensors.items():
+        kind = ('without data (meta)' if value.is_meta else 'quantised' if value.is_quantized else
+                f'{value.layout}' if value.layout is not torch.strided else '')
+        if kind:
+            raise UserError(f'checkpoint {source} expects dense tensors of numbers, got {name!r}, which is {kind}. '
+                            'Save the state_dict of a dense model that was loaded and not quantised.')
 
 
 def plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

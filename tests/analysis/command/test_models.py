@@ -17,6 +17,15 @@ def test_splitting(text, expected):
     assert split_model(text) == expected
 
 
+def test_splitting_where_names_have_equals_signs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'lr=0.1').mkdir()
+    (tmp_path / 'lr=0.1/config').touch()
+    for config in ('lr=0.1/config', 'lr=0.1/config.py'):
+        assert split_model(f'{config}=wd=0/b.pth') == (config, 'wd=0/b.pth')
+    assert split_model('lr=0.1/config') == ('lr=0.1/config', None)
+
+
 @pytest.mark.parametrize('text', ['a.py=', '=b.pth', ''])
 def test_one_half_is_missing(text):
     with pytest.raises(UserError, match='expects MODEL or MODEL=CHECKPOINT'):

@@ -78,6 +78,13 @@ def test_baselines():
     assert name == 'AlexNet' and found[CORRUPTIONS.index('fog')].sum() == pytest.approx(5 * ALEXNET_ERRORS['fog'])
 
 
+@pytest.mark.parametrize(('names', 'severities', 'twice'), [
+    (('contrast', 'contrast', 'fog'), (1, ), 'contrast'), (('fog', ), (1, 2, 1), '1')])
+def test_each_counts_once(names, severities, twice):
+    with pytest.raises(UserError, match=f'each name and severity once, got {twice} twice'):
+        corruption_errors(MODELS, batches(), 0, names, severities)
+
+
 def test_no_images():
     pytest.importorskip('imagecorruptions')
     with pytest.raises(UserError, match='expect images, got none'):

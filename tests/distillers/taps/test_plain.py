@@ -48,3 +48,20 @@ def test_what_ends_otherwise_than_with_a_linear_layer_has_no_pre_logits():
     assert list(named_locations(nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4)))) == ['logits', 'output']
     values = Taps(nn.Sequential(nn.Linear(3, 4)), ['pre_logits'])
     assert values.locations['pre_logits'].module == '0'
+
+
+def test_inputs_by_keyword():
+    class Keywords(nn.Module):
+        """Calls its classifier by the name of its argument."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(input=self.conv(x).mean((2, 3)))
+
+    model, x = Keywords(), torch.rand(2, 3, 8, 8)
+    _, read = Taps(model, ['pre_logits', 'fc@input']).read(model, x)
+    expected = model.conv(x).mean((2, 3))
+    assert torch.equal(read['pre_logits'], expected) and torch.equal(read['fc@input'], expected)

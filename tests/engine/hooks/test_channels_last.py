@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmkd.engine.hooks import ChannelsLastHook, EpochSeedHook
+from mmkd.engine.resume.setup import make_resumable
 
 from ...processes import run_ranks
 from .test_dynamic_sparsity import Net, make_runner
@@ -35,10 +36,12 @@ def follows(tensor: Tensor) -> bool:
 
 
 class Layouts(Hook):
-    """Notes the layout of a convolution's map and gradient; stops a run."""
+    """Notes the layout of a convolution's map and gradient; stops a run, before an epoch or iteration has ended."""
 
-    def __init__(self, stop: int | None = None) -> None:
-        self.of_map, self.of_gradient, self.stop = set(), set(), stop
+    priority = 'LOWEST'
+
+    def __init__(self, stop: int | None = None, stop_iter: int | None = None) -> None:
+        self.of_map, self.of_gradient, self.stop, self.stop_iter = set(), set(), stop, stop_iter
 
     def before_train(self, runner: Runner) -> None:
         model = getattr(runner.model, 'module', runner.model)
@@ -49,9 +52,14 @@ class Layouts(Hook):
         if runner.epoch + 1 == self.stop:
             raise KeyboardInterrupt
 
+    def after_train_iter(self, runner: Runner, **kwargs: object) -> None:
+        if runner.iter + 1 == self.stop_iter:
+            raise KeyboardInterrupt
+
 
 def train(folder: Path, *hooks: Hook, **kwargs: object) -> Runner:
     runner = make_runner(folder, custom_hooks=[EpochSeedHook(), *hooks], **{'model': Mobile()} | kwargs)
+    make_resumable(runner)
     runner.train()
     return runner
 
@@ -96,6 +104,21 @@ def test_a_run_is_resumed_in_the_other_layout(tmp_path, first, second):
     states = saved['optimizer']['state'].values()
     assert all(value.is_contiguous() for each in (saved['state_dict'], *states) for value in each.values())
     assert_alike(train(tmp_path / 'run', *second, resume=True, **fused), whole)
+
+
+@pytest.mark.parametrize(('first', 'second'), [([], [ChannelsLastHook()]), ([ChannelsLastHook()], [])])
+def test_gradients_of_half_an_update_are_taken_into_the_other_layout(tmp_path, first, second):
+    """A fused optimizer walks weights and gradients in the order of memory."""
+    settings = dict(optim_wrapper=dict(accumulative_counts=2, optimizer=dict(type='SGD', lr=.1, fused=True)),
+                    default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3)))
+    torch.manual_seed(0)
+    whole = train(tmp_path / 'whole', **settings)
+    torch.manual_seed(0)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / 'run', *first, Layouts(stop_iter=4), **settings)
+    saved = torch.load(tmp_path / 'run/iter_3.pth', weights_only=False)['gradients']
+    assert saved and all(value.is_contiguous() for value in saved.values())
+    assert_alike(train(tmp_path / 'run', *second, resume=True, **settings), whole)
 
 
 @pytest.mark.parametrize('part', ['average', 'accumulated'])

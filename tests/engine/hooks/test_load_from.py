@@ -6,6 +6,7 @@ import torch
 from mmengine.logging import MMLogger
 from torch import nn
 
+from mmkd.distillers import Distiller
 from mmkd.engine.hooks import LoadFromHook
 from mmkd.utils import UserError
 
@@ -63,6 +64,26 @@ def test_what_was_validated_is_taken_and_the_average_starts_anew():
 def test_nothing_that_fits_is_refused(state, message):
     with pytest.raises(UserError, match=message):
         loaded(dict(state_dict=state), Net(False))
+
+
+def test_what_terms_have_learnt_of_a_teacher_starts_anew():
+    """A resumed run goes on with it."""
+    def net() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3))
+
+    def term(kind: str, tap: str, norm: dict | None = None, **arguments: int) -> dict:
+        return dict(loss=dict(type=f'mmkd.{kind}', **arguments), student=tap, teacher=tap, teacher_norm=norm)
+
+    first, second = (Distiller(student=net(), teacher=net(), input_size=8, task_weight=0., terms=dict(
+        known=term('OFDLoss', '1'), estimated=term('OFDLoss', '3'),
+        crd=term('CRDLoss', '3', num_samples=9, negatives=4),
+        norm=term('FitNetLoss', '3', dict(type='mmkd.PHIS')))) for _ in range(2))
+    of_teacher = [name for name, _ in first.terms.named_buffers(prefix='terms')]
+    assert len(of_teacher) == 3 + 3 + 4 + 6
+    state = ones(first)
+    weights = loaded(dict(state_dict=dict(state)), second)['state_dict']
+    assert state.keys() - weights.keys() == set(of_teacher)
+    assert loaded(dict(state_dict=state), second, resume=True)['state_dict'].keys() == state.keys()
 
 
 def test_a_part_is_enough_and_resuming_is_left_alone():

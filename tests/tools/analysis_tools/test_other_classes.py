@@ -1,5 +1,8 @@
 """Images of classes that a model does not have: refused in one line by every tool that compares with them."""
 import pytest
+import torch
+
+from mmkd.analysis.command.models import build_models
 
 from ..conftest import call
 
@@ -17,6 +20,20 @@ def test_refused(eleven_classes, tmp_path, capsys, tool):
     assert call(f'analysis_tools/{name}', STUDENT, '--images', eleven_classes, *options, cwd=tmp_path) == 2
     assert capsys.readouterr().err == ('error: a model of 10 classes expects classes from 0 to 9, got 10. Take images '
                                        'whose classes are those of the model.\n')
+
+
+@pytest.mark.parametrize('tool', [
+    ['loss_landscape.py', '--points', '3', '--line'], ['grad_cam.py'], ['robustness.py', '--corrupt']])
+def test_classes_in_another_order_are_refused(pictures, tmp_path, capsys, tool):
+    for library in ('captum', 'imagecorruptions'):
+        pytest.importorskip(library)
+    name, *options = tool
+    model, = build_models([STUDENT])
+    torch.save(dict(state_dict=model.model.state_dict(), meta=dict(dataset_meta=dict(classes=[*'bacdefghij']))),
+               tmp_path / 'swapped.pth')
+    models = STUDENT.replace('random', 'swapped.pth')
+    assert call(f'analysis_tools/{name}', models, '--images', pictures, *options, cwd=tmp_path) == 2
+    assert "2 classes have another label than in the checkpoint swapped.pth: 'a' is 0" in capsys.readouterr().err
 
 
 def test_of_no_matter_where_nothing_is_compared_with_them(eleven_classes, tmp_path):

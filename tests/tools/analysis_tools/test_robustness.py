@@ -44,6 +44,9 @@ def test_a_model_of_other_classes_and_no_data(workplace, tmp_path, capsys):  # n
     assert "--sets expects test sets, got 'imagenet-x'" in capsys.readouterr().err
     assert call(TOOL, SLAK, '--roots', 'imagenet-a', cwd=tmp_path) == 2
     assert '--roots expects SET=FOLDER' in capsys.readouterr().err
+    for option in (['--corruptions', 'fog'], ['--severities', '1'], ['--baseline', 'alexnet']):
+        assert call(TOOL, SLAK, *option, cwd=tmp_path) == 2
+        assert f'{option[0]} expects --corrupt, got none' in capsys.readouterr().err
 
 
 @pytest.mark.processes

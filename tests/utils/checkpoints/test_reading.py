@@ -10,7 +10,7 @@ from mmengine.logging import HistoryBuffer
 from torch import nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint, trust_checkpoints, weights_of
+from mmkd.utils.checkpoints.reading import load_strictly, not_finite, read_checkpoint, trust_checkpoints, weights_of
 
 
 class RunsCode:
@@ -146,3 +146,9 @@ def test_trust_reaches_every_checkpoint_of_the_process(tmp_path, monkeypatch):
         trust_checkpoints(trust=False)
     with pytest.raises(UserError, match='refused'):
         read_checkpoint('evil.pth')
+
+
+@pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.float8_e5m2, torch.bfloat16])
+def test_not_finite_in_small_floats(dtype):
+    weights = dict(good=torch.ones(2).to(dtype), bad=torch.tensor([1., float('nan')]).to(dtype))
+    assert not_finite(weights) == ['bad']

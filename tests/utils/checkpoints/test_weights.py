@@ -80,6 +80,21 @@ def test_no_weights(checkpoint, message):
         weights_of(checkpoint, 'x.pth')
 
 
+@pytest.mark.parametrize(('value', 'kind'), [
+    (torch.ones(3, device='meta'), r'without data \(meta\)'), (torch.ones(3).to_sparse(), 'torch.sparse_coo'),
+    (torch.quantize_per_tensor(torch.ones(3), 1., 0, torch.qint8), 'quantised')], ids=['meta', 'sparse', 'quantised'])
+def test_tensors_without_plain_data_are_refused(value, kind):
+    with pytest.raises(UserError, match=f"x.pth expects dense tensors of numbers, got 'w', which is {kind}"):
+        choose_weights(dict(state_dict=dict(w=value)), 'x.pth')
+
+
+@pytest.mark.parametrize('prefix', ['module.', '_orig_mod.', 'module._orig_mod.'])
+def test_two_tensors_that_become_one_are_refused(prefix):
+    state = {'student.w': torch.ones(2), f'{prefix}student.w': torch.zeros(2)}
+    with pytest.raises(UserError, match="x.pth expects each tensor once, got several that are 'student.w'"):
+        choose_weights(dict(state_dict=state), 'x.pth')
+
+
 def test_choice_in_a_name_and_what_was_validated():
     assert split_choice('a/b.pth#raw') == ('a/b.pth', 'raw') and split_choice('a#1.pth') == ('a#1.pth', None)
     assert validated_kinds(mmengines(validated_weights='both')) == ('ema', 'raw')
