@@ -64,8 +64,9 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         classes: Names of the classes of a torch ``Dataset``; None asks it.
         val_share: The share of the pictures to validate on, where no folder for it is there.
         corrupt: ``'refuse'`` or ``'skip'``: what becomes of damaged pictures.
-        size: Side of the images that the student is given.
-        batch_size: Images a step; None fits it to their number, up to 64.
+        size: Side of the images that the student is given; of the fake ones that check the shapes, where a config
+            has pipelines of its own.
+        batch_size: Images a step; None fits it to their number, up to 64, or leaves it to the config of the data.
         lr: Learning rate of AdamW; None follows the batch size.
         seed: Of the division, the initial weights and all that is drawn.
         amp: Mixed precision; None takes it where there is a GPU.
@@ -96,6 +97,8 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         bank = _bank(labelled, source, val_share, seed, corrupt)
         if source.config is None:
             training.fill(source.images)
+        else:
+            training.follow(source.config.train_dataloader, augment)
         recipe = make_recipe(student_of(student, len(source.classes) or None, pretrained), teacher_of(teacher), source,
                              bank, method, training, augment, _mixed(amp))
         path = folder / NAME

@@ -162,9 +162,6 @@ def _of_config(source: Source, model: dict, method: Method, training: Training, 
     own, scope = source.config, _scope(model['student'])
     kept = {key: ConfigDict(dict(value=own[key])).to_dict()['value'] for key in (
         'train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator') if own.get(key)}
-    training.batch_size = kept['train_dataloader'].get('batch_size', 2)
-    if training.lr is None:
-        training.lr = 1e-4
     config = dict(model=model) | kept | dict(val_cfg=dict(type='ValLoop'), test_cfg=dict(type='TestLoop'))
     with suppress(UserError, KeyError):  # of a data set whose length only building it tells
         source.images = dataset_length(kept['train_dataloader']['dataset'])

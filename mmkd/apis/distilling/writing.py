@@ -44,6 +44,9 @@ def config_text(recipe: Recipe, path: Path, options: Mapping | None) -> str:
         UserError: An option has a key that nothing reads, or a value that cannot be.
     """
     config = Config(recipe.config)
+    if not isinstance(options or {}, Mapping):
+        raise UserError("cfg_options expects a dict of dotted keys such as {'optim_wrapper.optimizer.lr': 1e-3}, got "
+                        f'{options!r}. Write it so.')
     if options:
         merge_options(config, dict(options))
         check_config(config, 'cfg_options')

@@ -67,9 +67,22 @@ def test_numbers(tmp_path, pictures):
     refused(out, r'seed expects a number below 2\*\*32', data=pictures, seed=2**32)
     refused(out, "cfg_options expects train_cfg.max_epochs to be a number at least 1, got 'x'", data=pictures,
             cfg_options={'train_cfg.max_epochs': 'x'})
+    refused(out, r"cfg_options expects a dict of dotted keys .*, got \['a=1'\]", data=pictures, cfg_options=['a=1'])
     refused(out, '--tracker expects any of tensorboard, .* Did you mean tensorboard', data=pictures,
             trackers='tensorbord')
     refused(out, 'val_share expects a share between 0 and 1, got 1', data=pictures, val_share=1)
+
+
+@pytest.mark.parametrize(('options', 'key'), [
+    (dict(batch_size=8), 'train_dataloader.batch_size'), (dict(workers=0), 'train_dataloader.num_workers'),
+    (dict(augment=False), 'train_dataloader.dataset.pipeline')])
+def test_what_the_config_of_a_data_set_decides(tmp_path, options, key):
+    data = tmp_path / 'data.py'
+    data.write_text("train_dataloader = dict(batch_size=4, dataset=dict(type='CustomDataset'))\n"
+                    "val_dataloader, val_evaluator = train_dataloader, dict(type='Accuracy')")
+    given = f'{next(iter(options))}={next(iter(options.values()))}'
+    refused(tmp_path / 'out', f'its own loaders and pipelines, got {given} beside it. Override {key} by cfg_options',
+            data=data, **dict(batch_size=None, workers=None) | options)
 
 
 def test_names(tmp_path, pictures):
