@@ -108,6 +108,17 @@ def test_classes_and_labels(tmp_path, pictures):
     refused(out, 'labelled expects data without classes', data=pictures, labelled=pictures)
 
 
+@pytest.mark.parametrize('part', ['train', 'val'])
+def test_damaged_annotations_of_a_config(tmp_path, part):
+    (tmp_path / 'cut.json').write_text('{"images": [')
+    (tmp_path / 'whole.json').write_text('{"images": []}')
+    data, files = tmp_path / 'data.py', dict.fromkeys(('train', 'val'), 'whole.json') | {part: 'cut.json'}
+    data.write_text('\n'.join(f"{name}_dataloader = dict(dataset=dict(type='CocoDataset', ann_file={file!r}, "
+                              f"data_root={str(tmp_path)!r}))" for name, file in files.items())
+                    + "\nval_evaluator = dict(type='CocoMetric')")
+    refused(tmp_path / 'out', 'cut.json expects the annotations of COCO', data=data, batch_size=None, workers=None)
+
+
 class Unknown(nn.Module):
     """A network without a stage that a method would know."""
 
