@@ -22,6 +22,7 @@ from .recipe import Recipe, make_recipe
 from .result import DistillResult
 from .running import (
     best_checkpoint,
+    check_model,
     figures,
     is_finished,
     modules_kept,
@@ -32,7 +33,7 @@ from .running import (
 )
 from .settings import Training
 from .sources import LISTS, Source, of_folder, source_of
-from .writing import NAME, RUN, check_config_is, check_folder, config_text, freed_by_failure, read_back
+from .writing import NAME, RUN, check_config_is, check_folder, config_text, freed_by_failure, read_back, with_options
 
 BANK_LISTS = 'labelled'
 
@@ -84,7 +85,7 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         The result; with ``train_now=False`` the path of the config.
 
     Raises:
-        UserError: Something does not fit; nothing has been written then.
+        UserError: Something does not fit; nothing has been written then, or nothing but the log of a start that failed.
     """
     folder = Path(out)
     training = Training(epochs, batch_size, lr, size, seed, amp, workers)
@@ -102,7 +103,9 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         recipe = make_recipe(student_of(student, len(source.classes) or None, pretrained), teacher_of(teacher), source,
                              bank, method, training, augment, _mixed(amp))
         path = folder / NAME
-        text = config_text(recipe, path, cfg_options)
+        config = with_options(recipe, cfg_options)
+        check_model(config, build=not train_now)
+        text = config_text(recipe, config, path)
         with lock_folder(folder), ExitStack() as stack:
             check_folder(folder, resume)  # once more: another call may have come first
             check_config_is(text, path)

@@ -1,8 +1,11 @@
 """mmkd.distill: what a user gets wrong is one line, and nothing is written."""
+import copy
+
 import mmkd
 import pytest
 from torch import nn
 
+from mmkd.losses import FDLoss
 from mmkd.utils import UserError
 from mmkd.utils.files.small import lock_folder
 
@@ -136,6 +139,38 @@ def test_taps_that_cannot_be_found(tmp_path, pictures):
     terms = dict(fd=dict(loss=dict(type='mmkd.FDLoss'), student='bodi', teacher='layer2'))
     with pytest.raises(UserError, match="Unknown has no tap 'bodi'. .*So is every dotted path of a module: body, fc"):
         mmkd.distill(Unknown(), Plain(), pictures, terms, out=tmp_path / 'terms', **QUICK)
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    (dict(student='logitz'), "Plain has no tap 'logitz'"),
+    (dict(loss=dict(type='mmkd.KDLos')), "got 'mmkd.KDLos'. Did you mean mmkd.KDLoss"),
+    (dict(loss=dict(type='mmkd.KDLoss', temprature=2)), 'temprature'),
+    (dict(wieght=2), "got 'wieght'. Did you mean weight"),
+    (dict(loss=dict(type='mmkd.FDLoss'), student='layer1', teacher='layer1'), r'\(2, 8, 16, 16\)')])
+def test_a_config_is_written_of_what_can_be_built_only(tmp_path, pictures, change, message):
+    term = dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits') | change
+    refused(tmp_path / 'out', message, Plain(), Plain(width=4), pictures, dict(kd=term), train_now=False)
+
+
+@pytest.mark.parametrize('train_now', [True, False])
+def test_options_of_the_distiller_have_names_that_it_knows(tmp_path, pictures, train_now):
+    refused(tmp_path / 'out', "Distiller expects arguments that it has, got 'taskweight'. Did you mean task_weight",
+            data=pictures, cfg_options={'model.taskweight': 1}, train_now=train_now)
+
+
+def test_writing_a_config_leaves_modules_as_they_are(tmp_path, pictures):
+    student, teacher, connector = Plain().eval(), Plain(width=4), nn.Conv2d(8, 4, 1)
+    student.fc.requires_grad_(False)
+
+    def state() -> list:
+        return [(name, parts.training, parts._forward_hooks, [(p.requires_grad, p.sum().item())
+                                                               for p in parts.parameters()])
+                for model in (student, teacher, connector) for name, parts in model.named_modules()]
+
+    before = copy.deepcopy(state())
+    terms = dict(fd=dict(loss=FDLoss(), connector=connector, student='layer1', teacher='layer1'))
+    mmkd.distill(student, teacher, pictures, terms, out=tmp_path / 'out', train_now=False, **QUICK)
+    assert state() == before
 
 
 def test_a_folder_that_is_in_use(tmp_path, pictures):
