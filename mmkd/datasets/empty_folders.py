@@ -36,14 +36,21 @@ def check_not_empty(key: str, dataset: Mapping) -> None:
     if '://' in folder or not Path(folder).is_dir():
         return
     argument = 'extensions' if name in FOLDERS else 'img_suffix'
-    own = (*EXTENSIONS, '.tiff', '.webp') if name == 'UnlabelledImages' else EXTENSIONS
-    wanted = dataset.get(argument) or (own if name in FOLDERS else SEGMENTATION[name])
-    suffixes = (wanted, ) if isinstance(wanted, str) else tuple(wanted)
+    suffixes = suffixes_of(dataset)
     ends = tuple(suffix.lower() for suffix in suffixes) if name in FOLDERS else suffixes
     if not any((file.lower() if name in FOLDERS else file).endswith(ends) for file in _files(folder)):
         raise UserError(f'{key} ({dataset.get("type")}) expects images that end in {", ".join(suffixes)} below '
                         f'{folder}, got {_contents(folder)}. Set {key}.{argument}, convert the images, or name another '
                         'folder.')
+
+
+def suffixes_of(dataset: Mapping) -> tuple[str, ...]:
+    """What the files end with that a data set without a list reads; an empty text if that is unknown."""
+    name = type_name(dataset)
+    own = (*EXTENSIONS, '.tiff', '.webp') if name == 'UnlabelledImages' else EXTENSIONS
+    wanted = (dataset.get('extensions') or own) if name in FOLDERS else (
+        dataset.get('img_suffix') or SEGMENTATION.get(name, ''))
+    return (wanted, ) if isinstance(wanted, str) else tuple(wanted)
 
 
 def _files(folder: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from mmkd.utils import UserError, nearest
 
-from .run_logs import read_scalars, read_teachers
+from .run_logs import is_number, read_scalars, read_teachers
 
 # Okabe and Ito's, told apart by colour-blind readers too
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c8c8c', '#000000')
@@ -62,7 +62,7 @@ class DistillationLog:
     def metrics(self) -> list[str]:
         """The names of the student's validation figures, those first that the teacher has too."""
         names = {key: None for entry in self.val.values() for key, value in entry.items()
-                 if isinstance(value, int | float) and not key.startswith(NOT_METRICS)}
+                 if is_number(value) and not key.startswith(NOT_METRICS)}
         return sorted(names, key=lambda name: not self.of_teachers(name))
 
     def of_teachers(self, metric: str) -> dict[str, float]:
@@ -123,7 +123,8 @@ def _draw(axes: Axes, curves: Mapping[str, Curve], title: str, xlabel: str,
 
 def _curves(entries: Mapping[int, dict], chosen: Callable[[str], bool]) -> dict[str, Curve]:
     names = dict.fromkeys(key for entry in entries.values() for key in entry if chosen(key))
-    return {name: {step: entry[name] for step, entry in entries.items() if name in entry} for name in names}
+    return {name: {step: entry[name] for step, entry in entries.items() if is_number(entry.get(name))}
+            for name in names}
 
 
 def _changes(curve: Curve) -> Curve:

@@ -1,13 +1,21 @@
 """Reading what a run of MMEngine left in its folder: figures, checkpoints, number of iterations."""
 import json
 import math
+import os
 import zipfile
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 from mmengine.config import Config
 
+from mmkd.datasets.annotation_lists import read_list
+from mmkd.datasets.empty_folders import suffixes_of
 from mmkd.utils.errors import UserError
+
+
+class MissingFilesError(UserError):
+    """The files of a data set are not there, as on a machine that only plans a run."""
 
 
 def read_scalars(folder: Path) -> tuple[dict[int, dict], dict[int, dict]]:
@@ -35,31 +43,37 @@ def read_teachers(folder: Path) -> dict[str, float]:
         folder: The run's work dir.
     """
     return {key.removeprefix('teacher/'): value for entry in _entries(folder) for key, value in entry.items()
-            if key.startswith('teacher/')}
+            if key.startswith('teacher/') and is_number(value)}
+
+
+def is_number(value: object) -> bool:
+    """Whether an entry of a log is a figure."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _entries(folder: Path) -> Iterator[dict]:
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in path.read_text(encoding='utf-8').splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:  # the last line of a part that was killed
-                continue
+        yield from filter(None, map(_entry, _lines(path)))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding='utf-8', errors='replace').splitlines()
+
+
+def _entry(line: str) -> dict | None:
+    """The figures of a line; None of one that is cut off, as the last one of a part that was killed, or damaged."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) and type(entry.get('step')) is int else None
 
 
 def last_iteration(folder: Path) -> int:
     """The last iteration that the newest part of a run logged; 0 if none."""
     parts = sorted(folder.glob('*/vis_data/scalars.json'))
-    if not parts:
-        return 0
-    for line in reversed(parts[-1].read_text(encoding='utf-8').splitlines()):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if 'iter' in entry:
-            return int(entry['iter'])
-    return 0
+    entries = map(_entry, reversed(_lines(parts[-1]))) if parts else ()
+    return next((entry['iter'] for entry in entries if entry and type(entry.get('iter')) is int), 0)
 
 
 def last_checkpoint(folder: Path) -> Path:
@@ -100,24 +114,49 @@ def count_iterations(config: Config) -> int:
 
 
 def dataset_length(dataset: dict) -> int:
-    """How many samples the dataset of a config has; see :func:`count_iterations`."""
+    """How many samples the dataset of a config has; see :func:`count_iterations`.
+
+    Raises:
+        MissingFilesError: Its files cannot be read.
+        UserError: They are cut off, or something else.
+    """
     if 'dataset' in dataset:
         return dataset_length(dataset['dataset']) * dataset.get('times', 1)
+    if 'datasets' in dataset:
+        return sum(map(dataset_length, dataset['datasets']))
     root = Path(dataset.get('data_root', ''))
-    prefix = dataset.get('data_prefix') or ''
+    listed = str(dataset.get('ann_file') or '')
     try:
         if str(dataset.get('type')).rpartition('.')[2] in ('MNIST', 'FashionMNIST'):
             with (root / f'{"t10k" if dataset.get("test_mode") else "train"}-labels-idx1-ubyte').open('rb') as file:
                 length = int.from_bytes(file.read(8)[4:], 'big')  # after the magic number
-        elif not dataset.get('ann_file'):
-            folder = root / (prefix['img_path'] if isinstance(prefix, dict) else prefix)
-            length = sum(path.suffix == dataset.get('img_suffix', path.suffix) for path in folder.iterdir())
-        elif dataset['ann_file'].endswith('.json'):
-            length = len(json.loads((root / dataset['ann_file']).read_text(encoding='utf-8'))['images'])
+        elif not listed:
+            length = _count_images(root, dataset)
+        elif listed.endswith('.json'):
+            length = _count_in_json(root / listed)
         else:
-            length = len((root / dataset['ann_file']).read_text(encoding='utf-8').splitlines())
+            length = len(list(StringIO(read_list(str(root / listed)))))  # blank ones too, as mmengine reads it
     except OSError as error:
-        raise UserError(f'{dataset.get("type")} expects its files, but {error.filename} cannot be read '
-                        f'({error.strerror}). Prepare the data.') from error
+        raise MissingFilesError(f'{dataset.get("type")} expects its files, but {error.filename} cannot be read '
+                                f'({error.strerror}). Prepare the data.') from error
     chosen = dataset.get('indices') or length  # the last ones, if it is negative
     return min(length, abs(chosen) if isinstance(chosen, int) else len(chosen))
+
+
+def _count_images(root: Path, dataset: dict) -> int:
+    prefix = dataset.get('data_prefix') or ''
+    folder = root / (prefix.get('img_path', prefix.get('img', '')) if isinstance(prefix, dict) else prefix)
+    next(folder.iterdir(), None)  # an error if it is missing, which is no files to walk
+    suffixes = tuple(suffix.lower() for suffix in suffixes_of(dataset))
+    return sum(name.lower().endswith(suffixes) for *_, names in os.walk(folder, followlinks=True) for name in names)
+
+
+def _count_in_json(path: Path) -> int:
+    try:
+        images = json.loads(path.read_text(encoding='utf-8'))['images']
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{path} expects the annotations of COCO with their images, got something else or a part '
+                        f'({error!r}). Fetch it again.') from error
+    if not isinstance(images, list):
+        raise UserError(f'{path} expects a list of images, got {type(images).__name__}. Fetch it again.')
+    return len(images)

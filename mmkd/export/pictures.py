@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmkd.datasets.configured import check_data_exists
 from mmkd.datasets.junk import in_junk
+from mmkd.datasets.pil_images import as_loaded
 from mmkd.datasets.verification.images import ImageFile, check_image
 from mmkd.utils import UserError
 from mmkd.utils.sizes import resized
@@ -60,7 +61,7 @@ class Preparation:
     def _plain(self, path: Path) -> Tensor:
         height, width = self.size or (224, 224)
         with Image.open(path) as opened:
-            image = opened.convert('RGB' if self.channels == 3 else 'L')
+            image = as_loaded(opened, 'RGB' if self.channels == 3 else 'L')
         scale = max(height / image.height, width / image.width)
         across, down = (max(round(side * scale), least) for side, least in (
             (image.width, width), (image.height, height)))

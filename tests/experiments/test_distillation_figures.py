@@ -54,6 +54,14 @@ def test_several_teachers_and_runs_and_what_is_not_logged(tmp_path):
         distillation_figure(dict(first=first), 'accuracy/top3')
 
 
+def test_figures_that_are_no_numbers_are_not_drawn(tmp_path):
+    wrong = [dict(TRAIN[0], loss_kd=value, task_loss=value, iter=step, step=step)
+             for step, value in ((1, 'high'), (2, None), (3, [1.]), (4, True))]
+    log = DistillationLog.read(write(tmp_path / 'run', wrong, TRAIN, [dict(VAL[0], teacher_kl='low'), VAL[1]]))
+    losses, *_, divergence = distillation_figure({'my run': log}).axes
+    assert lines(losses)['kd'][0] == [10, 20, 30] and lines(divergence) == {'teacher': ([2], [0.5])}
+
+
 def test_folders_without_such_a_log(tmp_path):
     with pytest.raises(UserError, match='which does not exist'):
         DistillationLog.read(tmp_path / 'none')

@@ -3,9 +3,11 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import list_from_file
 
 from mmkd.experiments.run_logs import (
     count_iterations,
+    dataset_length,
     epoch_of,
     last_checkpoint,
     last_iteration,
@@ -94,3 +96,45 @@ def test_missing_data_are_named(tmp_path):
     config = Config(dict(train_cfg=dict(max_epochs=1), train_dataloader=dict(batch_size=1, dataset=dataset)))
     with pytest.raises(UserError, match='meta/train.txt cannot be read'):
         count_iterations(config)
+
+
+@pytest.mark.parametrize('text', ['{"images": [1,', '[]', '{"img": []}', '{"images": 3}', '3', b'\xff\xfe'])
+def test_damaged_annotations_are_named(tmp_path, text):
+    (tmp_path / 'a.json').write_bytes(text if isinstance(text, bytes) else text.encode())
+    dataset = dict(type='CocoDataset', data_root=str(tmp_path), ann_file='a.json')
+    with pytest.raises(UserError, match='a.json expects '):
+        dataset_length(dict(type='RepeatDataset', times=2, dataset=dataset))
+
+
+def test_lists_are_counted_as_they_are_read(tmp_path):
+    dataset = dict(type='CustomDataset', data_root=str(tmp_path), ann_file='a.txt')
+    (tmp_path / 'a.txt').write_bytes(b'\xff\xfe\x00')
+    with pytest.raises(UserError, match='a.txt expects lines of text in UTF-8'):
+        dataset_length(dataset)
+    (tmp_path / 'a.txt').write_text('a\u2028b.png 0\nc.png 1\nd.png 1', encoding='utf-8')
+    assert dataset_length(dataset) == len(list_from_file(str(tmp_path / 'a.txt'))) == 3
+    assert dataset_length(dict(type='ConcatDataset', datasets=[dataset, dataset])) == 6
+
+
+def test_folders_are_counted_as_they_are_read(tmp_path):
+    for name in ('x/1.png', 'x/2.JPG', 'y/z/3.png', 'y/notes.txt', 'y/4_leftImg8bit.png'):
+        (tmp_path / 'p' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'p' / name).write_text('')
+    for prefix in ('p', dict(img='p'), dict(img_path='p')):
+        assert dataset_length(dict(type='CustomDataset', data_root=str(tmp_path), data_prefix=prefix)) == 4
+    root = str(tmp_path / 'p')
+    assert dataset_length(dict(type='CityscapesDataset', data_root=root)) == 1
+    assert dataset_length(dict(type='BaseSegDataset', data_root=root, img_suffix='.png')) == 3
+    with pytest.raises(UserError, match='none cannot be read'):
+        dataset_length(dict(type='CustomDataset', data_root=root, data_prefix='none'))
+
+
+@pytest.mark.parametrize('line', [b'{"loss_kd": 1.0, "iter": 1}', b'3', b'[]', b'null', b'\xff\xfe{}', b'"text"',
+                                  b'{"loss_kd": 1.0, "iter": "1", "step": "1"}', b'{"step": true}', b'[' * 9999])
+def test_damaged_lines_are_left_out(tmp_path, line):
+    teacher = {'teacher/acc': 'high', 'teacher/kl': 1., 'step': 0}
+    write_part(tmp_path, '1', [dict(loss_kd=2., iter=20, step=20), teacher])
+    path = tmp_path / '1/vis_data/scalars.json'
+    path.write_bytes(line + b'\n' + path.read_bytes() + line + b'\n')
+    assert read_scalars(tmp_path) == ({20: dict(loss_kd=2., iter=20, step=20)}, {})
+    assert read_teachers(tmp_path) == {'kl': 1.} and last_iteration(tmp_path) == 20

@@ -88,13 +88,26 @@ def gunzipped(path: Path, folder: Path) -> Path:
     return target
 
 
-def members(parts: list[tuple[Path, Rule]]) -> Iterator[tuple[int, Member]]:
-    """All files in the archives, with a progress bar over them."""
+def members(paths: list[Path], parts: list[tuple[Path, Rule]]) -> Iterator[tuple[int, Member]]:
+    """All files in the archives, with a progress bar over them.
+
+    Args:
+        paths: Where the archives are.
+        parts: What the user calls them, each with its rule.
+
+    Raises:
+        UserError: There are archives, and no file in any of them.
+    """
+    found = False
     with tqdm(parts, unit='archive', disable=None) as progress:
-        for number, (path, rule) in enumerate(progress):
-            progress.set_postfix_str(path.name)
-            for member in placed_members(path, rule):
+        for number, (called, rule) in enumerate(progress):
+            progress.set_postfix_str(called.name)
+            for member in placed_members(paths[number], rule):
+                found = True
                 yield number, member
+    if parts and not found:
+        raise UserError(f'an archive expects files of the data set, got none in {", ".join(str(p) for p, _ in parts)}. '
+                        'Name another one.')
 
 
 def unpack(archive: Archive, out: Path) -> int:
@@ -144,15 +157,15 @@ def prepare(args: argparse.Namespace) -> str:
     with TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as folder:
         index = Path(folder, 'all.index')
         (temporary := Path(folder, 'tars')).mkdir()
-        write_index(index, paths := [gunzipped(path, temporary) for path, _ in parts],
-                    members([(path, rule) for path, (_, rule) in zip(paths, parts)]))
+        paths = [gunzipped(path, temporary) for path, _ in parts]
+        write_index(index, paths, members(paths, parts), [path for path, _ in parts])
         archive = Archive(index)
         return f'{out}: {len(archive.names())} files, of which {unpack(archive, out)} were written.'
 
 
 def _write(index: Path, parts: list[tuple[Path, Rule]], val_list: Path | None = None) -> str:
     paths = [path for path, _ in parts]
-    found = members(parts)
+    found = members(paths, parts)
     if val_list:
         size = val_list.stat().st_size
         found = (*found, (len(paths), Member('meta/val.txt', 0, size, size)))

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from mmkd.datasets.verification.coco import plan_coco
 from mmkd.datasets.verification.files import Plan, plan_folders, plan_list, plan_pairs
-from mmkd.datasets.verification.images import ImageFile, Problem, check_image
+from mmkd.datasets.verification.images import ImageFile, Problem, check_image, is_problem_list
 from mmkd.datasets.verification.known import KNOWN, plan_known
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
@@ -46,7 +46,8 @@ examples:
 """
 CHUNK = 64
 SAVE_SECONDS = 10.0
-PAIR_OPTIONS = ('images', 'masks', 'image_suffix', 'mask_suffix')
+OPTIONS = dict(split=tuple(KNOWN), ann_file=('list', 'coco-json'), num_classes=('list', 'pairs'), images=('pairs', ),
+               masks=('pairs', ), image_suffix=('pairs', ), mask_suffix=('pairs', ))  # for which kinds each is
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -69,7 +70,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help="for pairs: what the masks' names end with, as seg_map_suffix (default: .png)")
     parser.add_argument('--decode', action='store_true', help='decode every image')
     parser.add_argument('--workers', type=int, default=min(cores, 16), help='processes (default: %(default)s)')
-    parser.add_argument('--list', type=Path, help='where to write what is wrong (default: KIND-problems.txt)')
+    parser.add_argument('--list', type=Path, help='where to write what is wrong; a list of an earlier check is '
+                        'replaced, or deleted if all is well (default: KIND-problems.txt)')
     parser.add_argument('--resume', action='store_true', help='go on where a run of the same check was interrupted')
     return parser.parse_args(argv)
 
@@ -80,9 +82,11 @@ def make_plan(args: argparse.Namespace) -> Plan:
     Raises:
         UserError: A folder, list or option is missing.
     """
-    given = [name for name in PAIR_OPTIONS if getattr(args, name) is not None]
-    if given and args.kind != 'pairs':
-        raise UserError(f'--{given[0].replace("_", "-")} expects pairs, got {args.kind}. Leave it out.')
+    for name, kinds in OPTIONS.items():
+        if getattr(args, name) is not None and args.kind not in kinds:
+            raise UserError(f'--{name.replace("_", "-")} expects {" or ".join(kinds)}, got {args.kind}. Leave it out.')
+    if args.num_classes is not None and args.num_classes < 1:
+        raise UserError(f'--num-classes expects 1 or more, got {args.num_classes}.')
     if args.kind in KNOWN:
         return plan_known(args.kind, args.root or KNOWN[args.kind][0], args.split)
     if not args.root:
@@ -186,8 +190,11 @@ def main() -> None:
     if args.workers < 1:
         raise UserError(f'--workers expects 1 or more, got {args.workers}.')
     path = args.list or Path(f'{args.kind}-problems.txt')
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not is_problem_list(path):
+        raise UserError(f'--list expects a new file or a list of problems, got {path}, which is something else. Name '
+                        'another file.')
     plan = make_plan(args)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not plan.images and not plan.problems and not args.kind.startswith('cifar'):
         raise UserError(f'{args.root} expects images, found none.')
     journal = Journal(path.with_name(f'.{path.name}.progress'), plan, args)

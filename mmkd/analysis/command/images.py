@@ -10,6 +10,8 @@ from PIL import Image
 
 from mmkd.datasets.configured import check_data_exists, dataset_of, validation_split
 from mmkd.datasets.junk import is_junk
+from mmkd.datasets.pil_images import as_loaded
+from mmkd.datasets.verification.images import UNREADABLE
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 from mmkd.utils.configs.finding import load_config
@@ -85,8 +87,8 @@ class ImageFolder(ImageSource):
         """See :class:`ImageSource`."""
         try:
             with Image.open(self.paths[index]) as image:
-                return np.asarray(image.convert('RGB'))
-        except (ValueError, SyntaxError, Image.DecompressionBombError) as error:  # PIL's, of damaged files
+                return np.asarray(as_loaded(image))
+        except UNREADABLE as error:
             raise OSError(str(error)) from error
 
 

@@ -22,6 +22,7 @@ from .recipe import Recipe, make_recipe
 from .result import DistillResult
 from .running import (
     best_checkpoint,
+    check_model,
     figures,
     is_finished,
     modules_kept,
@@ -32,7 +33,7 @@ from .running import (
 )
 from .settings import Training
 from .sources import LISTS, Source, of_folder, source_of
-from .writing import NAME, RUN, check_config_is, check_folder, config_text, freed_by_failure, read_back
+from .writing import NAME, RUN, check_config_is, check_folder, config_text, freed_by_failure, read_back, with_options
 
 BANK_LISTS = 'labelled'
 
@@ -64,8 +65,9 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         classes: Names of the classes of a torch ``Dataset``; None asks it.
         val_share: The share of the pictures to validate on, where no folder for it is there.
         corrupt: ``'refuse'`` or ``'skip'``: what becomes of damaged pictures.
-        size: Side of the images that the student is given.
-        batch_size: Images a step; None fits it to their number, up to 64.
+        size: Side of the images that the student is given; of the fake ones that check the shapes, where a config
+            has pipelines of its own.
+        batch_size: Images a step; None fits it to their number, up to 64, or leaves it to the config of the data.
         lr: Learning rate of AdamW; None follows the batch size.
         seed: Of the division, the initial weights and all that is drawn.
         amp: Mixed precision; None takes it where there is a GPU.
@@ -83,7 +85,7 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         The result; with ``train_now=False`` the path of the config.
 
     Raises:
-        UserError: Something does not fit; nothing has been written then.
+        UserError: Something does not fit; nothing has been written then, or nothing but the log of a start that failed.
     """
     folder = Path(out)
     training = Training(epochs, batch_size, lr, size, seed, amp, workers)
@@ -96,10 +98,14 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
         bank = _bank(labelled, source, val_share, seed, corrupt)
         if source.config is None:
             training.fill(source.images)
+        else:
+            training.follow(source.config.train_dataloader, augment)
         recipe = make_recipe(student_of(student, len(source.classes) or None, pretrained), teacher_of(teacher), source,
                              bank, method, training, augment, _mixed(amp))
         path = folder / NAME
-        text = config_text(recipe, path, cfg_options)
+        config = with_options(recipe, cfg_options)
+        check_model(config, build=not train_now)
+        text = config_text(recipe, config, path)
         with lock_folder(folder), ExitStack() as stack:
             check_folder(folder, resume)  # once more: another call may have come first
             check_config_is(text, path)

@@ -8,7 +8,7 @@ from mmengine.config import ConfigDict
 
 from mmkd.distillers.models import read_spec
 from mmkd.distillers.teacher import named_teachers
-from mmkd.experiments.run_logs import dataset_length
+from mmkd.experiments.run_logs import MissingFilesError, dataset_length
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 
@@ -162,12 +162,12 @@ def _of_config(source: Source, model: dict, method: Method, training: Training, 
     own, scope = source.config, _scope(model['student'])
     kept = {key: ConfigDict(dict(value=own[key])).to_dict()['value'] for key in (
         'train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator') if own.get(key)}
-    training.batch_size = kept['train_dataloader'].get('batch_size', 2)
-    if training.lr is None:
-        training.lr = 1e-4
     config = dict(model=model) | kept | dict(val_cfg=dict(type='ValLoop'), test_cfg=dict(type='TestLoop'))
-    with suppress(UserError, KeyError):  # of a data set whose length only building it tells
-        source.images = dataset_length(kept['train_dataloader']['dataset'])
+    lengths: dict[str, int] = {}
+    for key in ('train_dataloader', 'val_dataloader'):
+        with suppress(MissingFilesError):  # the data may be elsewhere, or something that only building them tells
+            lengths[key] = dataset_length(kept[key]['dataset'])
+    source.images = lengths.get('train_dataloader', 0)
     steps = schedule(training, source.images, mixed)
     steps['train_cfg'] = dict(type='EpochBasedTrainLoop', **{
         key: value for key, value in steps['train_cfg'].items() if key != 'by_epoch'})

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmkd.datasets.classification.torch_dataset import as_bgr
-from mmkd.datasets.verification.images import ImageFile, check_image
+from mmkd.datasets.verification.images import UNREADABLE, ImageFile, check_image
 from mmkd.distillers.models import device_of, forward_of
 from mmkd.distillers.taps.plain import logits_in
 from mmkd.utils import UserError
@@ -58,7 +58,8 @@ class DistillResult:
             raise UserError('predict expects a student with classes, got one that was trained without labels or by '
                             'the config of a data set. Of the latter see docs/predict.md; else read its features with '
                             'mmkd.distillers.taps.Taps, or fine-tune it.')
-        single = isinstance(pictures, str | Path | Image.Image) or getattr(pictures, 'ndim', 4) < 4
+        several = any(hasattr(pictures, name) for name in ('__iter__', '__getitem__'))
+        single = not several or isinstance(pictures, str) or getattr(pictures, 'ndim', 4) < 4
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             import mmpretrain.datasets  # noqa: F401  (registers the transforms)
             steps = [TRANSFORMS.build(step) for step in ConfigDict(dict(
@@ -98,6 +99,6 @@ def _read(picture: Any) -> dict:
                         f'{what}. Convert it.')
     try:
         image = as_bgr(picture, 0)
-    except OSError as error:  # a PIL image decodes when it is asked for its pixels
+    except UNREADABLE as error:  # a PIL image decodes when it is asked for its pixels
         raise UserError(f'predict expects whole pictures, got a damaged one ({error}). Leave it out.') from error
     return dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])

@@ -1,9 +1,12 @@
 """Training what a call has written, and taking the student out of it."""
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -13,8 +16,9 @@ from mmkd.engine.hooks.missed_validation import MARK
 from mmkd.engine.models import model_of
 from mmkd.engine.training import train_config
 from mmkd.experiments.run_logs import epoch_of, last_checkpoint, read_scalars, read_teachers
-from mmkd.recipes.weightless import strip_weights
+from mmkd.recipes.weightless import strip_weights, without_weights
 from mmkd.utils import UserError
+from mmkd.utils.building.signatures import check_call
 from mmkd.utils.checkpoints.publishing import publish
 from mmkd.utils.checkpoints.weights import STUDENT_PREFIX, choose_weights, plain
 from mmkd.utils.command_line.trackers import add_trackers
@@ -33,6 +37,40 @@ def is_finished(out: Path, config: Config) -> bool:
     if config.get('val_dataloader'):
         epochs.append(read_json(out / MARK).get('epoch', 0))
     return min(epochs) >= config.train_cfg.max_epochs
+
+
+def check_model(config: Config, build: bool) -> None:
+    """Checks that the distiller of a config can be built: its taps, losses and shapes fit.
+
+    Args:
+        config: The config.
+        build: Whether to build it, without weights and of copies of what was handed over; else only the names of its
+            arguments are looked at, which is enough where it is trained at once.
+
+    Raises:
+        UserError: It cannot be built.
+    """
+    model = ConfigDict(config.model).to_dict()
+    check_call(Distiller, Distiller.__init__, (), {key: value for key, value in model.items() if key != 'type'})
+    if not build:
+        return
+    try:
+        model = _copied(model, {})
+    except Exception:  # some modules cannot be copied, and to build the distiller would change them
+        return
+    preprocessor = {key: config[key] for key in ('data_preprocessor', ) if key in config}
+    model, _ = without_weights(Config(dict(model=model, **preprocessor)))
+    with DefaultScope.overwrite_default_scope(config.get('default_scope')):
+        Distiller(**{key: value for key, value in model.items() if key != 'type'})
+
+
+def _copied(value: Any, memo: dict) -> Any:
+    """A part of a config with copies of the objects that only this process has."""
+    if isinstance(value, Given):
+        return Given(copy.deepcopy(value.value, memo), value.what)
+    if isinstance(value, Mapping):
+        return {key: _copied(each, memo) for key, each in value.items()}
+    return type(value)(_copied(each, memo) for each in value) if isinstance(value, list | tuple) else value
 
 
 def train(config: Config, out: Path, resume: bool, progress: bool, trackers: Sequence[str] = ()) -> Runner:

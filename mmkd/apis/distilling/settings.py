@@ -1,6 +1,7 @@
 """The config that a call stands for: data, pipelines, schedule, runtime."""
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,27 @@ class Training:
         if self.workers is None:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
             self.workers = 0 if images < SMALL else min(4, cores)
+
+    def follow(self, loader: Mapping, augment: bool) -> None:
+        """Takes what the config of a data set decides by itself.
+
+        Args:
+            loader: Its ``train_dataloader``.
+            augment: Whether the call asks to crop and flip at random.
+
+        Raises:
+            UserError: The call asks for what the config decides.
+        """
+        for asked, what, key in (
+                (self.batch_size is not None, f'batch_size={self.batch_size}', 'train_dataloader.batch_size'),
+                (self.workers is not None, f'workers={self.workers}', 'train_dataloader.num_workers'),
+                (not augment, 'augment=False', 'train_dataloader.dataset.pipeline')):
+            if asked:
+                raise UserError(f'data expects, as the config of a data set, its own loaders and pipelines, got {what} '
+                                f'beside it. Override {key} by cfg_options (--cfg-options) instead.')
+        self.batch_size = loader.get('batch_size', 2)
+        if self.lr is None:
+            self.lr = 1e-4
 
     def steps(self, images: int) -> int:
         """How many steps an epoch has, on one GPU."""

@@ -1,5 +1,5 @@
 """Where the images of a call come from: a folder of pictures, PyTorch data sets, or a config of a data set."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config, ConfigDict
 
-from mmkd.datasets.classification.torch_dataset import label_of, split_item
+from mmkd.datasets.classification.torch_dataset import check_class_order, label_of, own_classes, split_item
 from mmkd.datasets.pictures import Pictures, divide, find_pictures, refuse_or_skip
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
@@ -48,6 +48,9 @@ def source_of(data: Any, labels: bool, val_share: float, seed: int, corrupt: str
     Raises:
         UserError: It is none of the forms, or does not hold what it should.
     """
+    if classes is not None and (isinstance(data, str | Path) or not labels):
+        raise UserError(f'classes expects a torch Dataset with labels, got {data if labels else "labels=False"}. Leave '
+                        'it out: a folder has its classes in the names of its folders, a config in its metainfo.')
     if isinstance(data, str | Path) and (str(data).endswith('.py') or '::' in str(data)):
         return _of_config(str(data))
     if isinstance(data, str | Path):
@@ -83,10 +86,12 @@ def _is_dataset(value: Any) -> bool:
 def _of_datasets(train: Any, val: Any, labels: bool, classes: Sequence[str] | None) -> Source:
     if not len(train) or (val is not None and not len(val)):
         raise UserError('data expects data sets with images, got an empty one. Give another.')
-    names = tuple(classes or ()) or (_names(train) if labels and split_item(train[0])[1] is not None else ())
+    names = _given_names(classes) or (_names(train) if labels and split_item(train[0])[1] is not None else ())
     if labels and len(names) == 1:
         raise UserError(f'data expects two classes or more, got {names[0]!r} only. Add the others, or set '
                         'labels=False.')
+    if labels:
+        _check_order(names, train, val)
     common: dict[str, Any] = dict(type='mmkd.TorchDataset', classes=list(names) if names and labels else None)
     parts = [None if each is None else dict(common, source=Given(each, f'the data set that mmkd.distill was given to '
                                                                        f'{use}'))
@@ -98,11 +103,29 @@ def _of_datasets(train: Any, val: Any, labels: bool, classes: Sequence[str] | No
     return Source(parts[0], parts[1], len(train), names if labels else (), bool(common['classes']), notes=notes)
 
 
+def _given_names(classes: Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(classes, str) or not isinstance(classes or (), Iterable):
+        raise UserError(f"classes expects the names of the classes, such as ['cat', 'dog'], got {classes!r}. Write a "
+                        'list.')
+    return tuple(map(str, classes or ()))
+
+
+def _check_order(names: tuple[str, ...], train: Any, val: Any) -> None:
+    """Checks that both data sets number the classes alike, and as they are named."""
+    ours, theirs = own_classes(train), own_classes(val)
+    other = next((pair for pair in zip(ours, theirs, strict=False) if len(set(pair)) > 1), None)
+    if other is not None:
+        raise UserError(f'data expects two data sets with one numbering of the classes, got {other[0]} to train where '
+                        f'{other[1]} is to validate. Number the labels alike, and name the classes in one order.')
+    for each in (train, val):
+        check_class_order(each, names)
+
+
 def _names(dataset: Any) -> tuple[str, ...]:
     """The classes of a data set: as it names them, or counted in its labels, if need be by reading every item."""
-    own = getattr(dataset, 'classes', None)
-    if isinstance(own, Sequence) and own and not isinstance(own, str):
-        return tuple(map(str, own))
+    own = own_classes(dataset)
+    if own:
+        return own
     labels = getattr(dataset, 'targets', None)
     if labels is None:
         labels = [split_item(dataset[number])[1] for number in range(len(dataset))]

@@ -32,21 +32,37 @@ MISSING = """\
 """
 
 
-def config_text(recipe: Recipe, path: Path, options: Mapping | None) -> str:
-    """The text of a config, with further options written into it.
+def with_options(recipe: Recipe, options: Mapping | None) -> Config:
+    """The config of a recipe, with further options in it.
 
     Args:
         recipe: What is trained.
-        path: Where it will be, for its first lines.
         options: Dotted keys to override, as ``--cfg-options`` gives them.
 
     Raises:
         UserError: An option has a key that nothing reads, or a value that cannot be.
     """
     config = Config(recipe.config)
+    if not isinstance(options or {}, Mapping):
+        raise UserError("cfg_options expects a dict of dotted keys such as {'optim_wrapper.optimizer.lr': 1e-3}, got "
+                        f'{options!r}. Write it so.')
     if options:
         merge_options(config, dict(options))
         check_config(config, 'cfg_options')
+    return config
+
+
+def config_text(recipe: Recipe, config: Config, path: Path) -> str:
+    """The text of a config.
+
+    Args:
+        recipe: What is trained.
+        config: Its config with all options.
+        path: Where it will be, for its first lines.
+
+    Raises:
+        UserError: It has a value that no text can hold.
+    """
     sections = ConfigDict(config._cfg_dict).to_dict()
     head = HEAD.format(method=recipe.method.name, path=path.as_posix())
     lost = [key for key, _ in given_in(recipe.config)]

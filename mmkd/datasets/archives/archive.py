@@ -9,7 +9,7 @@ import os
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from zipfile import BadZipFile
@@ -148,13 +148,15 @@ def split_uri(uri: str) -> tuple[Archive, str]:
     return open_archive(path[:match.end()]), '/'.join(parts)
 
 
-def write_index(path: Path, archives: list[Path], members: Iterable[tuple[int, Member]]) -> int:
+def write_index(path: Path, archives: list[Path], members: Iterable[tuple[int, Member]],
+                called: Sequence[Path] | None = None) -> int:
     """Writes an index of files in archives.
 
     Args:
         path: The ``.index`` to write.
         archives: The archives.
         members: The files, each with the number of its archive.
+        called: What the user calls the archives, where these are copies.
 
     Returns:
         How many files it lists.
@@ -165,7 +167,11 @@ def write_index(path: Path, archives: list[Path], members: Iterable[tuple[int, M
     names, columns = _table(members)
     double = np.flatnonzero(names[1:] == names[:-1])
     if len(double):
-        raise UserError(f'index {path} expects every file once, got {names[double[0]].decode()} twice.')
+        row = double[0]
+        first, second = ((called or archives)[number] for number in columns['archive'][row:row + 2])
+        where = f'twice in {first}' if first == second else f'in {first} and in {second}'
+        raise UserError(f'a data set of archives expects every file once, got {names[row].decode()} {where}. Leave one '
+                        'archive out, or put it elsewhere with FOLDER=ARCHIVE.')
     folder = path.resolve().parent
     files = [dict(path=os.path.relpath(archive.resolve(), folder), size=archive.stat().st_size) for archive in archives]
     head = np.frombuffer(json.dumps(dict(format=FORMAT, archives=files)).encode(), np.uint8)

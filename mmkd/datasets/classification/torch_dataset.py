@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from PIL import Image
 
+from mmkd.datasets.pil_images import as_loaded
 from mmkd.registry import DATASETS
 from mmkd.utils import UserError
 from mmkd.utils.given import given
@@ -26,7 +28,7 @@ class TorchDataset(BaseDataset):
         kwargs: Those of MMEngine's ``BaseDataset``.
 
     Raises:
-        UserError: The source is no data set, or an item is none of these.
+        UserError: The source is no data set, or has the classes in another order, or an item is none of these.
     """
 
     def __init__(self, source: Any, classes: Sequence[str] | None = None, pipeline: Sequence[dict] = (),
@@ -38,6 +40,7 @@ class TorchDataset(BaseDataset):
                             'mmkd.distill wrote for one cannot be trained by itself: call mmkd.distill again, or put '
                             'a data set that a config can name in its place.')
         self.labelled = classes is not None
+        check_class_order(self.source, classes or ())
         steps = [step for step in pipeline if not str(step.get('type')).endswith('LoadImageFromFile')]
         super().__init__(metainfo=dict(classes=tuple(classes)) if classes else None, pipeline=steps,
                          serialize_data=False, **kwargs)
@@ -54,6 +57,25 @@ class TorchDataset(BaseDataset):
         if self.labelled:
             data['gt_label'] = np.array(label_of(label, idx, len(self.metainfo['classes'])))
         return self.pipeline(data)
+
+
+def own_classes(source: Any) -> tuple[str, ...]:
+    """The names that a data set gives its classes; empty where it gives none."""
+    own = getattr(source, 'classes', None)
+    return tuple(map(str, own)) if isinstance(own, Sequence) and not isinstance(own, str) else ()
+
+
+def check_class_order(source: Any, classes: Sequence[str]) -> None:
+    """Checks that classes are not numbered otherwise than a data set numbers them; other names for them may be given.
+
+    Raises:
+        UserError: They are the data set's, in another order.
+    """
+    own = own_classes(source)
+    moved = [pair for pair in zip(own, classes, strict=False) if pair[0] != pair[1]]
+    if moved and len(own) == len(classes) and set(own) == set(classes):
+        raise UserError(f'a data set expects its classes in its own order, got {moved[0][1]} in the place of '
+                        f'{moved[0][0]}. Name them in the order in which it numbers them.')
 
 
 def split_item(item: Any) -> tuple[Any, Any]:
@@ -86,8 +108,8 @@ def as_bgr(picture: Any, number: int) -> np.ndarray:
     Raises:
         UserError: It is no picture, or normalised already.
     """
-    if hasattr(picture, 'convert'):
-        array = np.asarray(picture.convert('RGB'))
+    if isinstance(picture, Image.Image):
+        array = np.asarray(as_loaded(picture))
     elif isinstance(picture, torch.Tensor) and picture.dim() == 3 and picture.shape[0] in (1, 3):
         array = picture.detach().cpu().permute(1, 2, 0).expand(-1, -1, 3).numpy()
     else:

@@ -1,6 +1,7 @@
 """Setting pictures aside to validate on."""
 import random
 from collections import defaultdict
+from numbers import Real
 
 from mmkd.utils import UserError
 
@@ -20,8 +21,8 @@ def divide(pictures: Pictures, share: float, seed: int) -> None:
     Raises:
         UserError: The share is not one, or no picture would be left on one side.
     """
-    if not 0 < share < 1:
-        raise UserError(f'val_share expects a share between 0 and 1, got {share}. 0.2 keeps one picture in five.')
+    if not isinstance(share, Real) or not 0 < share < 1:
+        raise UserError(f'val_share expects a share between 0 and 1, got {share!r}. 0.2 keeps one picture in five.')
     if pictures.val:
         pictures.notes.append(f'{len(pictures.train)} pictures to train and {len(pictures.val)} to validate, as the '
                               'folders have them')

@@ -11,7 +11,8 @@ from mmkd.utils import UserError
 
 READ = (*EXTENSIONS, '.webp')  # mmpretrain's own walk leaves .webp out, but its loader reads it from a list
 TRAIN = ('train', 'training')
-VAL = ('val', 'valid', 'validation', 'test')
+VAL = ('val', 'valid', 'validation')
+TEST = ('test', )  # validates where there is none of these
 Entry = tuple[str, int]  # a path below the root, with slashes, and a class
 
 
@@ -37,7 +38,8 @@ def find_pictures(folder: str | Path, labels: bool = True) -> Pictures:
     """Finds the pictures of a folder: ``train`` and ``val`` with a subfolder a class, classes alone, or pictures alone.
 
     Hidden folders, and those that systems leave (``__MACOSX``), are passed over. The classes are numbered in the order
-    of the training folders' names.
+    of the training folders' names. Beside ``train`` other pictures than those to validate on are refused: it might be
+    a class.
 
     Args:
         folder: The folder.
@@ -53,19 +55,35 @@ def find_pictures(folder: str | Path, labels: bool = True) -> Pictures:
     if not root.is_dir():
         raise UserError(f'data expects a folder of pictures, got {folder}, which '
                         f'{"is a file" if root.exists() else "does not exist"}. Name another one.')
-    inner = {name.lower(): name for name in _folders(root)}
-    val = next((inner[name] for name in VAL if name in inner), None)
-    train = next((inner[name] for name in TRAIN if name in inner), None)
+    folders = _folders(root)
+    train, val, test = (_part(root, folders, names) for names in (TRAIN, VAL, TEST))
+    others = [name for name in folders if name not in (train, val, test)]
     if train is None:
-        if val is not None and set(inner) <= set(VAL):
-            raise UserError(f'data expects a folder {TRAIN[0]} beside {val} in {root}, got none. Add it, or name the '
-                            'folder with the classes itself.')
+        if folders and not others:
+            raise UserError(f'data expects a folder {TRAIN[0]} beside {val or test} in {root}, got none. Add it, or '
+                            'name the folder with the classes itself.')
         return _read(root, '', labels)
+    filled = next((name for name in others if any(map(_is_read, _walk(root / name)))), None)
+    if filled is not None:
+        raise UserError(f'data expects beside {train} no other pictures than those to validate on ({", ".join(VAL)} or '
+                        f'{", ".join(TEST)}), got {filled} in {root}. Rename {train} if it is a class, else move '
+                        f'{filled} away.')
     pictures = _read(root, train, labels)
-    if val is not None:
-        other = _read(root, val, labels and bool(pictures.classes), pictures.classes)
+    if val or test:
+        other = _read(root, val or test, labels and bool(pictures.classes), pictures.classes)
         pictures.val, pictures.notes = other.train, [*pictures.notes, *other.notes]
+    if val and test:
+        pictures.notes.append(f'left out, since {val} is there to validate on: {test}')
     return pictures
+
+
+def _part(root: Path, folders: list[str], names: tuple[str, ...]) -> str | None:
+    """The folder that has one of some names, if there is one."""
+    found = [name for name in folders if name.lower() in names]
+    if len(found) > 1:
+        raise UserError(f'data expects one folder called {" or ".join(names)}, got {" and ".join(found)} in {root}. '
+                        'Merge them, or move one away.')
+    return found[0] if found else None
 
 
 def _read(root: Path, part: str, labels: bool, known: tuple[str, ...] = ()) -> Pictures:

@@ -4,6 +4,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from mmengine.fileio import get
@@ -12,8 +13,12 @@ from PIL import Image
 from mmkd.utils import UserError
 
 HEAD, TAIL = 32, 64
+LONGEST = 10_000  # characters of a line of a list that are looked at
 KEPT = 16  # below this, the upper 8 bits of a value show that only the lower 12 of its 16 are used
 JPEG, PNG = b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n'
+UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)  # of damaged files
+Kind = Literal['mislabelled', 'missing', 'no class', 'no image', 'not listed', 'not read', 'too dark', 'truncated',
+               'unreadable', 'wrong count', 'wrong size']
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,22 @@ class ImageFile:
 @dataclass(frozen=True)
 class Problem:
     """What is wrong: ``missing``, ``truncated``, ``mislabelled`` …, where, and in plain words."""
-    kind: str
+    kind: Kind
     path: str
     text: str
 
     def __str__(self) -> str:
         return f'{self.kind}\t{self.path}\t{self.text}'
+
+
+def is_problem_list(path: Path) -> bool:
+    """Whether a file is a list of problems, one a line."""
+    try:
+        with path.open(encoding='utf-8') as file:
+            kind, *others = file.readline(LONGEST).split('\t')
+    except (OSError, UnicodeDecodeError):
+        return False
+    return kind in get_args(Kind) and len(others) > 1
 
 
 def check_image(image: ImageFile, decode: bool = False) -> Problem | None:
@@ -70,11 +85,12 @@ def check_image(image: ImageFile, decode: bool = False) -> Problem | None:
     if not head:
         return Problem('truncated', image.path, 'the file is empty')
     try:
-        deep = head.startswith(PNG) and head[24] == 16  # bits a channel
+        deep = head.startswith(PNG) and head[24:25] == b'\x10'  # 16 bits a channel
         problem = _check_pixels(image, deep) if decode or deep or not _looks_whole(head, tail) else None
         return problem or _check_size(image)
-    except (OSError, SyntaxError, ValueError, struct.error) as error:  # what Pillow raises for damaged files
+    except UNREADABLE as error:
         kind = 'truncated' if head.startswith((JPEG, PNG)) else 'no image'
+        kind = 'unreadable' if isinstance(error, Image.DecompressionBombError) else kind
         return Problem(kind, image.path, ' '.join(str(error).split()))
 
 
@@ -123,7 +139,7 @@ def _check_size(image: ImageFile) -> Problem | None:
         try:
             with _open(image.same_size_as) as other:
                 wanted = other.size
-        except (OSError, SyntaxError, ValueError):
+        except UNREADABLE:
             return None  # that image has its own check
     if tuple(found) != tuple(wanted):
         return Problem('wrong size', image.path, f'expects {wanted[0]}x{wanted[1]}, got {found[0]}x{found[1]}')
@@ -135,6 +151,6 @@ def mask_values(path: str) -> set[int]:
     try:
         with _open(path) as opened:
             pixels = np.asarray(opened)
-    except (OSError, SyntaxError, ValueError, struct.error, UserError):
+    except UNREADABLE:
         return set()
     return set(np.unique(pixels).tolist()) if pixels.ndim == 2 and pixels.dtype != bool else set()

@@ -1,7 +1,15 @@
 """Configs as text that people read: in the order in which they were made, a value that is there already by its name."""
+import ast
+import math
 from collections.abc import Mapping
 from keyword import iskeyword
+from pathlib import PurePath
 from typing import Any
+
+import numpy as np
+import torch
+
+from mmkd.utils.errors import UserError
 
 WIDTH = 120
 
@@ -10,28 +18,31 @@ def config_text(config: Mapping[str, Any]) -> str:
     """Writes a config.
 
     Args:
-        config: Names to values: numbers, text, lists, tuples, dicts and what its own ``repr`` describes.
+        config: Names to values: numbers, NumPy's among them, text, paths, lists, tuples, dicts and other literals.
 
     Returns:
-        Python that makes the same values. A dict or list that an earlier name of the config has is written as that
-        name.
+        Python that makes the same values: paths and PyTorch's types as text. A dict or list that an earlier name of the
+        config has is written as that name.
+
+    Raises:
+        UserError: A value is none of these, such as an array or a module.
     """
     lines, known = [], {}
     for name, value in config.items():
-        lines.append(f'{name} = {_text(value, 0, len(name) + 3, known)}')
+        lines.append(f'{name} = {_text(value, 0, len(name) + 3, known, name)}')
         if isinstance(value, dict | list) and value:
             known[name] = value
     return '\n'.join(lines) + '\n'
 
 
-def _text(value: Any, indent: int, used: int, known: Mapping[str, Any]) -> str:
-    """A value, on one line if it fits after what the line has already."""
-    same = next((name for name, each in known.items() if isinstance(value, dict | list) and each == value), None)
+def _text(value: Any, indent: int, used: int, known: Mapping[str, Any], key: str) -> str:
+    """A value, on one line if it fits after what the line has already; ``key`` is where it stands."""
+    if not isinstance(value, dict | list | tuple):
+        return _scalar(value, key)
+    same = next((name for name, each in known.items() if not isinstance(value, tuple) and _is_same(each, value)), None)
     if same is not None:
         return same
-    if not isinstance(value, dict | list | tuple):
-        return repr(value)
-    parts = _parts(value, indent + 4, known)
+    parts = _parts(value, indent + 4, known, key)
     opening, closing = _brackets(value)
     line = opening + ', '.join(parts) + (',' if isinstance(value, tuple) and len(parts) == 1 else '') + closing
     if indent + used + len(line) <= WIDTH and '\n' not in line:
@@ -40,12 +51,39 @@ def _text(value: Any, indent: int, used: int, known: Mapping[str, Any]) -> str:
     return f'{opening}{inner[:-1]}{closing}' if opening == 'dict(' else f'{opening}{inner}\n{" " * indent}{closing}'
 
 
-def _parts(value: Any, indent: int, known: Mapping[str, Any]) -> list[str]:
+def _scalar(value: Any, key: str) -> str:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, PurePath):
+        value = str(value)
+    if isinstance(value, torch.dtype):
+        value = str(value).removeprefix('torch.')
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
+    text = repr(value)
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError) as error:
+        raise UserError(f'{key} expects a value that a config can hold (a number, text, a list, a dict …), got '
+                        f'{type(value).__name__}. Convert it.') from error
+    return text
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal and of the same types throughout: ``True`` is not 1."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
+    if any(isinstance(one, kind) and isinstance(other, kind) for kind in (list, tuple)):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return type(one) is type(other) and bool(one == other)
+
+
+def _parts(value: Any, indent: int, known: Mapping[str, Any], key: str) -> list[str]:
     if not isinstance(value, dict):
-        return [_text(each, indent, 1, known) for each in value]
-    plain = _are_names(value)
-    keys = [f'{key}=' if plain else f'{key!r}: ' for key in value]
-    return [key + _text(each, indent, len(key) + 1, known) for key, each in zip(keys, value.values(), strict=True)]
+        return [_text(each, indent, 1, known, f'{key}.{number}') for number, each in enumerate(value)]
+    names = [f'{name}=' if _are_names(value) else f'{_scalar(name, key)}: ' for name in value]
+    return [name + _text(each, indent, len(name) + 1, known, f'{key}.{inner}')
+            for name, (inner, each) in zip(names, value.items(), strict=True)]
 
 
 def _brackets(value: Any) -> tuple[str, str]:

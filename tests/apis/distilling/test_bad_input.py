@@ -1,8 +1,11 @@
 """mmkd.distill: what a user gets wrong is one line, and nothing is written."""
+import copy
+
 import mmkd
 import pytest
 from torch import nn
 
+from mmkd.losses import FDLoss
 from mmkd.utils import UserError
 from mmkd.utils.files.small import lock_folder
 
@@ -67,9 +70,22 @@ def test_numbers(tmp_path, pictures):
     refused(out, r'seed expects a number below 2\*\*32', data=pictures, seed=2**32)
     refused(out, "cfg_options expects train_cfg.max_epochs to be a number at least 1, got 'x'", data=pictures,
             cfg_options={'train_cfg.max_epochs': 'x'})
+    refused(out, r"cfg_options expects a dict of dotted keys .*, got \['a=1'\]", data=pictures, cfg_options=['a=1'])
     refused(out, '--tracker expects any of tensorboard, .* Did you mean tensorboard', data=pictures,
             trackers='tensorbord')
     refused(out, 'val_share expects a share between 0 and 1, got 1', data=pictures, val_share=1)
+
+
+@pytest.mark.parametrize(('options', 'key'), [
+    (dict(batch_size=8), 'train_dataloader.batch_size'), (dict(workers=0), 'train_dataloader.num_workers'),
+    (dict(augment=False), 'train_dataloader.dataset.pipeline')])
+def test_what_the_config_of_a_data_set_decides(tmp_path, options, key):
+    data = tmp_path / 'data.py'
+    data.write_text("train_dataloader = dict(batch_size=4, dataset=dict(type='CustomDataset'))\n"
+                    "val_dataloader, val_evaluator = train_dataloader, dict(type='Accuracy')")
+    given = f'{next(iter(options))}={next(iter(options.values()))}'
+    refused(tmp_path / 'out', f'its own loaders and pipelines, got {given} beside it. Override {key} by cfg_options',
+            data=data, **dict(batch_size=None, workers=None) | options)
 
 
 def test_names(tmp_path, pictures):
@@ -95,6 +111,17 @@ def test_classes_and_labels(tmp_path, pictures):
     refused(out, 'labelled expects data without classes', data=pictures, labelled=pictures)
 
 
+@pytest.mark.parametrize('part', ['train', 'val'])
+def test_damaged_annotations_of_a_config(tmp_path, part):
+    (tmp_path / 'cut.json').write_text('{"images": [')
+    (tmp_path / 'whole.json').write_text('{"images": []}')
+    data, files = tmp_path / 'data.py', dict.fromkeys(('train', 'val'), 'whole.json') | {part: 'cut.json'}
+    data.write_text('\n'.join(f"{name}_dataloader = dict(dataset=dict(type='CocoDataset', ann_file={file!r}, "
+                              f"data_root={str(tmp_path)!r}))" for name, file in files.items())
+                    + "\nval_evaluator = dict(type='CocoMetric')")
+    refused(tmp_path / 'out', 'cut.json expects the annotations of COCO', data=data, batch_size=None, workers=None)
+
+
 class Unknown(nn.Module):
     """A network without a stage that a method would know."""
 
@@ -112,6 +139,38 @@ def test_taps_that_cannot_be_found(tmp_path, pictures):
     terms = dict(fd=dict(loss=dict(type='mmkd.FDLoss'), student='bodi', teacher='layer2'))
     with pytest.raises(UserError, match="Unknown has no tap 'bodi'. .*So is every dotted path of a module: body, fc"):
         mmkd.distill(Unknown(), Plain(), pictures, terms, out=tmp_path / 'terms', **QUICK)
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    (dict(student='logitz'), "Plain has no tap 'logitz'"),
+    (dict(loss=dict(type='mmkd.KDLos')), "got 'mmkd.KDLos'. Did you mean mmkd.KDLoss"),
+    (dict(loss=dict(type='mmkd.KDLoss', temprature=2)), 'temprature'),
+    (dict(wieght=2), "got 'wieght'. Did you mean weight"),
+    (dict(loss=dict(type='mmkd.FDLoss'), student='layer1', teacher='layer1'), r'\(2, 8, 16, 16\)')])
+def test_a_config_is_written_of_what_can_be_built_only(tmp_path, pictures, change, message):
+    term = dict(loss=dict(type='mmkd.KDLoss'), student='logits', teacher='logits') | change
+    refused(tmp_path / 'out', message, Plain(), Plain(width=4), pictures, dict(kd=term), train_now=False)
+
+
+@pytest.mark.parametrize('train_now', [True, False])
+def test_options_of_the_distiller_have_names_that_it_knows(tmp_path, pictures, train_now):
+    refused(tmp_path / 'out', "Distiller expects arguments that it has, got 'taskweight'. Did you mean task_weight",
+            data=pictures, cfg_options={'model.taskweight': 1}, train_now=train_now)
+
+
+def test_writing_a_config_leaves_modules_as_they_are(tmp_path, pictures):
+    student, teacher, connector = Plain().eval(), Plain(width=4), nn.Conv2d(8, 4, 1)
+    student.fc.requires_grad_(False)
+
+    def state() -> list:
+        return [(name, parts.training, parts._forward_hooks, [(p.requires_grad, p.sum().item())
+                                                               for p in parts.parameters()])
+                for model in (student, teacher, connector) for name, parts in model.named_modules()]
+
+    before = copy.deepcopy(state())
+    terms = dict(fd=dict(loss=FDLoss(), connector=connector, student='layer1', teacher='layer1'))
+    mmkd.distill(student, teacher, pictures, terms, out=tmp_path / 'out', train_now=False, **QUICK)
+    assert state() == before
 
 
 def test_a_folder_that_is_in_use(tmp_path, pictures):

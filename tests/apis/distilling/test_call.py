@@ -73,7 +73,7 @@ def test_predicting_pictures_in_memory_and_broken_ones(made, pictures, tmp_path)
             result.predict([file, tmp_path / name])
     with pytest.raises(UserError, match='got a damaged one'):
         result.predict(Image.open(tmp_path / 'cut.png'))
-    for wrong in (np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8), torch.zeros(3, 8, 8), [3]):
+    for wrong in (np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8), torch.zeros(3, 8, 8), [3], 3, None):
         with pytest.raises(UserError, match=r'predict expects paths, PIL images or arrays \(H, W, 3\) of bytes'):
             result.predict(wrong)
 

@@ -210,8 +210,11 @@ def test_damaged_members_and_indices(tmp_path):
 
 def test_files_that_are_there_twice(tmp_path):
     members = [(0, Member('a', 0, 1, 1, RAW)), (0, Member('b', 0, 1, 1)), (1, Member('a', 0, 1, 1))]
-    with pytest.raises(UserError, match='got a twice'):
-        write_index(tmp_path / 'all.index', [], members)
+    paths = [tmp_path / 'x.tar', tmp_path / 'y.tar']
+    with pytest.raises(UserError, match=r'got a in .*x\.tar and in .*y\.tar\.'):
+        write_index(tmp_path / 'all.index', paths, members)
+    with pytest.raises(UserError, match=r'got a twice in x\.tar\.gz\.'):
+        write_index(tmp_path / 'all.index', paths, [*members[:1] * 2, members[1]], [Path('x.tar.gz'), Path('y.tar.gz')])
 
 
 def test_a_large_index_is_searched_quickly(tmp_path):

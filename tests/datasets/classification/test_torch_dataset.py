@@ -49,3 +49,18 @@ def test_no_labels(label):
 def test_a_config_cannot_have_one():
     with pytest.raises(UserError, match='call mmkd.distill again'):
         TorchDataset('the data set that mmkd.distill was given to train')
+
+
+class Named(list):
+    """A data set that names its classes."""
+
+    def __init__(self, *classes):
+        super().__init__([(PIXELS, number) for number in range(len(classes))])
+        self.classes = list(classes)
+
+
+def test_the_order_of_classes_is_the_data_sets():
+    with pytest.raises(UserError, match='its own order, got dog in the place of cat'):
+        TorchDataset(Named('cat', 'dog'), ['dog', 'cat'])
+    for classes in (['cat', 'dog'], ['Katze', 'Hund'], ['cat', 'dog', 'emu'], None):
+        assert len(TorchDataset(Named('cat', 'dog'), classes)) == 2

@@ -81,6 +81,27 @@ def test_folders_to_validate_are_no_classes(tmp_path):
     assert parts.classes == ('x', 'y') and parts.val == [('validation/y/00.png', 1)]
 
 
+@pytest.mark.parametrize(('counts', 'message'), [
+    ({'bus': 2, 'car': 2, 'train': 2}, 'Rename train if it is a class, else move bus away'),
+    ({'train/x': 1, 'train/y': 1, 'val/x': 1, 'more/x': 1}, 'Rename train if it is a class, else move more away'),
+    ({'train/x': 1, 'training/y': 1}, 'expects one folder called train or training, got train and training in'),
+    ({'Train/x': 1, 'Train/y': 1, 'train/x': 1}, 'got Train and train in'),
+    ({'train/x': 1, 'train/y': 1, 'val/x': 1, 'valid/x': 1}, 'got val and valid in')])
+@pytest.mark.parametrize('labels', [True, False])
+def test_no_folder_is_dropped_without_a_word(tmp_path, counts, message, labels):
+    with pytest.raises(UserError, match=message):
+        find_pictures(fill(tmp_path / 'data', counts), labels)
+
+
+def test_parts_and_classes_of_their_names(tmp_path):
+    parts = fill(tmp_path / 'parts', {'train/x': 1, 'train/y': 1, 'val/x': 1, 'test/x': 1, 'docs': 0})
+    found = find_pictures(parts)
+    assert found.val == [('val/x/00.png', 0)] and found.notes == ['left out, since val is there to validate on: test']
+    (parts / 'val').rename(parts / '.val')
+    assert find_pictures(parts).val == [('test/x/00.png', 0)]
+    assert find_pictures(fill(tmp_path / 'classes', {'a': 1, 'test': 1, 'val': 1})).classes == ('a', 'test', 'val')
+
+
 def test_a_link_that_leads_back_is_not_followed(tmp_path):
     root = fill(tmp_path / 'data', {'a': 2, 'b': 2})
     (root / 'a/again').symlink_to(root / 'a')

@@ -137,18 +137,23 @@ def test_coco_from_its_zips(tmp_path):
     (['imagenet-a', 'evil.tar'], "'../../evil', a path that climbs out"),
     (['folders', 'other.tar', 'a=evil.tar'], "'../../evil', a path that climbs out"),
     (['folders', 'other.tar', '../..=other.tar'], "FOLDER expects a folder inside the data set, got '../..'"),
-    (['folders', 'other.tar', 'again.tar', '--index'], 'got a.jpg twice'),
-], ids=['missing', 'rule', 'devkit', 'cut', 'gz', 'evil', 'evil2', 'folder', 'twice'])
+    (['folders', 'other.tar', 'again.tar', '--index'], 'got a.jpg in other.tar and in again.tar. Leave one'),
+    (['folders', 'other.tar', 'whole.tar.gz'], 'got a.jpg in other.tar and in whole.tar.gz. Leave one'),
+    (['folders', 'double.zip'], 'got a.jpg twice in double.zip. Leave one'),
+    (['folders', 'empty.tar'], 'an archive expects files of the data set, got none in empty.tar.'),
+    (['folders', 'empty.tar', 'hollow.zip', '--index'], 'got none in empty.tar, hollow.zip.'),
+], ids=['missing', 'rule', 'devkit', 'cut', 'gz', 'evil', 'evil2', 'folder', 'two', 'gz2', 'twice', 'empty', 'empty2'])
 def test_bad_input(tmp_path, arguments, message, capsys):
     packed = gzip.compress(tar_bytes({'a.jpg': bytes(np.random.default_rng(0).bytes(9000))}))
     write_folder(tmp_path / 'work/in', {
         'other.tar': tar_bytes({'a.jpg': b'1'}), 'again.tar': tar_bytes({'a.jpg': b'1'}), 'whole.tar.gz': packed,
         'cut.tar.gz': packed[:4000], 'ILSVRC2012_devkit_cut.tar.gz': packed[:4000],
-        'evil.tar': tar_bytes({'../../evil': b'1'})})
+        'evil.tar': tar_bytes({'../../evil': b'1'}), 'empty.tar': tar_bytes({}), 'hollow.zip': zip_bytes({}),
+        'double.zip': zip_bytes({'a.jpg': b'1', 'b.jpg': b'1'}).replace(b'b.jpg', b'a.jpg')})
     assert call(TOOL, *arguments, cwd=tmp_path / 'work/in') == 2
     error = capsys.readouterr().err
     assert message in error and error.startswith('error: ') and error.count('\n') == 1
-    assert not list(tmp_path.rglob('evil'))
+    assert not list(tmp_path.rglob('evil')) and not list(tmp_path.rglob('*.index'))
 
 
 def test_a_folder_with_an_equals_sign(tmp_path):

@@ -296,9 +296,28 @@ def test_resumes(tmp_path, capsys, monkeypatch):
     (['folders', 'archive://no.zip'], 'no.zip, which does not exist'),
     (['folders', 'archive://cut.zip'], 'cut.zip is cut off or damaged'),
     (['folders', '.', '--workers', '0'], '--workers expects 1 or more'),
+    (['folders', '.', '--split', 'val'], '--split expects imagenet or '),
+    (['folders', '.', '--ann-file', 'cut.json'], '--ann-file expects list or coco-json, got folders. Leave it out.'),
+    (['coco-json', '.', '--ann-file', 'cut.json', '--num-classes', '3'], '--num-classes expects list or pairs'),
+    (['list', '.', '--ann-file', 'cut.json', '--num-classes', '-1'], '--num-classes expects 1 or more, got -1.'),
 ])
 def test_bad_input(tmp_path, arguments, message, capsys):
     write_folder(tmp_path, {'cut.json': b'{"images": [', 'cut.zip': zip_bytes(pictures(1))[:-30]})
     assert call(TOOL, *arguments, cwd=tmp_path) == 2
     error = capsys.readouterr().err
     assert message in error and error.count('\n') == 1
+
+
+@pytest.mark.parametrize('damaged', [False, True])
+@pytest.mark.parametrize('name', ['ann.txt', 'notes.txt', 'data', 'empty.txt'])
+def test_only_lists_of_problems_are_replaced_or_deleted(tmp_path, capsys, name, damaged):
+    files = {'ann.txt': b'cat/1.jpg 0\n', 'notes.txt': b'missing\nmine', 'empty.txt': b''}
+    write_folder(tmp_path, files | {'data/cat/1.jpg': b'' if damaged else jpeg(1)})
+    command = ('list', 'data', '--ann-file', 'ann.txt', '--workers', '1', '--list')
+    assert call(TOOL, *command, name, cwd=tmp_path) == 2
+    assert f'got {name}, which is something else' in capsys.readouterr().err
+    assert {file: (tmp_path / file).read_bytes() for file in files} == files
+    for _ in range(2):
+        assert call(TOOL, *command, 'new.txt', cwd=tmp_path) == int(damaged)
+    (tmp_path / 'data/cat/1.jpg').write_bytes(jpeg(1))
+    assert call(TOOL, *command, 'new.txt', cwd=tmp_path) == 0 and not (tmp_path / 'new.txt').exists()

@@ -1,6 +1,12 @@
 """Configs as text."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
 from mmengine.config import Config
 
+from mmkd.utils import UserError
 from mmkd.utils.configs.text import config_text
 from mmkd.utils.given import Given
 
@@ -23,3 +29,26 @@ def test_what_is_there_already_is_named():
 
 def test_what_was_handed_over_is_text():
     assert config_text(dict(a=Given(object(), 'the model'))) == "a = 'the model'\n"
+
+
+@pytest.mark.parametrize(('value', 'written'), [
+    (float('inf'), float('inf')), (-float('inf'), -float('inf')), (np.float64(1e-3), 1e-3), (np.int64(3), 3),
+    (np.bool_(True), True), (np.float32('inf'), float('inf')), (np.str_('a'), 'a'), (Path('/x y/t.pth'), '/x y/t.pth'),
+    (torch.bfloat16, 'bfloat16'), (b'x', b'x'), (1 + 2j, 1 + 2j)])
+def test_values_without_a_literal_of_their_own(value, written):
+    config = dict(a=dict(b=[value]), c={'d.e': (value, )}, f=value)
+    made = Config.fromstring(config_text(config), '.py').to_dict()
+    for found in (made['a']['b'][0], made['c']['d.e'][0], made['f']):
+        assert found == written and type(found) is type(written)
+
+
+@pytest.mark.parametrize('value', [np.zeros(2), torch.zeros(2), object(), Config, len])
+def test_what_no_config_can_hold_is_refused_with_its_key(value):
+    with pytest.raises(UserError, match=r"a\.b\.0\.c expects a value that a config can hold .* Convert it\."):
+        config_text(dict(a=dict(b=[dict(c=value)]), d=dict(c=value)))
+
+
+@pytest.mark.parametrize(('one', 'other'), [(1, True), (1, 1.), ([1], (1, )), (0, False), (np.float64(4), 4)])
+def test_values_of_other_types_are_not_the_same(one, other):
+    made = Config.fromstring(config_text(dict(a=[dict(x=one)], b=[dict(x=other)])), '.py').to_dict()
+    assert type(made['b'][0]['x']) is type(other)
