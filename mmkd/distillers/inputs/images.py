@@ -6,6 +6,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
+from mmkd.utils.building.build import type_name
 from mmkd.utils.sizes import resized
 
 LARGEST = 8192  # pixels of a side
@@ -121,19 +122,23 @@ def _timm_of(model: nn.Module) -> nn.Module | None:
     return next((each for each in (getattr(model, 'model', None), model) if hasattr(each, 'pretrained_cfg')), None)
 
 
-def teacher_normalisation(model: nn.Module, cfg: dict | None = None) -> dict | None:
+def teacher_normalisation(model: nn.Module, cfg: dict | None = None, loads_rgb: bool = False) -> dict | None:
     """Mean, std and channel order that a model was trained with, as :func:`normalisation` gives them.
 
     Args:
         model: The model.
         cfg: Its config. What it says of the preprocessor counts, also that there is no normalisation.
+        loads_rgb: Whether the images come in RGB, which a model of timm's or Hugging Face's then takes as they are;
+            ``to_rgb`` turns the order of what was loaded around.
 
     Returns:
         None where nothing says it: the model then takes what the student takes.
     """
     stated = (cfg or {}).get('data_preprocessor') is not None
     if stated or getattr(getattr(model, 'data_preprocessor', None), 'mean', None) is not None:
-        return normalisation(model.data_preprocessor)
+        found = normalisation(model.data_preprocessor)
+        is_own = not stated and type_name(cfg or {}) == 'HuggingFaceModel'
+        return found | dict(to_rgb=not loads_rgb) if found and is_own else found
     # timm writes it into a model's pretrained config, for pixels in 0…1
     pretrained = getattr(_timm_of(model), 'pretrained_cfg', None)
     if not pretrained or 'mean' not in pretrained:
@@ -141,7 +146,7 @@ def teacher_normalisation(model: nn.Module, cfg: dict | None = None) -> dict | N
     mean, std = ([255 * value for value in pretrained[key]] for key in ('mean', 'std'))
     if len(mean) != image_channels(model):  # timm sums or repeats the weights of RGB
         mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-    return dict(mean=mean, std=std, to_rgb=True)
+    return dict(mean=mean, std=std, to_rgb=not loads_rgb)
 
 
 def as_size(size: int | tuple[int, int]) -> tuple[int, int]:

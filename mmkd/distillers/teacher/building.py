@@ -81,7 +81,7 @@ def split_tap(tap: str, teachers: Iterable[str]) -> tuple[str, str]:
 
 
 def build_teachers(cfg: dict | str | nn.Module, taps: Iterable[str], student: nn.Module,
-                   preprocessor: nn.Module | None) -> tuple[Teachers, nn.ModuleDict]:
+                   preprocessor: nn.Module | None, loads_rgb: bool = False) -> tuple[Teachers, nn.ModuleDict]:
     """Builds all teachers that a recipe names.
 
     Args:
@@ -89,6 +89,7 @@ def build_teachers(cfg: dict | str | nn.Module, taps: Iterable[str], student: nn
         taps: The teacher taps of all terms.
         student: The student.
         preprocessor: What says how the batches are normalised: the student's; None where nothing does.
+        loads_rgb: Whether the images come in RGB; see :class:`~mmkd.distillers.Distiller`.
 
     Returns:
         Name to teacher, and name to running average of the student for those that are one.
@@ -111,9 +112,10 @@ def build_teachers(cfg: dict | str | nn.Module, taps: Iterable[str], student: nn
             averages[name if name in cfg else 'average'] = average = _average(config, student)
             teachers[name] = Teacher(average.module, wanted[name], InputAdapter(None, None))
         elif isinstance(config, dict) and 'cache' in config:
-            teachers[name] = _cached(config, name, wanted[name], student, preprocessor)
+            teachers[name] = _cached(config, name, wanted[name], student, preprocessor, loads_rgb)
         else:
-            teachers[name] = _build(config, teacher_role(name), wanted[name], student, preprocessor)
+            teachers[name] = _build(config, teacher_role(name), wanted[name], student, preprocessor,
+                                    loads_rgb)
     return teachers, averages
 
 
@@ -131,17 +133,18 @@ def _average(cfg: dict, student: nn.Module) -> RunningAverage:
 
 
 def _cached(cfg: dict, name: str, taps: list[str], student: nn.Module,
-            preprocessor: nn.Module | None) -> CachedTeacher:
+            preprocessor: nn.Module | None, loads_rgb: bool) -> CachedTeacher:
     role, own = teacher_role(name), {key: value for key, value in cfg.items() if key != 'cache'}
     check_type(role, 'cache', cfg['cache'], str | Path)
     if own and not set(FORMS) & set(own):
         raise UserError(f'{role} expects cache alone, or beside what says which model it is, got it beside '
                         f'{", ".join(own)}. {nearest(next(iter(own)), FORMS)}')
-    build = partial(_build, own, role, taps, student, preprocessor) if own else None
+    build = partial(_build, own, role, taps, student, preprocessor, loads_rgb) if own else None
     return CachedTeacher(name, role, Reader(cfg['cache']), taps, build)
 
 
-def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocessor: nn.Module | None) -> Teacher:
+def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocessor: nn.Module | None,
+           loads_rgb: bool) -> Teacher:
     options = {key: cfg[key] for key in TEACHER_OPTIONS if key in cfg}
     check_type(role, 'dtype', options.get('dtype'), str | None)
     check_type(role, 'compile', options.get('compile', False), bool | dict)
@@ -156,7 +159,7 @@ def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocess
     load = partial(load_weights_of, model, spec, role)
     if not reads_file(spec):
         load()
-    theirs = teacher_normalisation(model, spec.cfg)
+    theirs = teacher_normalisation(model, spec.cfg, loads_rgb)
     size = as_size(size) if size is not None else fixed_input_size(model, spec.cfg)
     ours = None if preprocessor is None else normalisation(preprocessor)
     if preprocessor is None and theirs is not None:
