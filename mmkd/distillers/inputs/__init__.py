@@ -2,7 +2,8 @@
 from .images import InputAdapter, as_size, fixed_input_size, image_channels, normalisation, teacher_normalisation
 from .labels import Labels, check_labels, check_range, has_labels, indices_of, no_loss, samples_for, target_of
 from .order import state_order
+from .stated import stated_normalisation
 
 __all__ = ['InputAdapter', 'Labels', 'as_size', 'check_labels', 'check_range', 'fixed_input_size', 'has_labels',
            'image_channels', 'indices_of', 'no_loss', 'normalisation', 'samples_for', 'state_order',
-           'target_of', 'teacher_normalisation']
+           'stated_normalisation', 'target_of', 'teacher_normalisation']

@@ -33,6 +33,14 @@ class InputAdapter(nn.Module):
                  size: tuple[int, int] | None = None) -> None:
         super().__init__()
         self.size = size
+        self.student = student
+        self.register_buffer('scale', None, persistent=False)
+        self.register_buffer('shift', None, persistent=False)
+        self.normalise_as(teacher)
+
+    def normalise_as(self, teacher: dict | None) -> None:
+        """Sets how the teacher's images are normalised; see the class."""
+        student, self.teacher = self.student, teacher
         self.flip = bool(student and teacher and student['to_rgb'] != teacher['to_rgb'])
         scale = shift = None
         if student and teacher:
@@ -44,8 +52,7 @@ class InputAdapter(nn.Module):
             if torch.allclose(scale, torch.ones_like(scale)) and torch.allclose(
                     shift, torch.zeros_like(shift), atol=1e-6):
                 scale = shift = None
-        self.register_buffer('scale', scale, persistent=False)
-        self.register_buffer('shift', shift, persistent=False)
+        self.scale, self.shift = scale, shift
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Adapts one batch; see the class."""

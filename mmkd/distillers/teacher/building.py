@@ -11,11 +11,20 @@ from mmkd.records import Reader
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.signatures import check_type
 from mmkd.utils.randomness import unchanged_generators
+from mmkd.zoo.checkpoint_meta import read_meta
 
-from ..inputs import InputAdapter, as_size, fixed_input_size, normalisation, teacher_normalisation
+from ..inputs import (
+    InputAdapter,
+    as_size,
+    fixed_input_size,
+    normalisation,
+    stated_normalisation,
+    teacher_normalisation,
+)
 from ..models import (
     FORMS,
     TEACHER_OPTIONS,
+    ModelSpec,
     build_without_weights,
     is_model_name,
     load_weights_of,
@@ -156,9 +165,8 @@ def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocess
     if {id(p) for p in model.parameters()} & {id(p) for p in student.parameters()}:
         raise UserError(f'{role} expects parameters of its own, got some of the student, which freezing it would '
                         'freeze. Hand over a copy.deepcopy.')
-    load = partial(load_weights_of, model, spec, role)
     if not reads_file(spec):
-        load()
+        load_weights_of(model, spec, role)
     theirs = teacher_normalisation(model, spec.cfg, loads_rgb)
     size = as_size(size) if size is not None else fixed_input_size(model, spec.cfg)
     ours = None if preprocessor is None else normalisation(preprocessor)
@@ -169,4 +177,30 @@ def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocess
     if adapter.scale is not None or adapter.flip or size:
         print_log(f"The {role}'s input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
                   logger='current')
-    return Teacher(model, taps, adapter, load=load if reads_file(spec) else None, **options)
+    load = partial(_load, model, spec, role, adapter, loads_rgb) if reads_file(spec) else None
+    return Teacher(model, taps, adapter, load=load, **options)
+
+
+def _load(model: nn.Module, spec: ModelSpec, role: str, adapter: InputAdapter, loads_rgb: bool) -> None:
+    load_weights_of(model, spec, role)
+    take_stated(adapter, spec, role, loads_rgb)
+
+
+def take_stated(adapter: InputAdapter, spec: ModelSpec, role: str, loads_rgb: bool) -> None:
+    """Has images normalised as in the run that wrote a teacher's checkpoint, if the recipe says nothing of it.
+
+    Args:
+        adapter: Brings the student's batch into the teacher's form; changed in place.
+        spec: The teacher as the recipe names it.
+        role: What messages call it.
+        loads_rgb: Whether the images come in RGB.
+    """
+    told = 'module' in spec.cfg or spec.cfg.get('data_preprocessor') is not None
+    if adapter.student is None or spec.checkpoint is None or told:
+        return
+    meta = read_meta(str(spec.checkpoint)).get('meta') or {}
+    found = stated_normalisation(meta.get('cfg'), loads_rgb)
+    if found is not None:
+        adapter.normalise_as(found)
+        print_log(f"The {role}'s images are normalised as its checkpoint {spec.checkpoint} says: {found}.",
+                  logger='current')

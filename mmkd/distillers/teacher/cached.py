@@ -155,6 +155,7 @@ class CachedTeacher:
         self._is_checked = True
 
     def _compare_settings(self) -> None:
+        self.live.load()  # the checkpoint may state the form
         ours = form_of_input(self.adapter)
         found = first_difference(self.reader.header.teacher.get('adapter', ours), ours, 'the form of its input')
         if found:

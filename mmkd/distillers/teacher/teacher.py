@@ -94,6 +94,7 @@ class Teacher:
             raise UserError(self._error)
         self._load()
         self._load = None
+        self.adapter.to(self.device)  # which a checkpoint may have set
         self._model.eval().requires_grad_(False)
 
     @contextmanager
