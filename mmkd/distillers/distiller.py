@@ -41,7 +41,7 @@ from .schedule import Progress
 from .taps import Tapped, Taps
 from .teacher import Teachers, build_teachers, dry_runs, kept_of, split_tap
 from .teacher.regions import STUDENT_REGIONS, wanted_regions
-from .term import Term, check_served, draws_of_their_own, term_config
+from .term import Term, check_scores, check_served, draws_of_their_own, term_config
 
 
 @MODELS.register_module()
@@ -140,11 +140,11 @@ class Distiller(BaseModel):
         mode = mode or ('loss' if isinstance(data_samples, Tensor) else 'tensor')
         if mode != 'loss':
             return forward_of(self.student)(inputs, samples_for(self.student, data_samples), mode=mode)
-        target = target_of(data_samples)
-        data_samples = self._samples(data_samples, inputs)
-        self._follow_student()
         progress = Progress.current()
         active = {name: term for name, term in self.terms.items() if not term.is_idle(progress)}
+        target = target_of(data_samples, any(term.needs_target for term in active.values()))
+        data_samples = self._samples(data_samples, inputs)
+        self._follow_student()
         own, student = self._run_student(inputs, data_samples)
         teacher = self._run_teachers(inputs, data_samples, active, student)
         self._check_taps(student, teacher, active)
@@ -286,9 +286,11 @@ class Distiller(BaseModel):
         target = torch.zeros(2, dtype=torch.long, device=inputs.device) if has_classes(self.student) else None
         parts = TeacherParts(self._teachers, inputs, teacher)
         annotations, kept = fake_annotations(self.student, samples, inputs), kept_of(self._teachers, self._teacher_taps)
+        several = {tap for tap, (name, own) in self._teacher_taps.items() if own in self._teachers[name].independent}
         for term in self.terms.values():
             term.dry_run(student, teacher, target, parts, annotations)
             check_served(term, kept)
+            check_scores(term, self._student_taps.independent, several)
         self.train(was_training)
         return {role: {tap: sizes(value) for tap, value in tensors.items()}
                 for role, tensors in dict(student=student, teacher=teacher).items()}

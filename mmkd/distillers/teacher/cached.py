@@ -92,6 +92,7 @@ class CachedTeacher:
                                 f'{", ".join(there)}. Build the cache with {flag}.')
 
     shares_regions = False  # a cache of answers at the student's regions is not built
+    independent: frozenset[str] = frozenset()  # it is not kept what the scores are; the student's tell
 
     def __deepcopy__(self, memo: dict) -> 'CachedTeacher':
         return self

@@ -82,6 +82,11 @@ class Teacher:
         """Whether a tap reads scores of the teacher's classes, which then have to be the student's."""
         return any(reads_classes(self._model, location) for location in self.taps.locations.values())
 
+    @property
+    def independent(self) -> set[str]:
+        """The taps that read scores of which each class has a sigmoid of its own."""
+        return self.taps.independent
+
     def load(self) -> None:
         """Loads the weights, if that has not been done.
 
