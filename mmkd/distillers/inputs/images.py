@@ -113,8 +113,11 @@ def fixed_input_size(model: nn.Module, cfg: dict) -> tuple[int, int] | None:
     if network is None:
         if hasattr(model, 'fixed_input_size'):
             return model.fixed_input_size
-        size = getattr(getattr(model, 'backbone', None), 'img_size', None)
-        return as_size(size) if size is not None else None
+        backbone = getattr(model, 'backbone', None)
+        size = getattr(backbone, 'img_size', None)
+        # A classifier gets the size that it was trained with; a map of positions that are interpolated takes any.
+        is_free = hasattr(backbone, 'interpolate_mode') and _is_dense(model)
+        return None if size is None or is_free else as_size(size)
     patches = next((module for module in network.modules() if hasattr(module, 'strict_img_size')), None)
     if patches is not None and patches.img_size is not None:
         return as_size(patches.img_size) if patches.strict_img_size else None
@@ -122,6 +125,10 @@ def fixed_input_size(model: nn.Module, cfg: dict) -> tuple[int, int] | None:
         return as_size(cfg['img_size'])
     pretrained = network.pretrained_cfg or {}
     return tuple(pretrained['input_size'][-2:]) if pretrained.get('fixed_input_size') else None
+
+
+def _is_dense(model: nn.Module) -> bool:
+    return any(kind.__module__.startswith(('mmdet.', 'mmseg.')) for kind in type(model).__mro__)
 
 
 def _timm_of(model: nn.Module) -> nn.Module | None:

@@ -81,6 +81,23 @@ def test_a_teacher_that_was_built_for_another_size_gets_it(build):
     assert seen == [(48, 48)]
 
 
+def segmentor(backbone: str) -> dict:
+    """A segmentor of mmseg's with a small vision transformer for 64×64."""
+    return dict(
+        type='mmseg.EncoderDecoder', data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(64, 128)),
+        backbone=dict(type=backbone, img_size=(64, 64), patch_size=16, embed_dims=32, num_layers=2, num_heads=2,
+                      out_indices=(1, )),
+        decode_head=dict(type='mmseg.FCNHead', in_channels=32, in_index=-1, channels=8, num_convs=1, num_classes=5),
+        train_cfg=dict(), test_cfg=dict(mode='whole'))
+
+
+@pytest.mark.parametrize(('backbone', 'size'), [('mmseg.VisionTransformer', None), ('mmseg.BEiT', (64, 64))])
+def test_a_segmentor_whose_positions_are_interpolated_takes_any_size(backbone, size):
+    pytest.importorskip('mmseg')
+    config = segmentor(backbone)
+    assert fixed_input_size(MODELS.build(config), config) == size
+
+
 @pytest.mark.parametrize('channels', [1, 2, 5])
 def test_models_of_other_channels(build, channels):
     preprocessor = dict(type='mmpretrain.ClsDataPreprocessor', mean=[127.5] * channels, std=[60.] * channels,
