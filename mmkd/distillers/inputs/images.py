@@ -9,6 +9,8 @@ from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 from mmkd.utils.sizes import resized
 
+from .labels import Labels
+
 LARGEST = 8192  # pixels of a side
 
 
@@ -17,12 +19,14 @@ class InputAdapter(nn.Module):
 
     With the student's mean and standard deviation :math:`m_s, d_s` and the teacher's
     :math:`m_t, d_t` (both for pixels in 0…255), :math:`x_t = x_s\, d_s/d_t + (m_s - m_t)/d_t`
-    per channel; the step is left out when it would change nothing.
+    per channel; the step is left out when it would change nothing. What the student's preprocessor has padded has the
+    teacher's padding then.
 
     Args:
         student: ``mean``, ``std`` and ``to_rgb`` of the student's data preprocessor; None where unknown.
         teacher: The same of the teacher's; None means as the student's.
         size: (height, width) that the teacher needs, or None for any.
+        padding: What the teacher's data preprocessor pads with, after it has normalised.
 
     Shapes: (N, 3, H, W) → (N, 3, H', W').
     """
@@ -30,9 +34,11 @@ class InputAdapter(nn.Module):
     def __init__(self,
                  student: dict | None,
                  teacher: dict | None,
-                 size: tuple[int, int] | None = None) -> None:
+                 size: tuple[int, int] | None = None,
+                 padding: float = 0.) -> None:
         super().__init__()
         self.size = size
+        self.padding = padding
         self.student = student
         self.register_buffer('scale', None, persistent=False)
         self.register_buffer('shift', None, persistent=False)
@@ -54,13 +60,37 @@ class InputAdapter(nn.Module):
                 scale = shift = None
         self.scale, self.shift = scale, shift
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Adapts one batch; see the class."""
+    def forward(self, inputs: Tensor, data_samples: Labels = None) -> Tensor:
+        """Adapts one batch; see the class.
+
+        Args:
+            inputs: The student's normalised images.
+            data_samples: Their annotations, of which those of detectors and segmentors say what is padded.
+        """
         if self.flip and inputs.shape[1] == 3:
             inputs = inputs.flip(1)
         if self.scale is not None:
             inputs = torch.addcmul(self.shift.to(inputs.dtype), inputs, self.scale.to(inputs.dtype))
+            for image, (height, width) in zip(inputs, unpadded_sizes(data_samples, len(inputs)), strict=False):
+                image[:, height:], image[:, :, width:] = self.padding, self.padding
         return inputs if self.size is None else resized(inputs, self.size, 'bicubic', antialias=True)
+
+
+def unpadded_sizes(data_samples: Labels, images: int) -> list[tuple[int, int]]:
+    """Height and width of each image of a batch without what mmdet's or mmseg's preprocessor has padded.
+
+    Args:
+        data_samples: The annotations of the batch.
+        images: The number of images.
+
+    Returns:
+        Empty where the samples do not all say it.
+    """
+    if isinstance(data_samples, Tensor) or len(data_samples or ()) != images:
+        return []
+    found = [getattr(sample, 'metainfo', {}) for sample in data_samples]
+    told = all('img_shape' in meta and ('batch_input_shape' in meta or 'padding_size' in meta) for meta in found)
+    return [tuple(meta['img_shape'][:2]) for meta in found] if told else []
 
 
 def _column(values: Tensor | list[float]) -> Tensor:

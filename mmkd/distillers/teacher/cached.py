@@ -178,9 +178,9 @@ class CachedTeacher:
         """The type that the model runs in; None follows the student."""
         return self.live.dtype
 
-    def adapt(self, inputs: Tensor) -> Tensor:
+    def adapt(self, inputs: Tensor, data_samples: Labels = None) -> Tensor:
         """Brings the student's batch into the teacher's form."""
-        return self.live.adapt(inputs)
+        return self.live.adapt(inputs, data_samples)
 
     def predict(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'predict') -> list | Tensor:
         """The model's own predictions for the student's batch, as data samples; or what another mode returns."""
