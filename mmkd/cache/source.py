@@ -104,6 +104,7 @@ class Source:
         if teacher.shares_regions:
             raise UserError(f'a cache expects taps that depend on the image alone, got {", ".join(self.taps)}: '
                             "some see the regions of the student, others in each step. Tap levels of the neck.")
+        self.compares_classes = teacher.reads_classes  # in the recipe's terms; what is kept beside may be of others
         if LOGITS not in self.taps and LOGITS in named_locations(teacher.model):  # kept of whoever has some
             self.taps.append(LOGITS)
             teacher.close()

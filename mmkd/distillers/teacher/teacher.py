@@ -78,6 +78,11 @@ class Teacher:
         return self._model
 
     @property
+    def network(self) -> nn.Module:
+        """The teacher, its weights loaded or not."""
+        return self._model
+
+    @property
     def reads_classes(self) -> bool:
         """Whether a tap reads scores of the teacher's classes, which then have to be the student's."""
         return any(reads_classes(self._model, location) for location in self.taps.locations.values())
