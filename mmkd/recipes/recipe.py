@@ -38,9 +38,9 @@ class Recipe:
     """
 
     def __init__(self, config: Config, device: str = 'cpu', batches: int = 4) -> None:
-        self._views = plan_views(config := copy.deepcopy(config)) if needs_plan(config) else None
+        self.config = config = copy.deepcopy(config)
         state_order(config)
-        self.config = config
+        self._views = plan_views(config) if needs_plan(config) else None
         self.device = device
         self.batch_limit = batches
         self.specs: dict[str, ModelSpec] = {}

@@ -44,5 +44,5 @@ def test_the_check_names_an_estimate_that_outlasts_the_training(recipe):
 
 
 def test_the_order_of_the_channels_of_the_data_is_told(recipe):
-    data = dict(dataset=dict(type='CIFAR10'))
-    assert Recipe(Config(dict(model=recipe, train_dataloader=data))).config.model.loads_rgb is True
+    config = Config(dict(model=recipe, train_dataloader=dict(dataset=dict(type='CIFAR10'))))
+    assert Recipe(config).config.model.loads_rgb is True and 'loads_rgb' not in config.model
