@@ -21,6 +21,7 @@ from mmkd.cache.building import Request, build
 from mmkd.cache.plan import batches_of, loader_of, shards_of
 from mmkd.cache.source import Source
 from mmkd.distillers import Distiller
+from mmkd.distillers.inputs import state_order
 from mmkd.engine.replayed.plan import plan_views
 from mmkd.records import Header, Writer
 from mmkd.registry import MODELS
@@ -67,6 +68,7 @@ def training(config: Config, clock: Clock, alone: bool = False) -> Step:
         Each call returns the seconds of loading and of the step; see :func:`timed`.
     """
     config = copy.deepcopy(config)
+    state_order(config)
     plan = plan_views(config)
     model: nn.Module = MODELS.build(ConfigDict(config.model))
     model = model.student if alone and isinstance(model, Distiller) else model

@@ -17,6 +17,7 @@ from mmkd.records.shards import UNFINISHED, Shard, shards_in
 from mmkd.utils import UserError
 from mmkd.utils.files.small import lock_folder
 
+from .fit import check_classes
 from .in_training_order import build_like_training
 from .plan import batches_of, loader_of, parts_for, shards_of
 from .progress import Progress, ask, write
@@ -78,6 +79,7 @@ def build(config: Config, request: Request, say: Callable[[str], None] = print) 
         raise UserError(f'--epochs expects 1 or more, got {request.epochs}. Correct it.')
     out, say = Path(request.out), say if get_rank() == 0 else _nothing
     source = Source(config, request.teacher, request.taps, request.options, request.device, request.seed)
+    check_classes(source, say)
     format = source.format(request.topk, request.dtype, request.pool)
     with lock_folder(out) if get_rank() == 0 else nullcontext():
         header = _agreed(_header(source, format, request), out, say)
@@ -147,7 +149,7 @@ def _continued(old: Header, new: Header, out: Path, say: Callable[[str], None]) 
         say(f'warning: {line}')
     if old.build['batch_size'] != new.build['batch_size']:
         say(f'batches of {old.build["batch_size"]} views, with which the cache was begun')
-    return replace(new, epochs=max(old.epochs, new.epochs), build=old.build, versions=old.versions)
+    return replace(old, epochs=max(old.epochs, new.epochs))  # also without facts that were not kept then
 
 
 def _check_room(header: Header, out: Path, say: Callable[[str], None]) -> None:

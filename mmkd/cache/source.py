@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from mmkd.datasets.replay import ReplayedDataset, ViewIndex, replay_loader
 from mmkd.distillers import Teacher
-from mmkd.distillers.inputs import target_of
+from mmkd.distillers.inputs import state_order, target_of
 from mmkd.distillers.models import build_without_weights, is_plain, read_spec, take_mixing
 from mmkd.distillers.taps import Tapped, Taps, named_locations
 from mmkd.distillers.teacher import build_teachers, named_teachers, split_tap
@@ -45,6 +45,7 @@ class Source:
         if not is_distiller(config.get('model')):
             raise UserError('a teacher cache expects a distillation recipe (model of type mmkd.Distiller), got a '
                             f'config of {type_name(config.get("model") or {}) or "no model"}. Name one.')
+        state_order(self.config)
         mixing, classes = take_mixing(self.config)
         self.device = torch.device(device)
         self.name, self.cfg = self._teacher_config(teacher, options or {})
@@ -98,10 +99,12 @@ class Source:
         return student, preprocessor, not is_plain(student) or stated is not None
 
     def _build(self, student: nn.Module, stated: bool) -> Teacher:
-        teacher = build_teachers(self.cfg, self.taps, student, self.preprocessor if stated else None)[0]['']
+        teacher = build_teachers(self.cfg, self.taps, student, self.preprocessor if stated else None,
+                                 self.config.model.get('loads_rgb', False))[0]['']
         if teacher.shares_regions:
             raise UserError(f'a cache expects taps that depend on the image alone, got {", ".join(self.taps)}: '
                             "some see the regions of the student, others in each step. Tap levels of the neck.")
+        self.compares_classes = teacher.reads_classes  # in the recipe's terms; what is kept beside may be of others
         if LOGITS not in self.taps and LOGITS in named_locations(teacher.model):  # kept of whoever has some
             self.taps.append(LOGITS)
             teacher.close()

@@ -12,6 +12,7 @@ from .annotation_lists import check_configured_list
 from .empty_folders import check_not_empty
 from .fashion_mnist import check_fashion_files
 
+RGB_SETS = ('CIFAR10', 'CIFAR100')  # mmpretrain's other data sets give BGR, or grey
 DOWNLOADING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')  # mmpretrain fetches their data when it needs them
 MADE = dict(digits='The digits are', fashion='Fashion-MNIST and its scenes are')  # by the scripts of these names
 MEND = 'set {key}.data_root with --cfg-options'  # in the tools that have the option
@@ -55,6 +56,12 @@ def check_data_exists(config: Config, splits: tuple[str, ...] = ('train', 'val',
 def validation_split(config: Config) -> str | None:
     """``'val'``, or ``'test'`` where a config has no data loader for that; None without either."""
     return next((split for split in ('val', 'test') if config.get(f'{split}_dataloader')), None)
+
+
+def gives_rgb(config: Config, split: str | None) -> bool:
+    """Whether the data of a split are images in RGB, and not in OpenCV's order."""
+    dataset = (config.get(f'{split}_dataloader') or {}).get('dataset')
+    return any(type_name(leaf) in RGB_SETS for _, leaf in _leaf_datasets(f'{split}_dataloader.dataset', dataset))
 
 
 def dataset_of(config: Config, split: str) -> dict | None:

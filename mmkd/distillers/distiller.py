@@ -10,7 +10,7 @@ from mmkd.registry import MODELS
 from mmkd.utils import UserError
 from mmkd.utils.building.arguments import NON_NEGATIVE, check_arguments
 
-from .gradients import GradientMeter, check_trained, tap_sums, total
+from .gradients import GradientMeter, check_fired, check_trained, tap_sums, total
 from .inputs import (
     Labels,
     as_size,
@@ -41,7 +41,7 @@ from .schedule import Progress
 from .taps import Tapped, Taps
 from .teacher import Teachers, build_teachers, dry_runs, kept_of, split_tap
 from .teacher.regions import STUDENT_REGIONS, wanted_regions
-from .term import Term, check_served, draws_of_their_own, term_config
+from .term import Term, check_scores, check_served, draws_of_their_own, term_config
 
 
 @MODELS.register_module()
@@ -71,6 +71,8 @@ class Distiller(BaseModel):
         input_size: Side (or height and width) of the fake images that check all shapes at build.
         data_preprocessor: Overrides the student's. A plain module has none: it and its teachers get the images as they
             are, unless this says how they are normalised.
+        loads_rgb: Whether the images come in RGB, as CIFAR's do, and not in BGR, as files are read: ``to_rgb=False``
+            then leaves them in RGB. ``mmkd train`` finds it out by the data.
         init_cfg: As in MMEngine; weights of type ``'Pretrained'`` may be those of a distiller or of a student.
 
     Raises:
@@ -84,6 +86,7 @@ class Distiller(BaseModel):
                  task_weight: float = 1.0,
                  input_size: int | tuple[int, int] = 224,
                  data_preprocessor: dict | None = None,
+                 loads_rgb: bool = False,
                  init_cfg: dict | list[dict] | None = None) -> None:
         if not terms:
             raise UserError('Distiller expects at least one term, got none. Add an entry to terms.')
@@ -101,7 +104,8 @@ class Distiller(BaseModel):
             self._student_is_loaded = spec.checkpoint is not None or spec.pretrained
             teacher_taps = [tap for term in self.terms.values() for tap in term.teacher_taps]
             self._teachers, self.averages = build_teachers(
-                teacher, teacher_taps, model, None if plain and data_preprocessor is None else self.data_preprocessor)
+                teacher, teacher_taps, model, None if plain and data_preprocessor is None else self.data_preprocessor,
+                loads_rgb)
             self._teacher_taps = {tap: split_tap(tap, self._teachers) for tap in teacher_taps}  # teacher, and tap in it
             self._student_taps = Taps(model, [*(tap for term in self.terms.values() for tap in term.student_taps),
                                               *wanted_regions(self._teachers.values())])
@@ -136,11 +140,11 @@ class Distiller(BaseModel):
         mode = mode or ('loss' if isinstance(data_samples, Tensor) else 'tensor')
         if mode != 'loss':
             return forward_of(self.student)(inputs, samples_for(self.student, data_samples), mode=mode)
-        target = target_of(data_samples)
-        data_samples = self._samples(data_samples, inputs)
-        self._follow_student()
         progress = Progress.current()
         active = {name: term for name, term in self.terms.items() if not term.is_idle(progress)}
+        target = target_of(data_samples, any(term.needs_target for term in active.values()))
+        data_samples = self._samples(data_samples, inputs)
+        self._follow_student()
         own, student = self._run_student(inputs, data_samples)
         teacher = self._run_teachers(inputs, data_samples, active, student)
         self._check_taps(student, teacher, active)
@@ -181,7 +185,7 @@ class Distiller(BaseModel):
 
     def _check_taps(self, student: Tapped, teacher: Tapped, terms: dict[str, Term]) -> None:
         """Checks that the terms have what they read and can train the student, and notes whether it is finite."""
-        self._check_fired(student, teacher, terms)
+        check_fired(student, teacher, terms.values())
         if self.training and torch.is_grad_enabled() and any(p.requires_grad for p in self.student.parameters()):
             check_trained(self.terms.values(), student, self._student_taps.detached)
         self.teacher_sums = tap_sums(teacher)
@@ -278,23 +282,15 @@ class Distiller(BaseModel):
                 forward_of(self.student), inputs, samples, mode=forward_mode(self.student), stop_early=True)
         with images_fit('teacher', inputs):
             teacher = self._run_teachers(inputs, samples, dict(self.terms.items()), student)
-        self._check_fired(student, teacher, dict(self.terms.items()))
+        check_fired(student, teacher, self.terms.values())
         target = torch.zeros(2, dtype=torch.long, device=inputs.device) if has_classes(self.student) else None
         parts = TeacherParts(self._teachers, inputs, teacher)
         annotations, kept = fake_annotations(self.student, samples, inputs), kept_of(self._teachers, self._teacher_taps)
+        several = {tap for tap, (name, own) in self._teacher_taps.items() if own in self._teachers[name].independent}
         for term in self.terms.values():
             term.dry_run(student, teacher, target, parts, annotations)
             check_served(term, kept)
+            check_scores(term, self._student_taps.independent, several)
         self.train(was_training)
         return {role: {tap: sizes(value) for tap, value in tensors.items()}
                 for role, tensors in dict(student=student, teacher=teacher).items()}
-
-    @staticmethod
-    def _check_fired(student: Tapped, teacher: Tapped, terms: dict[str, Term]) -> None:
-        for term in terms.values():
-            for role, taps, tensors in (('student', term.student_taps, student),
-                                        ('teacher', term.teacher_taps, teacher)):
-                silent = [tap for tap in taps if tap not in tensors]
-                if silent:
-                    raise UserError(f'term {term.name!r}: the {role} never runs {", ".join(silent)} in its '
-                                    'forward pass. Tap a module that it calls.')

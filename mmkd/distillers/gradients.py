@@ -88,6 +88,25 @@ class GradientMeter:
             self.problem = ' '.join(str(error).split())
 
 
+def check_fired(student: Tapped, teacher: Tapped, terms: Iterable[Term]) -> None:
+    """Checks that the taps of terms have been read.
+
+    Args:
+        student: Tap name to tensor of the student.
+        teacher: Tap name to tensor of the teacher.
+        terms: The terms.
+
+    Raises:
+        UserError: A model has not run a module that is tapped.
+    """
+    for term in terms:
+        for role, taps, tensors in (('student', term.student_taps, student), ('teacher', term.teacher_taps, teacher)):
+            silent = [tap for tap in taps if tap not in tensors]
+            if silent:
+                raise UserError(f'term {term.name!r}: the {role} never runs {", ".join(silent)} in its forward pass. '
+                                'Tap a module that it calls.')
+
+
 def check_trained(terms: Iterable[Term], student: Tapped, detached: Collection[str]) -> None:
     """Checks that a gradient can reach the student from every term that will ever have a weight.
 

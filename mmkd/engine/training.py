@@ -8,6 +8,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd.datasets.configured import check_data_exists
+from mmkd.distillers.inputs import state_order
 from mmkd.utils.batch_size import count_accumulation
 from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.processes.distributed import ignore_stride_warnings, prepare_cpu_processes
@@ -58,6 +59,7 @@ def train_config(config: Config, validate: bool = True, restart_schedule: bool =
     check_data_exists(config, ('train', 'val') if validate else ('train',))
     watch_distillation(config)
     leave_out_late_schedules(config)
+    state_order(config)
     views = plan_views(config)
     prepare_cpu_processes(config)
     ignore_stride_warnings()

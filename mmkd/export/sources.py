@@ -16,7 +16,7 @@ from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.checkpoints.weights import split_choice
 from mmkd.utils.configs.finding import config_root, load_config
 from mmkd.zoo import model_index
-from mmkd.zoo.checkpoint_meta import read_classes
+from mmkd.zoo.checkpoint_meta import read_meta
 from mmkd.zoo.index import find_checkpoint
 
 from .network import InputForm, input_form
@@ -132,7 +132,7 @@ def _written_config(checkpoint: Path, run: str) -> str:
 
 def _classes(checkpoint: str) -> tuple[str, ...]:
     """The names that a checkpoint has of its classes."""
-    meta = read_classes(checkpoint).get('meta') or {}
+    meta = read_meta(checkpoint).get('meta') or {}
     data = meta.get('dataset_meta')
     names = data.get('classes', data.get('CLASSES')) if isinstance(data, Mapping) else meta.get('CLASSES')
     return tuple(map(str, names)) if isinstance(names, list | tuple) else ()

@@ -184,8 +184,8 @@ def pair_logits(loss: nn.Module,
     for _, t in pairs:
         check_classes(loss, t, fewest)
         if fewest > 1 and t.dim() == 4 and _has_boxes_only(data_samples):
-            raise UserError(f'{type(loss).__name__} expects one softmax over the classes of each position, got maps '
-                            f'{shape_of(t)} of a detector, whose scores are sigmoids, or several a position. {SIGMOIDS}')
+            raise UserError(f'{type(loss).__name__} expects one softmax over the classes of each position, got maps of '
+                            f'a detector {shape_of(t)}, whose scores are sigmoids, or several a position. {SIGMOIDS}')
     return [_rows(s, t, kept_positions(loss, data_samples, s, ignore_index)) for s, t in pairs]
 
 
@@ -225,24 +225,42 @@ def check_classes(loss: nn.Module, logits: Tensor, fewest: int = 2) -> None:
             f'{type(loss).__name__} expects at least {fewest} classes, got {logits.shape[1]}. {SIGMOIDS}')
 
 
-def target_index(loss: nn.Module, target: Tensor | None, logits: Tensor) -> Tensor:
+def target_index(loss: nn.Module, target: Tensor | None, logits: Tensor) -> tuple[Tensor, Tensor]:
     """The target class of each sample, from indices (N,) or soft labels (N, C).
 
-    Soft labels (mixup, cutmix, smoothing) give the class with the largest share.
+    Soft labels (mixup, cutmix, smoothing) give the class with the largest share. A negative index is no label, as
+    cross-entropies have it (-100); see :func:`mean_of_labelled`.
+
+    Returns:
+        The classes (N,), 0 where there is no label, and flags (N,) of the samples that have one.
 
     Raises:
-        UserError: There is no target, or its shape fits neither form.
+        UserError: There is no target, its shape fits neither form, or (on the CPU, where it costs nothing to look) a
+            class is none of the logits'.
     """
     name = type(loss).__name__
     if target is None:
         raise UserError(f'{name} expects class labels, got none. Train on labelled images, or use '
                         'a loss without a target such as KDLoss.')
     if target.shape == logits.shape:
-        return target.argmax(dim=1)
+        return target.argmax(dim=1), torch.ones_like(target[:, 0], dtype=torch.bool)
     if target.shape == logits.shape[:1]:
-        return target.long()
+        if target.device.type == 'cpu' and not torch.compiler.is_compiling() and (target >= logits.shape[1]).any():
+            raise UserError(f'{name} expects classes from 0 to {logits.shape[1] - 1}, got {int(target.max())}. Check '
+                            'num_classes of the data and of the models.')
+        return target.long().clamp(min=0), target >= 0
     raise UserError(f'{name} expects a target of shape {tuple(logits.shape[:1])} or {tuple(logits.shape)}, '
                     f'got {tuple(target.shape)}. Check num_classes of the data and of the models.')
+
+
+def mean_of_labelled(values: Tensor, labelled: Tensor) -> Tensor:
+    """The mean of a loss (N,) over the samples that have a label; 0 where none has.
+
+    Args:
+        values: The loss of each sample.
+        labelled: Flags (N,) of :func:`target_index`.
+    """
+    return values.masked_fill(~labelled, 0.).mean() * (len(values) / labelled.sum().clamp(min=1).to(values.dtype))
 
 
 def non_target(logits: Tensor, index: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from mmkd.datasets.configured import check_data_exists
 from mmkd.distillers import Distiller
-from mmkd.distillers.inputs import as_size, normalisation, teacher_normalisation
+from mmkd.distillers.inputs import as_size, normalisation
 from mmkd.distillers.models.dry_run import has_classifier
 from mmkd.distillers.schedule import Progress
-from mmkd.distillers.teacher import Teacher
+from mmkd.distillers.teacher import Teacher, take_stated
 from mmkd.engine.models import class_count
 from mmkd.engine.recipe_fit import check_estimates, check_sample_indices, check_schedules
 from mmkd.utils import UserError
@@ -96,10 +96,11 @@ def _adaptation(recipe: Recipe, role: str, teacher: Teacher) -> Finding:
     if normalisation(recipe.distiller.data_preprocessor) is None:
         return Finding('warning', f"the student's data preprocessor does not say how it normalises, so the {role} "
                        "gets the student's images as they are. Set mean and std of data_preprocessor.")
-    if teacher_normalisation(teacher.model, recipe.specs[role].cfg) is None:
+    adapter = teacher.adapter
+    take_stated(adapter, recipe.specs[role], role, recipe.config.model.get('loads_rgb', False))
+    if adapter.teacher is None:
         return Finding('warning', f"the {role}'s normalisation is unknown, so it gets the student's. "
                        f'Set mean and std of its data_preprocessor.')
-    adapter = teacher.adapter
     changes = [text for text, needed in (
         ('re-normalised', adapter.scale is not None), ('with channels reordered', adapter.flip),
         (f'resized to {_by(adapter.size)}' if adapter.size else '', adapter.size)) if needed]

@@ -10,7 +10,7 @@ from mmkd.datasets.verification.class_names import classes_of_checkpoint
 from mmkd.distillers.teacher import teachers_classes
 from mmkd.engine.models import class_count
 from mmkd.utils import UserError
-from mmkd.zoo.checkpoint_meta import read_classes
+from mmkd.zoo.checkpoint_meta import read_meta
 
 from .recipe import Recipe
 
@@ -25,7 +25,7 @@ def check_data_fit(recipe: Recipe) -> Iterator[Finding]:
     known = teachers_classes(recipe.config.model, recipe.distiller.teachers) if recipe.distiller is not None else []
     metrics = {split: _coco_metrics(recipe.config.get(f'{split}_evaluator')) for split in datasets if split != 'train'}
     begin = recipe.config.get('load_from')
-    started = classes_of_checkpoint(f'load_from={begin}', read_classes(str(begin))) if begin else None
+    started = classes_of_checkpoint(f'load_from={begin}', read_meta(str(begin))) if begin else None
     bank = recipe.bank
     wrong = collected(fit_findings(datasets, class_count(learner), metrics, known, [started] if started else [], bank))
     same = [*(split for split in datasets if split != 'train' or bank is None), *([] if bank is None else ['the bank'])]

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmkd.datasets.verification import Finding
 from mmkd.distillers import Distiller
+from mmkd.distillers.inputs import state_order
 from mmkd.distillers.models import ModelSpec
 from mmkd.engine.replayed.plan import needs_plan, plan_views
 from mmkd.registry import MODELS
@@ -37,8 +38,9 @@ class Recipe:
     """
 
     def __init__(self, config: Config, device: str = 'cpu', batches: int = 4) -> None:
-        self._views = plan_views(config := copy.deepcopy(config)) if needs_plan(config) else None
-        self.config = config
+        self.config = config = copy.deepcopy(config)
+        state_order(config)
+        self._views = plan_views(config) if needs_plan(config) else None
         self.device = device
         self.batch_limit = batches
         self.specs: dict[str, ModelSpec] = {}

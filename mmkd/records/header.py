@@ -22,7 +22,8 @@ WORDS = dict(sample_list='the list of samples (paths, labels or their order)', s
              pipeline='pipeline', seed='the seed of the views', scheme='the way in which views follow from the seed',
              input_size='the size of the views',
              normalisation='normalisation', mixing='mixing', weights="the teacher's weights (their hash)",
-             config="the teacher's config", dtype="the teacher's dtype", adapter="the form of the teacher's input")
+             config="the teacher's config", dtype="the teacher's dtype", adapter="the form of the teacher's input",
+             classes="the teacher's classes")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Header:
     Args:
         views: Facts of the views: ``samples``, ``sample_list``, ``pipeline``, ``mixing``, ``seed``, ``input_size``,
             ``normalisation`` …, as JSON has them.
-        teacher: Facts of the teacher: ``weights``, ``config``, ``dtype`` …
+        teacher: Facts of the teacher: ``weights``, ``config``, ``dtype``, ``classes`` …
         format: What a record holds.
         epochs: How many epochs are to be built.
         build: How it was built: batch size, whether in the recipe's own batches … It decides the last bits only.
@@ -123,10 +124,22 @@ def _check(content: Mapping) -> None:
             raise ValueError(f'{name} is {value!r}')
     if type(content['views']['seed']) is not int or not 0 <= content['views']['seed'] < 2**64:
         raise ValueError(f'views.seed is {content["views"]["seed"]!r}')
-    _check_kinds(content['teacher'], 'teacher', dict(config=dict, weights=str, dtype=str, adapter=dict))
+    _check_kinds(content['teacher'], 'teacher', dict(config=dict, weights=str, dtype=str, adapter=dict, classes=dict))
+    _check_classes(content['teacher'].get('classes'))
     _check_kinds(content['build'], 'build', dict(parts=int, like_training=bool))
     if content['build'].get('batch_size') is not None or not content['build'].get('like_training'):
         _check_kinds(content['build'], 'build', dict(batch_size=int))  # a training's batch sampler may tell no size
+
+
+def _check_classes(classes: Mapping | None) -> None:
+    kinds = dict(declared=dict, found=dict, source=str, numbered=int)
+    if classes is None:
+        return
+    if {key: type(value) for key, value in classes.items()} != kinds:
+        raise ValueError(f'teacher.classes is {classes!r}')
+    for name in ('declared', 'found'):
+        if not all(type(label) is int for label in classes[name].values()):
+            raise ValueError(f'teacher.classes.{name} is {classes[name]!r}')
 
 
 def _check_kinds(content: Mapping, owner: str, kinds: Mapping[str, type]) -> None:

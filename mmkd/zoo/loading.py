@@ -6,7 +6,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoints.classes import remember_classes
+from mmkd.utils.checkpoints.meta import remember_meta
 from mmkd.utils.checkpoints.reading import compare, few_names, read_checkpoint, unusable, weights_of
 from mmkd.utils.checkpoints.weights import candidates, choose_weights, plain, split_choice
 from mmkd.utils.trust import is_trusted
@@ -42,7 +42,7 @@ def read_weights(name: str) -> dict[str, Tensor]:
     base, which = split_choice(name)
     path = find_checkpoint(base)
     checkpoint = read_checkpoint(path)
-    remember_classes(name, checkpoint)
+    remember_meta(name, checkpoint)
     return weights_of(checkpoint, path, which)
 
 
@@ -149,7 +149,7 @@ def load_any(filename: str | Path, map_location: object = None) -> dict:
     if not isinstance(checkpoint, dict):
         raise UserError(f'checkpoint {filename} expects a dict of tensors, got {type(checkpoint).__name__}. '
                         'Give a checkpoint with a state_dict.')
-    remember_classes(str(filename), checkpoint)
+    remember_meta(str(filename), checkpoint)
     if isinstance(checkpoint.get('meta'), dict) and not is_trusted():
         checkpoint['meta'].pop('config', None)  # which MMEngine would run as Python when it resumes
     families = None if name in model_index() else OWN_FAMILIES

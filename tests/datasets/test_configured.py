@@ -2,7 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmkd.datasets.configured import check_data_exists
+from mmkd.datasets.configured import check_data_exists, gives_rgb
 from mmkd.utils import UserError
 
 
@@ -91,3 +91,12 @@ def test_loaders_that_nobody_means(loader, message):
     dict(dataset={}, sampler=None, batch_sampler=dict(type='AspectRatioBatchSampler'))])
 def test_loaders_that_draw_images(loader):
     check_data_exists(Config(dict(train_dataloader=loader)))
+
+
+@pytest.mark.parametrize(('dataset', 'expected'), [
+    (dict(type='mmpretrain.CIFAR100'), True),
+    (dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[dict(type='CIFAR10')])), True),
+    (dict(type='FashionMNIST'), False), (dict(type='CustomDataset', data_root='a'), False)])
+def test_the_order_of_channels(dataset, expected):
+    assert gives_rgb(config(dataset), 'train') is expected
+    assert not gives_rgb(config(dataset), 'val') and not gives_rgb(config(dataset), None)

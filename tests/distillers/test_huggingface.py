@@ -8,9 +8,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmkd.distillers import Distiller
+from mmkd.distillers.inputs import teacher_normalisation
 from mmkd.distillers.models import build_model, build_with_report, read_spec
 from mmkd.distillers.models.huggingface.files import KINDS
 from mmkd.distillers.taps import Taps, named_locations
+from mmkd.distillers.teacher import teachers_classes
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.weights import plain
 from mmkd.utils.configs.finding import load_config
@@ -42,6 +44,7 @@ TINY = {
     'mobilenet_v2': (dict(image_size=32, depth_multiplier=.25), 0, [(8, 8), (8, 4), (24, 2), (80, 1)]),
     'clip_vision_model': (VIT, 1, [(16, 4)] * 4), 'siglip_vision_model': (VIT, 0, [(16, 4)] * 4),
 }
+NAMES = {0: 'dog', 1: 'bird', 2: 'cat'}
 PROCESSOR = dict(image_mean=[.1, .2, .3], image_std=[.5, .25, .2], do_normalize=True, do_rescale=True,
                  rescale_factor=1 / 255)
 QUICK = ('dinov2_with_registers', 'convnext', 'swin', 'siglip_vision_model')
@@ -397,3 +400,27 @@ def test_weights_of_other_shapes_are_named(tmp_path):
     package.ViTConfig(**config.to_dict() | dict(intermediate_size=64)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r'tensors matched; missing .*weight'):
         build_model(read_spec(dict(hf=str(tmp_path)), 'the model'), 'student')
+
+
+def named_classes(folder, tap: str = 'logits', **teacher) -> list:
+    loss = dict(type='mmkd.KDLoss' if tap == 'logits' else 'mmkd.ATLoss')
+    config = dict(student=classifier(8, classes=3), teacher=dict(hf=str(folder), **teacher), input_size=32,
+                  terms=dict(own=dict(loss=loss, student=tap, teacher=tap)))
+    return teachers_classes(config, Distiller(**copy.deepcopy(config)).teachers)
+
+
+def test_the_classes_of_a_teacher_are_those_of_its_config(tmp_path):
+    saved(tmp_path / 'named', 'convnext', head=True, id2label=NAMES, label2id={name: i for i, name in NAMES.items()})
+    found, = named_classes(tmp_path / 'named')
+    assert found.declared == dict(dog=0, bird=1, cat=2)
+    assert found.where == f"the teacher's config, {tmp_path / 'named'},"
+    assert named_classes(tmp_path / 'named', 'stage2') == []
+    saved(tmp_path / 'unnamed', 'convnext', head=True, num_labels=3)
+    assert named_classes(tmp_path / 'unnamed') == []
+
+
+def test_a_model_whose_preprocessor_is_not_stated_takes_rgb(tmp_path):
+    saved(tmp_path, 'convnext')
+    spec = read_spec(dict(hf=str(tmp_path)), 'teacher')
+    model = build_model(spec, 'student')
+    assert [teacher_normalisation(model, spec.cfg, loads_rgb)['to_rgb'] for loads_rgb in (True, False)] == [False, True]

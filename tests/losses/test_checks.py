@@ -10,6 +10,7 @@ from mmkd.losses.checks import (
     MAPS_OR_VECTORS,
     as_map,
     at_least_fp32,
+    mean_of_labelled,
     non_target,
     pair_features,
     pair_logits,
@@ -150,12 +151,33 @@ def test_non_target():
 
 @pytest.mark.parametrize('target', [torch.tensor([2, 0]), torch.tensor([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])])
 def test_target_index_of_hard_and_soft_labels(target):
-    index = target_index(LOSS, target, LOGITS)
-    assert index.tolist() == [2, 0] and index.dtype == torch.long
+    index, labelled = target_index(LOSS, target, LOGITS)
+    assert index.tolist() == [2, 0] and index.dtype == torch.long and labelled.all()
+
+
+def test_a_negative_index_is_no_label():
+    index, labelled = target_index(LOSS, torch.tensor([-100, 2]), LOGITS)
+    assert index.tolist() == [0, 2] and labelled.tolist() == [False, True]
+    assert mean_of_labelled(torch.tensor([float('inf'), 3.]), labelled) == 3
+    assert mean_of_labelled(torch.tensor([5., 3.]), torch.tensor([False, False])) == 0
+
+
+@pytest.mark.parametrize('name', ['NKDLoss', 'DKDLoss', 'OFALoss'])
+def test_samples_without_a_label_do_not_count(name):
+    loss = getattr(losses, name)()
+    student, teacher = torch.randn(2, 5, 4).unbind()
+    student.requires_grad_()
+    target = torch.tensor([1, -100, 3, -1, 0])
+    kept = target >= 0
+    found, expected = loss(student, teacher, target), loss(student[kept], teacher[kept], target[kept])
+    torch.testing.assert_close(found, expected)
+    gradient, = torch.autograd.grad(found, student)
+    assert not gradient[~kept].any() and gradient[kept].any()
 
 
 @pytest.mark.parametrize(('target', 'message'), [
-    (None, 'expects class labels, got none'), (torch.zeros(2, 4), r'of shape \(2,\) or \(2, 3\), got \(2, 4\)')])
+    (None, 'expects class labels, got none'), (torch.tensor([3, 0]), 'expects classes from 0 to 2, got 3'),
+    (torch.zeros(2, 4), r'of shape \(2,\) or \(2, 3\), got \(2, 4\)')])
 def test_target_index_refuses(target, message):
     with pytest.raises(UserError, match=message):
         target_index(LOSS, target, LOGITS)

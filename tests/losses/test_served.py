@@ -101,7 +101,7 @@ def test_the_target_of_a_mixed_view_is_the_class_that_losses_take(share):
     scores[:, 2], scores[:, 4] = share, 1 - share
     form = RecordFormat(5, 2)
     rows = encode(dict(logits=logits), form, scores, [0, 0])
-    target = target_index(NKDLoss(), scores, logits)
+    target, _ = target_index(NKDLoss(), scores, logits)
     assert rows['label'].tolist() == target.tolist() == [2 if share >= 0.5 else 4] * 2
     kept = decode(rows, form)['logits'].gather(1, target[:, None])
     assert torch.equal(kept, logits.gather(1, target[:, None]))

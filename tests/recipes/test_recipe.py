@@ -41,3 +41,8 @@ def test_the_check_names_an_estimate_that_outlasts_the_training(recipe):
     short.build()
     first, _ = check_term_weights(short)
     assert first.level == 'error' and 'longer than the 100 iterations' in first.text
+
+
+def test_the_order_of_the_channels_of_the_data_is_told(recipe):
+    config = Config(dict(model=recipe, train_dataloader=dict(dataset=dict(type='CIFAR10'))))
+    assert Recipe(config).config.model.loads_rgb is True and 'loads_rgb' not in config.model

@@ -49,6 +49,24 @@ def test_another_class_count_is_named():
         'the record.classes is 10 in the cache and 100 in the recipe']
 
 
+CLASSES = dict(declared=dict(a=0, b=1), found={}, source='', numbered=0)
+
+
+def test_classes_survive_the_disk_and_are_compared(tmp_path):
+    named = replace(HEADER, teacher=HEADER.teacher | dict(classes=CLASSES))
+    named.write(tmp_path)
+    assert Header.read(tmp_path) == named and HEADER.differences(named) == []
+    other = replace(HEADER, teacher=HEADER.teacher | dict(classes=CLASSES | dict(declared=dict(a=1, b=0))))
+    assert named.differences(other) == ["the teacher's classes.declared.a is 0 in the cache and 1 in the recipe"]
+
+
+@pytest.mark.parametrize('classes', [3, {}, dict(CLASSES, declared=[]), dict(CLASSES, found=dict(a='b'))])
+def test_classes_that_are_none(tmp_path, classes):
+    replace(HEADER, teacher=HEADER.teacher | dict(classes=classes)).write(tmp_path)
+    with pytest.raises(UserError, match='cannot be read .*teacher.classes'):
+        Header.read(tmp_path)
+
+
 def test_epochs_and_batches_are_no_difference():
     assert HEADER.differences(replace(HEADER, epochs=9, build=dict(batch_size=1))) == []
 

@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
-from mmkd.datasets.configured import check_data_exists, dataset_of, validation_split
+from mmkd.datasets.configured import check_data_exists, dataset_of, gives_rgb, validation_split
 from mmkd.datasets.junk import is_junk
 from mmkd.datasets.pil_images import as_loaded
 from mmkd.datasets.verification.images import UNREADABLE
@@ -17,7 +17,6 @@ from mmkd.utils.building.build import type_name
 from mmkd.utils.configs.finding import load_config
 
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.pgm', '.tif', '.tiff', '.webp'))
-RGB_SETS = ('CIFAR10', 'CIFAR100')  # mmpretrain's other data sets give BGR
 
 
 class ImageSource(ABC):
@@ -112,7 +111,7 @@ class ValidationImages(ImageSource):
         cfg['_scope_'] = config.get('default_scope') or 'mmpretrain'
         steps = [step for step in cfg.get('pipeline', []) if type_name(step).startswith('LoadImage')]
         self._load = [TRANSFORMS.build(ConfigDict(step, _scope_=cfg['_scope_'])) for step in steps[:1]]
-        self._rgb = gives_rgb(config)
+        self._rgb = gives_rgb(config, split)
         self._set: Any = DATASETS.build(ConfigDict(cfg | dict(pipeline=[])))
         if not len(self._set):
             raise UserError(f'{name} expects validation images, its data set has none. Check its paths.')
@@ -145,12 +144,6 @@ class ValidationImages(ImageSource):
         if image.ndim == 2 or image.shape[2] == 1:  # grey
             return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
         return np.ascontiguousarray(image[..., :3] if self._rgb else image[..., 2::-1])
-
-
-def gives_rgb(config: Config) -> bool:
-    """Whether the data set of a config gives images in RGB, and not in OpenCV's order."""
-    split = validation_split(config)
-    return split is not None and type_name(config[f'{split}_dataloader'].dataset) in RGB_SETS
 
 
 def find_images(where: str | None, configs: list[tuple[str, Config | None]]) -> ImageSource:

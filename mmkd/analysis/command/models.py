@@ -9,13 +9,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from mmkd.datasets.configured import gives_rgb, validation_split
 from mmkd.distillers.inputs import image_channels, teacher_normalisation
 from mmkd.distillers.models import build_with_report, is_model_name, named_model, read_spec
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.randomness import unchanged_generators
-
-from .images import gives_rgb
 
 RANDOM = 'random'
 GREY = (0.299, 0.587, 0.114)  # of red, green, blue: ITU-R 601, as OpenCV and Pillow have it
@@ -136,7 +135,7 @@ def _built(text: str, label: str, device: str) -> AnalysedModel:
     if normalisation is None:
         raise UserError(f'{role} expects a data_preprocessor that says how images are normalised, got none. Write it '
                         'into the config.')
-    if config is not None and gives_rgb(config):  # "to_rgb=False" then means that they stay so
+    if config is not None and gives_rgb(config, validation_split(config)):  # which stay so with to_rgb=False
         normalisation['to_rgb'] = True
     model.eval()  # not chained: mmpretrain's backbones return None
     return AnalysedModel(label, text, model.to(device), weights, normalisation, image_channels(model), config)

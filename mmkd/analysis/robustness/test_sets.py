@@ -11,14 +11,11 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmkd.datasets.configured import check_data_exists
+from mmkd.datasets.configured import check_data_exists, gives_rgb
 from mmkd.evaluation.scores import NUM_CLASSES
 from mmkd.evaluation.test_data import TEST_DATA, set_test_data
 from mmkd.utils import UserError, nearest
-from mmkd.utils.building.build import type_name
 from mmkd.utils.configs.finding import load_config
-
-from ..command.images import RGB_SETS
 
 CLEAN = 'clean'
 DEFAULT = '_base_/datasets/imagenet_bs64_swin_224.py'  # of models whose config has no test data
@@ -94,7 +91,7 @@ def measure_robustness(classify: Callable[[Tensor], Tensor], config: Config | No
             found.missing[name] = str(error)
             continue
         batches = watch(loader, len(loader), name) if watch else loader
-        rgb = type_name(chosen.test_dataloader.dataset) in RGB_SETS
+        rgb = gives_rgb(chosen, 'test')
         try:
             found.metrics[name] = _evaluate(classify, chosen, loader, batches, rgb, name in TEST_DATA)
         except _OtherClassesError as error:

@@ -6,7 +6,10 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
+from mmkd.utils.building.build import type_name
 from mmkd.utils.sizes import resized
+
+from .labels import Labels
 
 LARGEST = 8192  # pixels of a side
 
@@ -16,12 +19,14 @@ class InputAdapter(nn.Module):
 
     With the student's mean and standard deviation :math:`m_s, d_s` and the teacher's
     :math:`m_t, d_t` (both for pixels in 0…255), :math:`x_t = x_s\, d_s/d_t + (m_s - m_t)/d_t`
-    per channel; the step is left out when it would change nothing.
+    per channel; the step is left out when it would change nothing. What the student's preprocessor has padded has the
+    teacher's padding then.
 
     Args:
         student: ``mean``, ``std`` and ``to_rgb`` of the student's data preprocessor; None where unknown.
         teacher: The same of the teacher's; None means as the student's.
         size: (height, width) that the teacher needs, or None for any.
+        padding: What the teacher's data preprocessor pads with, after it has normalised.
 
     Shapes: (N, 3, H, W) → (N, 3, H', W').
     """
@@ -29,9 +34,19 @@ class InputAdapter(nn.Module):
     def __init__(self,
                  student: dict | None,
                  teacher: dict | None,
-                 size: tuple[int, int] | None = None) -> None:
+                 size: tuple[int, int] | None = None,
+                 padding: float = 0.) -> None:
         super().__init__()
         self.size = size
+        self.padding = padding
+        self.student = student
+        self.register_buffer('scale', None, persistent=False)
+        self.register_buffer('shift', None, persistent=False)
+        self.normalise_as(teacher)
+
+    def normalise_as(self, teacher: dict | None) -> None:
+        """Sets how the teacher's images are normalised; see the class."""
+        student, self.teacher = self.student, teacher
         self.flip = bool(student and teacher and student['to_rgb'] != teacher['to_rgb'])
         scale = shift = None
         if student and teacher:
@@ -43,16 +58,39 @@ class InputAdapter(nn.Module):
             if torch.allclose(scale, torch.ones_like(scale)) and torch.allclose(
                     shift, torch.zeros_like(shift), atol=1e-6):
                 scale = shift = None
-        self.register_buffer('scale', scale, persistent=False)
-        self.register_buffer('shift', shift, persistent=False)
+        self.scale, self.shift = scale, shift
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Adapts one batch; see the class."""
+    def forward(self, inputs: Tensor, data_samples: Labels = None) -> Tensor:
+        """Adapts one batch; see the class.
+
+        Args:
+            inputs: The student's normalised images.
+            data_samples: Their annotations, of which those of detectors and segmentors say what is padded.
+        """
         if self.flip and inputs.shape[1] == 3:
             inputs = inputs.flip(1)
         if self.scale is not None:
             inputs = torch.addcmul(self.shift.to(inputs.dtype), inputs, self.scale.to(inputs.dtype))
+            for image, (height, width) in zip(inputs, unpadded_sizes(data_samples, len(inputs)), strict=False):
+                image[:, height:], image[:, :, width:] = self.padding, self.padding
         return inputs if self.size is None else resized(inputs, self.size, 'bicubic', antialias=True)
+
+
+def unpadded_sizes(data_samples: Labels, images: int) -> list[tuple[int, int]]:
+    """Height and width of each image of a batch without what mmdet's or mmseg's preprocessor has padded.
+
+    Args:
+        data_samples: The annotations of the batch.
+        images: The number of images.
+
+    Returns:
+        Empty where the samples do not all say it.
+    """
+    if isinstance(data_samples, Tensor) or len(data_samples or ()) != images:
+        return []
+    found = [getattr(sample, 'metainfo', {}) for sample in data_samples]
+    told = all('img_shape' in meta and ('batch_input_shape' in meta or 'padding_size' in meta) for meta in found)
+    return [tuple(meta['img_shape'][:2]) for meta in found] if told else []
 
 
 def _column(values: Tensor | list[float]) -> Tensor:
@@ -105,8 +143,11 @@ def fixed_input_size(model: nn.Module, cfg: dict) -> tuple[int, int] | None:
     if network is None:
         if hasattr(model, 'fixed_input_size'):
             return model.fixed_input_size
-        size = getattr(getattr(model, 'backbone', None), 'img_size', None)
-        return as_size(size) if size is not None else None
+        backbone = getattr(model, 'backbone', None)
+        size = getattr(backbone, 'img_size', None)
+        # A classifier gets the size that it was trained with; a map of positions that are interpolated takes any.
+        is_free = hasattr(backbone, 'interpolate_mode') and _is_dense(model)
+        return None if size is None or is_free else as_size(size)
     patches = next((module for module in network.modules() if hasattr(module, 'strict_img_size')), None)
     if patches is not None and patches.img_size is not None:
         return as_size(patches.img_size) if patches.strict_img_size else None
@@ -116,24 +157,32 @@ def fixed_input_size(model: nn.Module, cfg: dict) -> tuple[int, int] | None:
     return tuple(pretrained['input_size'][-2:]) if pretrained.get('fixed_input_size') else None
 
 
+def _is_dense(model: nn.Module) -> bool:
+    return any(kind.__module__.startswith(('mmdet.', 'mmseg.')) for kind in type(model).__mro__)
+
+
 def _timm_of(model: nn.Module) -> nn.Module | None:
     """timm's network: inside a wrapper, or by itself."""
     return next((each for each in (getattr(model, 'model', None), model) if hasattr(each, 'pretrained_cfg')), None)
 
 
-def teacher_normalisation(model: nn.Module, cfg: dict | None = None) -> dict | None:
+def teacher_normalisation(model: nn.Module, cfg: dict | None = None, loads_rgb: bool = False) -> dict | None:
     """Mean, std and channel order that a model was trained with, as :func:`normalisation` gives them.
 
     Args:
         model: The model.
         cfg: Its config. What it says of the preprocessor counts, also that there is no normalisation.
+        loads_rgb: Whether the images come in RGB, which a model of timm's or Hugging Face's then takes as they are;
+            ``to_rgb`` turns the order of what was loaded around.
 
     Returns:
         None where nothing says it: the model then takes what the student takes.
     """
     stated = (cfg or {}).get('data_preprocessor') is not None
     if stated or getattr(getattr(model, 'data_preprocessor', None), 'mean', None) is not None:
-        return normalisation(model.data_preprocessor)
+        found = normalisation(model.data_preprocessor)
+        is_own = not stated and type_name(cfg or {}) == 'HuggingFaceModel'
+        return found | dict(to_rgb=not loads_rgb) if found and is_own else found
     # timm writes it into a model's pretrained config, for pixels in 0…1
     pretrained = getattr(_timm_of(model), 'pretrained_cfg', None)
     if not pretrained or 'mean' not in pretrained:
@@ -141,7 +190,7 @@ def teacher_normalisation(model: nn.Module, cfg: dict | None = None) -> dict | N
     mean, std = ([255 * value for value in pretrained[key]] for key in ('mean', 'std'))
     if len(mean) != image_channels(model):  # timm sums or repeats the weights of RGB
         mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-    return dict(mean=mean, std=std, to_rgb=True)
+    return dict(mean=mean, std=std, to_rgb=not loads_rgb)
 
 
 def as_size(size: int | tuple[int, int]) -> tuple[int, int]:

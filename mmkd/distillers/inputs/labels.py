@@ -4,29 +4,43 @@ from typing import TypeAlias
 
 import torch
 from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmkd.utils import UserError
 
 Labels: TypeAlias = Sequence | Tensor | None
+SAME = 'labels of one kind (gt_label or gt_score) for all images, got none or others for some. Label all alike.'
 
 
 def has_labels(data_samples: Labels) -> bool:
-    """Whether a batch carries annotations of any kind: a tensor of labels, or samples that have some."""
+    """Whether a batch carries annotations of any kind: a tensor of labels, or samples that all have some."""
     if data_samples is None or isinstance(data_samples, Tensor):
         return data_samples is not None
-    return bool(data_samples) and any(not key.startswith('pred') for key in data_samples[0].keys())  # noqa: SIM118  (no mapping)
+    return bool(data_samples) and all(map(_is_annotated, data_samples))
+
+
+def _is_annotated(sample: BaseDataElement) -> bool:
+    return any(not key.startswith('pred') for key in sample.keys())  # noqa: SIM118  (no mapping)
 
 
 def check_labels(data_samples: Labels, task_weight: float) -> None:
     """Checks that the student's own loss can be computed.
 
     Raises:
-        UserError: The batch has no labels.
+        UserError: The batch has no labels, or labels of some images, or of two kinds.
     """
+    own = f"the student's own loss (task_weight={task_weight:g})"
     if not has_labels(data_samples):
-        raise UserError(f"the student's own loss (task_weight={task_weight:g}) expects labelled images, got a batch "
-                        'without labels. Set task_weight=0. to train by the terms alone.')
+        raise UserError(f"{own} expects labelled images, got a batch {_without_labels(data_samples)}. Set "
+                        'task_weight=0. to train by the terms alone.')
+    if not isinstance(data_samples, Tensor) and len({'gt_score' in sample for sample in data_samples}) > 1:
+        raise UserError(f'{own} expects {SAME}')
+
+
+def _without_labels(data_samples: Labels) -> str:
+    missing = sum(not _is_annotated(sample) for sample in data_samples or ())
+    return 'without labels' if missing == len(data_samples or ()) else f'with {missing} images without labels'
 
 
 def check_range(labels: Tensor, images: int, classes: int | None) -> None:
@@ -60,16 +74,31 @@ def no_loss(student: nn.Module, inputs: Tensor) -> Tensor:
     return 0. * torch.stack(sums).sum() if sums else inputs.new_zeros(())
 
 
-def target_of(data_samples: Labels) -> Tensor | None:
-    """The labels of a batch of classification samples: soft (N, C) after mixup, else indices (N,)."""
-    if isinstance(data_samples, Tensor):
-        return data_samples
-    if not data_samples:
-        return None
-    if 'gt_score' in data_samples[0]:
+def target_of(data_samples: Labels, needed: bool = False) -> Tensor | None:
+    """The labels of a batch of classification samples: soft (N, C) after mixup, else indices (N,).
+
+    Args:
+        data_samples: The annotations of the batch.
+        needed: Whether a loss cannot be computed without them.
+
+    Returns:
+        None unless all images have soft labels, or all have one label.
+
+    Raises:
+        UserError: They are needed, and some images have another number of labels than one, or another kind.
+    """
+    if isinstance(data_samples, Tensor) or not data_samples:
+        return data_samples if isinstance(data_samples, Tensor) else None
+    if all('gt_score' in sample for sample in data_samples):
         return torch.stack([sample.gt_score for sample in data_samples])
-    if 'gt_label' in data_samples[0]:
+    counts = [sample.gt_label.numel() if 'gt_label' in sample else -1 for sample in data_samples]
+    if set(counts) == {1}:
         return torch.cat([sample.gt_label for sample in data_samples])
+    if needed and any('gt_score' in sample or 'gt_label' in sample for sample in data_samples):
+        other = next((count for count in counts if count not in (-1, 1)), None)
+        raise UserError(f'a loss with a target expects {SAME}' if other is None else
+                        f'a loss with a target expects one label an image, got {other} of one. Use a loss for several '
+                        "labels, such as BinaryKDLoss with teacher_activation='sigmoid'.")
     return None
 
 

@@ -62,6 +62,27 @@ def reads_classes(model: nn.Module, location: Location) -> bool:
     return location.module in scores or last in CLASS_SCORES or last.endswith('_cls')
 
 
+def scores_are_independent(model: nn.Module, location: Location) -> bool:
+    """Whether scores of classes are read of which an image or region can have several, or none: sigmoids of each.
+
+    A binary cross-entropy on single labels, as many train classifiers of ImageNet, makes them no such scores.
+
+    Args:
+        model: The model.
+        location: Where.
+    """
+    if not reads_classes(model, location):
+        return False
+    path = location.module.split('.')
+    for end in range(len(path), 0, -1):
+        head = model.get_submodule('.'.join(path[:end]))
+        if any(kind.__name__ == 'MultiLabelClsHead' for kind in type(head).__mro__):
+            return True
+        if isinstance(getattr(head, 'loss_cls', None), nn.Module):
+            return bool(getattr(head.loss_cls, 'use_sigmoid', False))
+    return False
+
+
 def _of_openmmlab(model: nn.Module) -> dict[str, Location]:
     timm_model, head = getattr(model, 'model', None), getattr(model, 'head', None)
     if isinstance(model, BaseModel) and is_huggingface(timm_model):

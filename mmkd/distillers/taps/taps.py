@@ -11,7 +11,7 @@ from torch.utils.hooks import RemovableHandle
 from mmkd.utils import UserError, nearest
 
 from .location import Location
-from .locations import named_locations
+from .locations import named_locations, scores_are_independent
 from .plain import logits_in
 from .readings import Reading
 
@@ -82,6 +82,11 @@ class Taps:
             else:
                 handle = module.register_forward_hook(recorder)
             self._attached[name] = module, handle
+
+    @property
+    def independent(self) -> set[str]:
+        """The taps that read scores of which each class has a sigmoid of its own."""
+        return {name for name, location in self.locations.items() if scores_are_independent(self._model, location)}
 
     def close(self) -> None:
         """Takes the recorders off the model."""

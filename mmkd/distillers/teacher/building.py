@@ -11,11 +11,20 @@ from mmkd.records import Reader
 from mmkd.utils import UserError, nearest
 from mmkd.utils.building.signatures import check_type
 from mmkd.utils.randomness import unchanged_generators
+from mmkd.zoo.checkpoint_meta import read_meta
 
-from ..inputs import InputAdapter, as_size, fixed_input_size, normalisation, teacher_normalisation
+from ..inputs import (
+    InputAdapter,
+    as_size,
+    fixed_input_size,
+    normalisation,
+    stated_normalisation,
+    teacher_normalisation,
+)
 from ..models import (
     FORMS,
     TEACHER_OPTIONS,
+    ModelSpec,
     build_without_weights,
     is_model_name,
     load_weights_of,
@@ -81,7 +90,7 @@ def split_tap(tap: str, teachers: Iterable[str]) -> tuple[str, str]:
 
 
 def build_teachers(cfg: dict | str | nn.Module, taps: Iterable[str], student: nn.Module,
-                   preprocessor: nn.Module | None) -> tuple[Teachers, nn.ModuleDict]:
+                   preprocessor: nn.Module | None, loads_rgb: bool = False) -> tuple[Teachers, nn.ModuleDict]:
     """Builds all teachers that a recipe names.
 
     Args:
@@ -89,6 +98,7 @@ def build_teachers(cfg: dict | str | nn.Module, taps: Iterable[str], student: nn
         taps: The teacher taps of all terms.
         student: The student.
         preprocessor: What says how the batches are normalised: the student's; None where nothing does.
+        loads_rgb: Whether the images come in RGB; see :class:`~mmkd.distillers.Distiller`.
 
     Returns:
         Name to teacher, and name to running average of the student for those that are one.
@@ -111,9 +121,10 @@ def build_teachers(cfg: dict | str | nn.Module, taps: Iterable[str], student: nn
             averages[name if name in cfg else 'average'] = average = _average(config, student)
             teachers[name] = Teacher(average.module, wanted[name], InputAdapter(None, None))
         elif isinstance(config, dict) and 'cache' in config:
-            teachers[name] = _cached(config, name, wanted[name], student, preprocessor)
+            teachers[name] = _cached(config, name, wanted[name], student, preprocessor, loads_rgb)
         else:
-            teachers[name] = _build(config, teacher_role(name), wanted[name], student, preprocessor)
+            teachers[name] = _build(config, teacher_role(name), wanted[name], student, preprocessor,
+                                    loads_rgb)
     return teachers, averages
 
 
@@ -131,17 +142,18 @@ def _average(cfg: dict, student: nn.Module) -> RunningAverage:
 
 
 def _cached(cfg: dict, name: str, taps: list[str], student: nn.Module,
-            preprocessor: nn.Module | None) -> CachedTeacher:
+            preprocessor: nn.Module | None, loads_rgb: bool) -> CachedTeacher:
     role, own = teacher_role(name), {key: value for key, value in cfg.items() if key != 'cache'}
     check_type(role, 'cache', cfg['cache'], str | Path)
     if own and not set(FORMS) & set(own):
         raise UserError(f'{role} expects cache alone, or beside what says which model it is, got it beside '
                         f'{", ".join(own)}. {nearest(next(iter(own)), FORMS)}')
-    build = partial(_build, own, role, taps, student, preprocessor) if own else None
+    build = partial(_build, own, role, taps, student, preprocessor, loads_rgb) if own else None
     return CachedTeacher(name, role, Reader(cfg['cache']), taps, build)
 
 
-def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocessor: nn.Module | None) -> Teacher:
+def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocessor: nn.Module | None,
+           loads_rgb: bool) -> Teacher:
     options = {key: cfg[key] for key in TEACHER_OPTIONS if key in cfg}
     check_type(role, 'dtype', options.get('dtype'), str | None)
     check_type(role, 'compile', options.get('compile', False), bool | dict)
@@ -153,17 +165,43 @@ def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocess
     if {id(p) for p in model.parameters()} & {id(p) for p in student.parameters()}:
         raise UserError(f'{role} expects parameters of its own, got some of the student, which freezing it would '
                         'freeze. Hand over a copy.deepcopy.')
-    load = partial(load_weights_of, model, spec, role)
     if not reads_file(spec):
-        load()
-    theirs = teacher_normalisation(model, spec.cfg)
+        load_weights_of(model, spec, role)
+    theirs = teacher_normalisation(model, spec.cfg, loads_rgb)
     size = as_size(size) if size is not None else fixed_input_size(model, spec.cfg)
     ours = None if preprocessor is None else normalisation(preprocessor)
     if preprocessor is None and theirs is not None:
         print_log(f"The {role} gets the student's images as they are, since nothing says how they are normalised. Set "
                   'data_preprocessor of the distiller if not as the teacher wants them.', logger='current')
-    adapter = InputAdapter(ours, theirs, size)
+    padding = getattr(getattr(model, 'data_preprocessor', None), 'pad_value', 0.)
+    adapter = InputAdapter(ours, theirs, size, padding)
     if adapter.scale is not None or adapter.flip or size:
         print_log(f"The {role}'s input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
                   logger='current')
-    return Teacher(model, taps, adapter, load=load if reads_file(spec) else None, **options)
+    load = partial(_load, model, spec, role, adapter, loads_rgb) if reads_file(spec) else None
+    return Teacher(model, taps, adapter, load=load, **options)
+
+
+def _load(model: nn.Module, spec: ModelSpec, role: str, adapter: InputAdapter, loads_rgb: bool) -> None:
+    load_weights_of(model, spec, role)
+    take_stated(adapter, spec, role, loads_rgb)
+
+
+def take_stated(adapter: InputAdapter, spec: ModelSpec, role: str, loads_rgb: bool) -> None:
+    """Has images normalised as in the run that wrote a teacher's checkpoint, if the recipe says nothing of it.
+
+    Args:
+        adapter: Brings the student's batch into the teacher's form; changed in place.
+        spec: The teacher as the recipe names it.
+        role: What messages call it.
+        loads_rgb: Whether the images come in RGB.
+    """
+    told = 'module' in spec.cfg or spec.cfg.get('data_preprocessor') is not None
+    if adapter.student is None or spec.checkpoint is None or told:
+        return
+    meta = read_meta(str(spec.checkpoint)).get('meta') or {}
+    found = stated_normalisation(meta.get('cfg'), loads_rgb)
+    if found is not None:
+        adapter.normalise_as(found)
+        print_log(f"The {role}'s images are normalised as its checkpoint {spec.checkpoint} says: {found}.",
+                  logger='current')

@@ -92,6 +92,7 @@ class CachedTeacher:
                                 f'{", ".join(there)}. Build the cache with {flag}.')
 
     shares_regions = False  # a cache of answers at the student's regions is not built
+    independent: frozenset[str] = frozenset()  # it is not kept what the scores are; the student's tell
 
     def __deepcopy__(self, memo: dict) -> 'CachedTeacher':
         return self
@@ -155,6 +156,7 @@ class CachedTeacher:
         self._is_checked = True
 
     def _compare_settings(self) -> None:
+        self.live.load()  # the checkpoint may state the form
         ours = form_of_input(self.adapter)
         found = first_difference(self.reader.header.teacher.get('adapter', ours), ours, 'the form of its input')
         if found:
@@ -176,9 +178,9 @@ class CachedTeacher:
         """The type that the model runs in; None follows the student."""
         return self.live.dtype
 
-    def adapt(self, inputs: Tensor) -> Tensor:
+    def adapt(self, inputs: Tensor, data_samples: Labels = None) -> Tensor:
         """Brings the student's batch into the teacher's form."""
-        return self.live.adapt(inputs)
+        return self.live.adapt(inputs, data_samples)
 
     def predict(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'predict') -> list | Tensor:
         """The model's own predictions for the student's batch, as data samples; or what another mode returns."""

@@ -78,9 +78,19 @@ class Teacher:
         return self._model
 
     @property
+    def network(self) -> nn.Module:
+        """The teacher, its weights loaded or not."""
+        return self._model
+
+    @property
     def reads_classes(self) -> bool:
         """Whether a tap reads scores of the teacher's classes, which then have to be the student's."""
         return any(reads_classes(self._model, location) for location in self.taps.locations.values())
+
+    @property
+    def independent(self) -> set[str]:
+        """The taps that read scores of which each class has a sigmoid of its own."""
+        return self.taps.independent
 
     def load(self) -> None:
         """Loads the weights, if that has not been done.
@@ -94,6 +104,7 @@ class Teacher:
             raise UserError(self._error)
         self._load()
         self._load = None
+        self.adapter.to(self.device)  # which a checkpoint may have set
         self._model.eval().requires_grad_(False)
 
     @contextmanager
@@ -130,7 +141,7 @@ class Teacher:
         self.load()
         if self._model.training:  # whoever has built a module may have called its train()
             self._model.eval()
-        size, inputs = inputs.shape[2:], self.adapt(inputs)
+        size, inputs = inputs.shape[2:], self.adapt(inputs, data_samples)
         regions = regions if self.shares_regions else None
         if data_samples is None or isinstance(data_samples, Tensor):
             data_samples = fake_samples(self._model, len(inputs), tuple(inputs.shape[-2:]))
@@ -146,17 +157,17 @@ class Teacher:
     def predict(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'predict') -> list | Tensor:
         """The teacher's own predictions for the student's batch, as data samples; or what another mode returns."""
         self.load()
-        return self._run(self.adapt(inputs), data_samples, mode)
+        return self._run(self.adapt(inputs, data_samples), data_samples, mode)
 
     def close(self) -> None:
         """Takes the recorders of all taps off the model."""
         self.taps.close()
 
-    def adapt(self, inputs: Tensor) -> Tensor:
+    def adapt(self, inputs: Tensor, data_samples: Labels = None) -> Tensor:
         """Brings the student's batch into the teacher's form, and the teacher to the batch's device."""
         if inputs.device != self.device:
             self._move(inputs.device)
-        return self.adapter(inputs)
+        return self.adapter(inputs, data_samples)
 
     def _run(self, inputs: Tensor, data_samples: list | None, mode: str) -> list | Tensor:
         if self.dtype is None or inputs.is_meta:  # autocast does not know of the meta device

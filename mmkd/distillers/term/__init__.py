@@ -4,7 +4,8 @@
 teacher do for it; ``draws`` its random numbers.
 """
 from .draws import draws_of_their_own
+from .scores import check_scores
 from .service import check_served
 from .term import Term, term_config
 
-__all__ = ['Term', 'check_served', 'draws_of_their_own', 'term_config']
+__all__ = ['Term', 'check_scores', 'check_served', 'draws_of_their_own', 'term_config']

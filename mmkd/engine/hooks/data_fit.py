@@ -16,7 +16,7 @@ from mmkd.distillers.teacher import teachers_classes
 from mmkd.engine.models import class_count, model_of
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
-from mmkd.zoo.checkpoint_meta import read_classes
+from mmkd.zoo.checkpoint_meta import read_meta
 
 
 @HOOKS.register_module()
@@ -77,7 +77,7 @@ class DataFitHook(Hook):
             checkpoint['meta']['label_names'] = dict(source=self._labels.source, names=self._labels.found)
 
     def _tested(self) -> list[Classes]:
-        content = read_classes(self.checkpoint) if self.checkpoint else {}
+        content = read_meta(self.checkpoint) if self.checkpoint else {}
         return list(filter(None, [classes_of_checkpoint(f'the checkpoint {self.checkpoint}', content)]))
 
     def _compare(self, runner: Runner, datasets: dict[str, Any], metrics: dict,

@@ -1,5 +1,6 @@
 """What a recipe says of its views and its teacher, as plain data: written into a cache, and compared with it."""
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from mmkd.datasets.replay.views import SCHEME
 from mmkd.distillers import Teacher
 from mmkd.distillers.inputs import normalisation
 from mmkd.distillers.models import TEACHER_OPTIONS, read_spec
+from mmkd.distillers.teacher import classes_of_teacher
 from mmkd.distillers.teacher.cached import form_of_input
 from mmkd.records import canonical, sample_facts, weights_hash
 from mmkd.utils.building.build import type_name
@@ -85,5 +87,8 @@ def teacher_facts(cfg: dict, teacher: Teacher) -> dict:
         cfg: What the recipe says of it.
         teacher: The teacher, whose weights are read.
     """
-    return dict(weights=weights_hash(teacher.model.state_dict()), config=teacher_config(cfg),
-                dtype=dtype_fact(teacher.dtype), adapter=form_of_input(teacher.adapter))
+    found = dict(weights=weights_hash(teacher.model.state_dict()), config=teacher_config(cfg),
+                 dtype=dtype_fact(teacher.dtype), adapter=form_of_input(teacher.adapter))
+    classes = classes_of_teacher(cfg, teacher)
+    named = {} if classes is None else {key: value for key, value in asdict(classes).items() if key != 'where'}
+    return found | (dict(classes=named) if named else {})

@@ -52,7 +52,7 @@ class BinaryKDLoss(nn.Module):
         self.ignore_index = ignore_index
         self.reduction = reduction
         self.teacher_activation = teacher_activation
-        self._fewest = 2 if teacher_activation == 'softmax' else 1  # classes that mean something
+        self.softmax = teacher_activation == 'softmax'
 
     def refuses_topk(self) -> str:
         """Why the teacher's largest logits are not enough; see :mod:`mmkd.losses.served`."""
@@ -65,7 +65,7 @@ class BinaryKDLoss(nn.Module):
         Raises:
             UserError: The logits differ in number or in shape.
         """
-        pairs = pair_logits(self, student, teacher, fewest=self._fewest, data_samples=data_samples,
+        pairs = pair_logits(self, student, teacher, fewest=2 if self.softmax else 1, data_samples=data_samples,
                             ignore_index=self.ignore_index)
         levels = [self._one_level(*pair) for pair in pairs]
         return sum(levels) / len(levels)

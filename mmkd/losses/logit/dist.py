@@ -37,6 +37,7 @@ class DISTLoss(nn.Module):
     """
 
     needs_target = False
+    softmax = True
 
     def __init__(self, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0, eps: float = 1e-8,
                  ignore_index: int = IGNORED) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
-from ..checks import non_target, pair_logits, target_index
+from ..checks import mean_of_labelled, non_target, pair_logits, target_index
 from ..served import refuses_temperature
 
 
@@ -33,6 +33,7 @@ class DKDLoss(nn.Module):
     """
 
     needs_target = True
+    softmax = True
 
     def __init__(self, alpha: float = 1.0, beta: float = 2.0, temperature: float = 1.0) -> None:
         super().__init__()
@@ -53,11 +54,11 @@ class DKDLoss(nn.Module):
             UserError: The logits differ in shape, have fewer than two classes, or there is no target.
         """
         (student, teacher), = pair_logits(self, student, teacher, dense=False)
-        index = target_index(self, target, student)
+        index, labelled = target_index(self, target, student)
         binary_student, others_student = self._decouple(student, index)
         binary_teacher, others_teacher = self._decouple(teacher, index)
-        divergence = (self.alpha * _divergence(binary_teacher, binary_student)
-                      + self.beta * _divergence(others_teacher, others_student))
+        divergence = (self.alpha * _divergence(binary_teacher, binary_student, labelled)
+                      + self.beta * _divergence(others_teacher, others_student, labelled))
         return self.temperature**2 * divergence
 
     def _decouple(self, logits: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,5 +69,5 @@ class DKDLoss(nn.Module):
         return pair.log_softmax(dim=1), others.log_softmax(dim=1)
 
 
-def _divergence(log_teacher: Tensor, log_student: Tensor) -> Tensor:
-    return (log_teacher.exp() * (log_teacher - log_student)).sum(dim=1).mean()
+def _divergence(log_teacher: Tensor, log_student: Tensor, labelled: Tensor) -> Tensor:
+    return mean_of_labelled((log_teacher.exp() * (log_teacher - log_student)).sum(dim=1), labelled)

@@ -34,6 +34,7 @@ class KDLoss(nn.Module):
     """
 
     needs_target = False
+    softmax = True
 
     def __init__(self, temperature: float = 1.0, ignore_index: int = IGNORED) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import NON_NEGATIVE, TEMPERATURE, check_arguments
 
-from ..checks import pair_logits, target_index
+from ..checks import mean_of_labelled, pair_logits, target_index
 from ..served import refuses_temperature
 
 
@@ -33,6 +33,7 @@ class NKDLoss(nn.Module):
     """
 
     needs_target = True
+    softmax = True
 
     def __init__(self, temperature: float = 1.0, gamma: float = 1.5) -> None:
         super().__init__()
@@ -51,17 +52,18 @@ class NKDLoss(nn.Module):
             UserError: The logits differ in shape, have fewer than two classes, or there is no target.
         """
         (student, teacher), = pair_logits(self, student, teacher, dense=False)
-        index = target_index(self, target, student).unsqueeze(1)  # (N, 1)
+        index, labelled = target_index(self, target, student)
+        index = index.unsqueeze(1)  # (N, 1)
         log_student_target = torch.log_softmax(student, dim=1).gather(1, index)
         teacher_target = torch.softmax(teacher, dim=1).gather(1, index)
-        target_part = -(teacher_target * log_student_target).mean()
+        target_part = -mean_of_labelled((teacher_target * log_student_target).squeeze(1), labelled)
 
         is_target = torch.zeros_like(student, dtype=torch.bool).scatter(1, index, True)
         log_student = self._log_softmax_of_others(student, is_target)
         log_teacher = self._log_softmax_of_others(teacher, is_target)
         # The excluded class has log-probability -inf; 0 keeps it out of the sum without a NaN.
         products = log_teacher.exp() * log_student.masked_fill(is_target, 0.)
-        return target_part - self.gamma * self.temperature**2 * products.sum(dim=1).mean()
+        return target_part - self.gamma * self.temperature**2 * mean_of_labelled(products.sum(dim=1), labelled)
 
     def _log_softmax_of_others(self, logits: Tensor, excluded: Tensor) -> Tensor:
         return torch.log_softmax((logits / self.temperature).masked_fill(excluded, float('-inf')), dim=1)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from mmkd.registry import MODELS
 from mmkd.utils.building.arguments import TEMPERATURE, check_arguments, number, one_of
 
-from ..checks import Tensors, pair_logits, target_index
+from ..checks import Tensors, mean_of_labelled, pair_logits, target_index
 from ..served import refuses_temperature
 
 ENHANCEMENTS = ('all', 'target')
@@ -44,6 +44,7 @@ class OFALoss(nn.Module):
     """
 
     needs_target = True
+    softmax = True
 
     def __init__(self, gamma: float = 1.5, temperature: float = 1.0, enhanced: str = 'all') -> None:
         super().__init__()
@@ -65,8 +66,9 @@ class OFALoss(nn.Module):
         """
         pairs = pair_logits(self, student, teacher, dense=False, one_teacher=True)
         teacher = pairs[0][1]
-        weights = self._weights(teacher, target_index(self, target, teacher))
-        return sum(self._one_place(logits, weights) for logits, _ in pairs)
+        index, labelled = target_index(self, target, teacher)
+        weights = self._weights(teacher, index)
+        return sum(self._one_place(logits, weights, labelled) for logits, _ in pairs)
 
     def _weights(self, teacher: Tensor, index: Tensor) -> Tensor:
         probability = (teacher / self.temperature).softmax(dim=1)
@@ -74,6 +76,6 @@ class OFALoss(nn.Module):
         raised = (probability + one_hot)**self.gamma - one_hot
         return raised if self.enhanced == 'all' else torch.where(one_hot > 0, raised, probability)
 
-    def _one_place(self, student: Tensor, weights: Tensor) -> Tensor:
+    def _one_place(self, student: Tensor, weights: Tensor, labelled: Tensor) -> Tensor:
         log_student = (student / self.temperature).log_softmax(dim=1)
-        return -(weights * log_student).sum(dim=1).mean()
+        return -mean_of_labelled((weights * log_student).sum(dim=1), labelled)

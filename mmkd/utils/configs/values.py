@@ -40,8 +40,9 @@ TYPES: dict[str, tuple[type, ...]] = {
 NEVER_EMPTY = {'model', 'optim_wrapper', 'train_dataloader', 'val_dataloader', 'test_dataloader'}
 NAMES = {str: 'text', bool: 'True or False'}
 FLAGS = {'shuffle', 'drop_last', 'pin_memory', 'persistent_workers', 'by_epoch', 'convert_to_iter_based', 'nesterov',
-         'update_buffers', 'amsgrad', 'to_rgb', 'cudnn_benchmark', 'deterministic', 'diff_rank_seed', 'test_mode',
-         'bypass_duplicate', 'find_unused_parameters', 'with_cp', 'evaluate_on_ema', 'evaluate_on_origin'}
+         'update_buffers', 'amsgrad', 'to_rgb', 'loads_rgb', 'cudnn_benchmark', 'deterministic', 'diff_rank_seed',
+         'test_mode', 'bypass_duplicate', 'find_unused_parameters', 'with_cp', 'evaluate_on_ema',
+         'evaluate_on_origin'}
 MOST = 1e18  # beyond any number that a recipe has
 
 

@@ -5,6 +5,7 @@ from mmengine.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from mmkd.distillers.inputs import InputAdapter, fixed_input_size, image_channels, normalisation, teacher_normalisation
+from mmkd.distillers.inputs.images import unpadded_sizes
 from mmkd.utils import UserError
 
 from ..conftest import classifier, resnet
@@ -22,6 +23,42 @@ def test_equals_the_teachers_own_preprocessing(student, teacher):
     adapter = InputAdapter(normalisation(student), normalisation(teacher))
     torch.testing.assert_close(adapter(student(pixels)['inputs']), teacher(pixels)['inputs'], rtol=1e-5,
                                atol=1e-5)
+
+
+def padded(package: str, **options) -> torch.nn.Module:
+    """A preprocessor that pads to multiples of 32, and has images of 32×40 and 20×64 stacked."""
+    kinds = dict(mmdet=dict(type='mmdet.DetDataPreprocessor', pad_size_divisor=32),
+                 mmseg=dict(type='mmseg.SegDataPreProcessor', size_divisor=32))
+    return MODELS.build(kinds[package] | dict(bgr_to_rgb=True) | options)
+
+
+@pytest.mark.parametrize('package', ['mmdet', 'mmseg'])
+@pytest.mark.parametrize(('mean', 'padding'), [([123.675, 116.28, 103.53], 0), ([120.] * 3, -2)])
+def test_padding_is_the_teachers_own(package, mean, padding):
+    structures = pytest.importorskip(f'{package}.structures')
+    kind = getattr(structures, dict(mmdet='DetDataSample', mmseg='SegDataSample')[package])
+    images = [torch.randint(0, 255, (3, *size), dtype=torch.uint8) for size in ((32, 40), (20, 64))]
+    value = {'pad_value' if package == 'mmdet' else 'pad_val': padding}
+    student = padded(package, mean=[0.] * 3, std=[255.] * 3)
+    teacher = padded(package, mean=mean, std=[58.395, 57.12, 57.375], **value)
+
+    def batch() -> dict:
+        samples = [kind(metainfo=dict(img_shape=tuple(image.shape[1:]))) for image in images]
+        return dict(inputs=[image.clone() for image in images], data_samples=samples)
+
+    ours, theirs = student(batch(), True), teacher(batch(), True)
+    adapter = InputAdapter(normalisation(student), normalisation(teacher), padding=padding)
+    before = ours['inputs'].clone()
+    torch.testing.assert_close(adapter(**ours), theirs['inputs'], rtol=1e-5, atol=1e-5)
+    assert torch.equal(ours['inputs'], before)
+
+
+def test_samples_that_tell_of_no_padding():
+    told = DataSample(metainfo=dict(img_shape=(3, 4, 3), batch_input_shape=(8, 8)))
+    assert unpadded_sizes([told], 1) == [(3, 4)]
+    for samples in (None, [], [told, DataSample()], [DataSample(metainfo=dict(img_shape=(3, 4)))] * 2, [told],
+                    torch.tensor([0, 1])):
+        assert unpadded_sizes(samples, 2) == []
 
 
 def test_equal_normalisations_cost_nothing():
@@ -79,6 +116,23 @@ def test_a_teacher_that_was_built_for_another_size_gets_it(build):
     distiller.teachers['teacher'].model.register_forward_pre_hook(lambda _, x: seen.append(tuple(x[0].shape[2:])))
     distiller.teachers['teacher'](torch.rand(2, 3, 32, 32))
     assert seen == [(48, 48)]
+
+
+def segmentor(backbone: str) -> dict:
+    """A segmentor of mmseg's with a small vision transformer for 64×64."""
+    return dict(
+        type='mmseg.EncoderDecoder', data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(64, 128)),
+        backbone=dict(type=backbone, img_size=(64, 64), patch_size=16, embed_dims=32, num_layers=2, num_heads=2,
+                      out_indices=(1, )),
+        decode_head=dict(type='mmseg.FCNHead', in_channels=32, in_index=-1, channels=8, num_convs=1, num_classes=5),
+        train_cfg=dict(), test_cfg=dict(mode='whole'))
+
+
+@pytest.mark.parametrize(('backbone', 'size'), [('mmseg.VisionTransformer', None), ('mmseg.BEiT', (64, 64))])
+def test_a_segmentor_whose_positions_are_interpolated_takes_any_size(backbone, size):
+    pytest.importorskip('mmseg')
+    config = segmentor(backbone)
+    assert fixed_input_size(MODELS.build(config), config) == size
 
 
 @pytest.mark.parametrize('channels', [1, 2, 5])

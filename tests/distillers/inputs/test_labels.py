@@ -2,10 +2,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmpretrain.structures import DataSample
 from torch import nn
 
 from mmkd.distillers import Distiller
-from mmkd.distillers.inputs import check_range
+from mmkd.distillers.inputs import check_range, target_of
 from mmkd.utils import UserError
 
 from ..conftest import classifier
@@ -84,3 +85,35 @@ def test_no_head_loss_where_it_counts_nothing(monkeypatch):
     distiller, calls = distiller_of(classifier(8, classes=5), task_weight=0.), []
     monkeypatch.setattr(distiller.student.head, 'loss', lambda *_, **__: calls.append(1))
     assert distiller(IMAGES, torch.arange(4))['loss_kd'] > 0 and calls == []
+
+
+LABEL, TWO, NONE = DataSample().set_gt_label(1), DataSample().set_gt_label([3, 4]), DataSample()
+SCORE, EMPTY = DataSample().set_gt_score(torch.eye(5)[2]), DataSample().set_gt_label(torch.zeros(0, dtype=torch.long))
+
+
+@pytest.mark.parametrize('samples', [[LABEL, NONE], [NONE, LABEL], [LABEL, SCORE], [SCORE, LABEL], [SCORE, NONE]])
+def test_batches_of_which_some_images_have_labels(samples):
+    """Whatever their order: losses without a target train, and others say it."""
+    assert target_of(samples) is None
+    with pytest.raises(UserError, match='labels of one kind .* for all images, got none or others for some'):
+        target_of(samples, needed=True)
+    for weight, message in ((0., None), (1., r'own loss \(task_weight=1\) expects label')):
+        distiller = distiller_of(classifier(8, classes=5), task_weight=weight)
+        if message is None:
+            assert distiller(IMAGES[:2], samples, mode='loss')['loss_kd'] > 0
+        else:
+            with pytest.raises(UserError, match=message):
+                distiller(IMAGES[:2], samples, mode='loss')
+
+
+@pytest.mark.parametrize('samples', [[TWO, EMPTY], [EMPTY, TWO], [TWO, LABEL], [TWO, TWO]])
+def test_several_labels_do_not_slip_to_other_images(samples):
+    assert target_of(samples) is None
+    with pytest.raises(UserError, match=r"one label an image, got [02] of one. .*teacher_activation='sigmoid'"):
+        target_of(samples, needed=True)
+
+
+def test_labels_of_all_images():
+    assert target_of([LABEL, LABEL], needed=True).tolist() == [1, 1]
+    assert target_of([SCORE, SCORE], needed=True).shape == (2, 5)
+    assert target_of([NONE, NONE], needed=True) is None is target_of(None, needed=True)

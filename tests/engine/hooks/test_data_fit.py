@@ -169,12 +169,13 @@ _base_ = '{config_root()}/quickstart/mask-rcnn_convnest-mini_mask-rcnn-wide-fd-k
 train_cfg = dict(max_epochs=1)
 model = dict(
     teacher=dict(checkpoint='{{checkpoint}}'),
-    terms=dict(_delete_=True, own=dict(loss=dict(type='mmkd.{{loss}}'), student='{{tap}}', teacher='{{tap}}')))
+    terms=dict(_delete_=True, own=dict(loss={{loss}}, student='{{tap}}', teacher='{{tap}}')))
 """
 
 
 @pytest.mark.parametrize(('loss', 'tap', 'status'), [
-    ('KDLoss', 'roi_head.bbox_head.fc_cls', 1), ('BinaryKDLoss', 'logits', 0)])
+    (dict(type='mmkd.KDLoss'), 'roi_head.bbox_head.fc_cls', 1),
+    (dict(type='mmkd.BinaryKDLoss', teacher_activation='sigmoid'), 'logits', 0)])
 def test_a_detector_that_teaches_in_another_order(home, tmp_path, capsys, loss, tap, status):
     """The scores of regions are of classes; what its proposal network says is not."""
     pytest.importorskip('mmdet')

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.zoo import find_checkpoint, load_weights
-from mmkd.zoo.checkpoint_meta import read_classes
+from mmkd.zoo.checkpoint_meta import read_meta
 from mmkd.zoo.loading import load_any
 from mmkd.zoo.pretrained import PretrainedBackboneInit
 
@@ -49,7 +49,7 @@ def test_once_and_then_from_the_cache(repository, monkeypatch):
 def test_wherever_a_checkpoint_is_named(repository):
     loaded = load_weights(URL, WEIGHTS)
     assert loaded.keys() == WEIGHTS.keys() and all(torch.equal(loaded[name], WEIGHTS[name]) for name in WEIGHTS)
-    assert read_classes(URL)['meta'] == dict(dataset_meta=META['dataset_meta'])
+    assert read_meta(URL)['meta'] == dict(dataset_meta=META['dataset_meta'])
     assert load_any(URL)['meta']['epoch'] == 7
     assert load_weights(f'{URL}/plain.safetensors', WEIGHTS).keys() == WEIGHTS.keys()
     backbone = torch.nn.Module()

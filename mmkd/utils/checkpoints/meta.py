@@ -1,12 +1,12 @@
-"""The classes that checkpoints name which this process has read."""
+"""What the checkpoints that this process has read say of their classes and of the config of their run."""
 from collections.abc import Mapping
 
 _metas: dict[str, dict] = {}
-KEYS = ('dataset_meta', 'CLASSES', 'label_names')
+KEYS = ('dataset_meta', 'CLASSES', 'label_names', 'cfg')
 
 
-def remember_classes(name: str, checkpoint: object) -> None:
-    """Keeps what a checkpoint says of its classes.
+def remember_meta(name: str, checkpoint: object) -> None:
+    """Keeps what a checkpoint says of itself.
 
     Args:
         name: The path, URL or name by which it was asked for.
@@ -17,6 +17,6 @@ def remember_classes(name: str, checkpoint: object) -> None:
     _metas[str(name)] = dict(meta=known)
 
 
-def remembered_classes(name: str) -> dict:
+def remembered_meta(name: str) -> dict:
     """What was kept of a checkpoint, under ``meta``; empty if it was not read."""
     return _metas.get(str(name), {})
