@@ -10,7 +10,7 @@ from mmengine.dist import init_dist, is_main_process
 from mmkd.datasets.verification.class_names import classes_named, classes_of_checkpoint, compared
 from mmkd.utils import UserError
 from mmkd.utils.processes.distributed import prepare_cpu_processes
-from mmkd.zoo.checkpoint_meta import read_classes
+from mmkd.zoo.checkpoint_meta import read_meta
 
 from .batches import ImageBatches
 from .models import RANDOM, AnalysedModel, split_model
@@ -55,7 +55,7 @@ def check_labels(models: Sequence[AnalysedModel], images: ImageBatches) -> None:
     classes = classes_named(images.source.name, images.source.classes)
     for model in models:
         file = split_model(model.name)[1]
-        known = None if file in (None, RANDOM) else classes_of_checkpoint(f'the checkpoint {file}', read_classes(file))
+        known = None if file in (None, RANDOM) else classes_of_checkpoint(f'the checkpoint {file}', read_meta(file))
         problem = None if known is None else compared(known, classes)
         if problem is not None and problem.level == 'error':
             raise UserError(f'{model.label}: {problem.text}')
