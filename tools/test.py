@@ -57,6 +57,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def output_file(name: str | None) -> Path | None:
+    """The file of the metrics, in a folder that is there, before anything is tested.
+
+    Raises:
+        UserError: It has another ending, or is a folder.
+    """
+    if name is None:
+        return None
+    path = Path(name)
+    if path.suffix != '.json' or path.is_dir():
+        raise UserError(f'--out expects a .json file, got {name!r}. Write metrics.json.')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def merge_args(config: Config, args: argparse.Namespace) -> Config:
     """Writes the command line into the config.
 
@@ -92,6 +107,7 @@ def watch_data(runner: Runner, checkpoint: str) -> None:
 def main() -> None:
     """Runs the tool."""
     args = parse_args()
+    out = output_file(args.out)
     load_safely_everywhere(args.trust_checkpoint)
     config = load_config(args.config)
     if args.data:
@@ -103,9 +119,7 @@ def main() -> None:
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     watch_data(runner, args.checkpoint)
     metrics = test_weights(runner, args.checkpoint, None if args.weights == 'validated' else args.weights)
-    if args.out and is_main_process():
-        out = Path(args.out)
-        out.parent.mkdir(parents=True, exist_ok=True)
+    if out and is_main_process():
         with beside(out) as temporary:
             dump(metrics, temporary)
 

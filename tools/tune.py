@@ -45,6 +45,7 @@ from mmkd.experiments.tuning import (
     Tried,
     best_of,
     check_keys,
+    check_setting,
     read_grids,
     setting_name,
     settings_of,
@@ -112,6 +113,8 @@ class Tuning:
             grid, config = grids.get(name, {}), self._config(name, self._options({}))
             check_keys(name, grid, config, fixed)
             self.settings[name] = settings_of(grid, args.budget, args.seed, config)
+            for setting in self.settings[name]:
+                check_setting(name, setting, self._config(name, self._options(setting)))
 
     @cached_property
     def teacher(self) -> Job | None:

@@ -30,11 +30,12 @@ def compare(students: Mapping[str, Sequence[float]], alone: Sequence[float], tea
 
     Returns:
         Method to ``score``, ``direct_gain`` and ``effective_gain`` (in percent, as the paper prints it), each with
-        values, mean and standard error; by falling Direct Gain.
+        values, mean and standard error; by falling Direct Gain. Of a teacher that scores 0 there is no Effective Gain
+        (None).
     """
     rows = {name: dict(score=summary(values), direct_gain=paired_gain(values, alone),
-                       effective_gain=summary([100 * (value - other) / teacher
-                                               for value, other in zip(values, alone, strict=True)]))
+                       effective_gain=summary([100 * (value - other) / teacher for value, other in
+                                               zip(values, alone, strict=True)]) if teacher else None)
             for name, values in students.items()}
     return dict(sorted(rows.items(), key=lambda item: -item[1]['direct_gain']['mean']))
 
@@ -55,7 +56,8 @@ def comparison_table(rows: Mapping[str, dict], alone: Sequence[float], teacher: 
              ('*student alone*', _with_error(summary(alone), '.1f'), '', '', f'{seconds["alone"]:.0f}', '')]
     for name, row in rows.items():
         lines.append((name, _with_error(row['score'], '.1f'), _with_error(row['direct_gain'], '+.1f'),
-                      _with_error(row['effective_gain'], '+.1f'), f'{seconds[name]:.0f}', terms[name]))
+                      _with_error(row['effective_gain'], '+.1f') if row['effective_gain'] else '–',
+                      f'{seconds[name]:.0f}', terms[name]))
     header = ('method', f'{metric} (%)', 'Direct Gain', 'Effective Gain (%)', 'seconds', 'terms')
     return markdown_table(header, lines, numbers=range(1, 5))
 
@@ -97,7 +99,8 @@ def _arguments(values: Mapping) -> str:
 def draw_gains(path: Path, rows: Mapping[str, dict], title: str, metric: str = 'top-1') -> None:
     """Draws a bar chart of the Direct Gains (left axis) and Effective Gains (right axis), with error bars.
 
-    The two differ by a factor, the teacher's score, so that one bar shows both. A bar far beyond all others is cut,
+    The two differ by a factor, the teacher's score, so that one bar shows both; where there is no Effective Gain, the
+    right axis is left out. A bar far beyond all others is cut,
     with its value beside it and a note below the title.
 
     Args:
@@ -121,10 +124,12 @@ def draw_gains(path: Path, rows: Mapping[str, dict], title: str, metric: str = '
     axes.set(ylabel=f'Direct Gain (points of {metric})')
     axes.set_title('\n'.join(lines), fontsize=10)
     axes.grid(axis='y', alpha=0.3)
-    means = [(row['effective_gain']['mean'], row['direct_gain']['mean']) for row in rows.values()]
-    factor = next((effective / direct for effective, direct in means if direct), 1.)
-    axes.secondary_yaxis('right', functions=(lambda gain: gain * factor, lambda gain: gain / factor)).set_ylabel(
-        'Effective Gain (%)')
+    means = [(row['effective_gain']['mean'], row['direct_gain']['mean']) for row in rows.values()
+             if row['effective_gain']]
+    if means:
+        factor = next((effective / direct for effective, direct in means if direct), 1.)
+        axes.secondary_yaxis('right', functions=(lambda gain: gain * factor, lambda gain: gain / factor)).set_ylabel(
+            'Effective Gain (%)')
     figure.savefig(path, dpi=DPI)
 
 

@@ -2,6 +2,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 from mmkd.utils import UserError
 
@@ -29,12 +30,15 @@ class Metric:
             run: Whose it is, for the message.
 
         Raises:
-            UserError: It is not among them, or undefined on these images.
+            UserError: It is not among them, no number, or undefined on these images.
         """
         if self.key not in metrics:
             raise UserError(f'{run} expects {self.key} among the figures of its last validation, got '
                             f'{", ".join(metrics) or "none"}. Name one of these with --metric; where a detector '
                             'has found nothing at all, mmdet writes none: leave that method out.')
+        if not isinstance(metrics[self.key], Real) or math.isinf(metrics[self.key]):
+            raise UserError(f'{run} expects a finite number for {self.key}, got {metrics[self.key]!r}. Name another '
+                            'figure with --metric.')
         if math.isnan(metrics[self.key]) or self.factor != 1 and metrics[self.key] < 0:  # -1 is COCO's of no objects
             raise UserError(f'{run} expects a figure for {self.key}, which is undefined on these images (got '
                             f'{metrics[self.key]:g}): they have no such objects. Name another with --metric.')

@@ -54,7 +54,7 @@ def summary(values: Sequence[float]) -> dict:
 
 def paired_gain(values: Sequence[float], baseline: Sequence[float]) -> dict:
     """What is gained over a baseline, seed by seed, and how many standard errors that is."""
-    result = summary([value - other for value, other in zip(values, baseline)])
+    result = summary([value - other for value, other in zip(values, baseline, strict=True)])
     error = result['standard_error']
     return result | dict(in_standard_errors=round(result['mean'] / error, 2) if error else None)
 

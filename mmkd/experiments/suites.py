@@ -132,10 +132,11 @@ def add_suite_arguments(parser: argparse.ArgumentParser, work_dir: str) -> None:
 
 
 def enter_home(args: argparse.Namespace, root: Path) -> Path:
-    """Makes the paths of the command line absolute, and goes to the folder where runs write.
+    """Goes to the folder where runs write, and has the paths of the command line mean the same files from there.
 
     Args:
-        args: With the arguments of :func:`add_suite_arguments`, and ``methods``.
+        args: With the arguments of :func:`add_suite_arguments`, ``methods``, and ``alone``, ``tuned`` or ``grids``. A
+            config that is no file here stays as it is: a path below the checkout or its ``configs``, or ``scope::…``.
         root: The checkout.
 
     Returns:
@@ -144,14 +145,16 @@ def enter_home(args: argparse.Namespace, root: Path) -> Path:
     Raises:
         UserError: ``--teacher-checkpoint`` is neither a file's name nor in the model index.
     """
-    args.work_dir = Path(os.path.abspath(args.work_dir))
+    home = working_root(root)
     args.teacher_checkpoint = args.teacher_checkpoint and _checkpoint(args.teacher_checkpoint)
     args.methods = args.methods and [path if len(path.parts) == 1 and not path.suffix else path.resolve()
                                      for path in args.methods]
-    home = working_root(root)
+    for name in ('work_dir', 'tuned', 'grids', 'alone', 'teacher'):
+        given = getattr(args, name, None)
+        if isinstance(given, Path) or given and os.path.isfile(given):
+            path = Path(os.path.abspath(given))
+            setattr(args, name, type(given)(path.relative_to(home) if path.is_relative_to(home) else path))
     os.chdir(home)
-    if args.work_dir.is_relative_to(home):
-        args.work_dir = args.work_dir.relative_to(home)
     return home
 
 

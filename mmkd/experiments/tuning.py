@@ -9,14 +9,17 @@ from pathlib import Path
 
 import yaml
 from mmengine.config import Config
+from mmengine.registry import OPTIMIZERS
 
 from mmkd.experiments.jobs.runs import printed
 from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.jobs.training import TrainJob, fingerprint, value_at
 from mmkd.experiments.suites import overlapping
 from mmkd.utils import UserError, nearest
+from mmkd.utils.building.signatures import check_given
 from mmkd.utils.command_line.tables import markdown_table
 from mmkd.utils.configs.harmless import check_runs_no_code
+from mmkd.utils.configs.keys import check_config
 from mmkd.utils.files.small import read_json
 
 Setting = dict[str, object]  # dotted keys of a config to values; {} is what the recipe says itself
@@ -101,6 +104,44 @@ def check_keys(name: str, grid: Iterable[str], config: Config, fixed: Iterable[s
             raise UserError(f'a grid of {name} expects a key of a term, got {last!r}. {nearest(last, KEYS)}')
 
 
+def check_setting(name: str, setting: Setting, config: Config) -> None:
+    """Looks for what no run with a setting could take, as far as can be told without building a model.
+
+    Args:
+        name: The method.
+        setting: The setting.
+        config: The method's recipe, with the setting and what else is set. Where it has modules of its own, which are
+            not imported here, its terms and its optimizer are not compared with their classes.
+
+    Raises:
+        UserError: A value is none that its place takes, or a term or the optimizer has no such argument.
+    """
+    from mmkd.distillers.term.examining import examine_term  # takes a second
+    what = f'{name} ({described(setting)})'
+    check_config(config, what)
+    if config.get('custom_imports'):
+        return
+    try:
+        for term, cfg in config.model.terms.items():
+            examine_term(term, cfg)
+        optimizer = config.optim_wrapper.get('optimizer') or {}
+        if kind := OPTIMIZERS.get(str(optimizer.get('type'))):  # those of other packages have no entry here
+            check_given(kind, optimizer)
+    except UserError as error:
+        raise UserError(f'{what}: {error}') from error
+
+
+class _Unique(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which PyYAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """See PyYAML."""
+        keys = [key.value for key, _ in node.value]
+        if twice := next((key for key, _ in node.value if keys.count(key.value) > 1), None):
+            raise yaml.constructor.ConstructorError(None, None, f'found {twice.value} twice', twice.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]:
     """Reads a file of grids: method to dotted key to values.
 
@@ -109,10 +150,10 @@ def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]
         methods: Which there are; one without a grid is trained as its recipe says.
 
     Raises:
-        UserError: It is missing, is no such file, or names a method that there is not.
+        UserError: It is missing, is no such file, names a method that there is not, or has a key twice.
     """
     try:
-        grids = yaml.safe_load(path.read_text(encoding='utf-8'))
+        grids = yaml.load(path.read_text(encoding='utf-8'), _Unique)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f'--grids expects a YAML file, got {path}: {error}. Write METHOD: {{KEY: [1, 2]}}.') from error
     if not isinstance(grids, dict) or not all(isinstance(grid, dict) and all(isinstance(key, str) for key in grid)

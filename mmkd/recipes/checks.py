@@ -25,6 +25,15 @@ from .training_step import check_gradients
 from .validation import check_validation
 from .weightless import teacher_role
 
+TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper')
+
+
+def check_training(recipe: Recipe) -> Iterator[Finding]:
+    """The config has a training; else the checks that need one are left out."""
+    if missing := [key for key in TRAINING if recipe.config.get(key) is None]:
+        yield Finding('error', f'a training expects {", ".join(TRAINING)} in the config, which lacks '
+                      f'{", ".join(missing)}. Write them, as the files of configs/_base_ do.')
+
 
 def check_files(recipe: Recipe) -> Iterator[Finding]:
     """The files and folders of the datasets exist."""
@@ -190,7 +199,8 @@ def _by(size: tuple[int, int]) -> str:
 
 
 CHECKS: dict[str, Check] = {
-    'files': check_files, 'models': check_models, 'weights': check_weights, 'data': check_batches,
-    'images': check_images, 'labels': check_labels, 'classes': check_classes, 'splits': check_data_fit,
-    'validation': check_validation, 'label order': check_label_order, 'term weights': check_term_weights,
-    'sample indices': check_indices, 'training step': check_gradients, 'cost': check_cost}
+    'training': check_training, 'files': check_files, 'models': check_models, 'weights': check_weights,
+    'data': check_batches, 'images': check_images, 'labels': check_labels, 'classes': check_classes,
+    'splits': check_data_fit, 'validation': check_validation, 'label order': check_label_order,
+    'term weights': check_term_weights, 'sample indices': check_indices, 'training step': check_gradients,
+    'cost': check_cost}

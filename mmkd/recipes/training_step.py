@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmkd.distillers.schedule import Progress
 from mmkd.utils.building.build import type_name
 
-from .recipe import Finding, Recipe
+from .recipe import Finding, MissingError, Recipe
 
 FAR_APART = 1000
 
@@ -89,7 +89,13 @@ class SavedBytes(torch.autograd.graph.saved_tensors_hooks):
 
 
 def optimizer_of(recipe: Recipe) -> OptimWrapper:
-    """The recipe's optimizer; without mixed precision on the CPU, where MMEngine has none."""
+    """The recipe's optimizer; without mixed precision on the CPU, where MMEngine has none.
+
+    Raises:
+        MissingError: The config has no training.
+    """
+    if recipe.config.get('optim_wrapper') is None:
+        raise MissingError
     cfg = copy.deepcopy(recipe.config.optim_wrapper)
     if recipe.device == 'cpu' and type_name(cfg) == 'AmpOptimWrapper':
         cfg['type'] = 'OptimWrapper'

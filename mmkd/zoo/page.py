@@ -26,7 +26,8 @@ SMALL = """
 ## Of the quick start and Fashion-MNIST, without weights
 
 Minutes on a CPU. Where the status is *reproduced*, the figures are in [docs/quickstart.md](docs/quickstart.md),
-[docs/compare_methods.md](docs/compare_methods.md) and [docs/fashion.md](docs/fashion.md).
+[docs/compare_methods.md](docs/compare_methods.md) and [docs/fashion.md](docs/fashion.md), or in the first lines of the
+config.
 
 | model | config | parameters | FLOPs | status |
 | --- | --- | ---: | ---: | --- |

@@ -14,7 +14,8 @@ from tests.tools.conftest import call
 
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(DOCS.glob('*.md'))]
 FOREIGN = {'.', 'source', 'cd', 'eval', 'export', 'git', 'pip', 'mim', 'conda', 'tensorboard', 'pre-commit', 'ruff',
-           'mypy', 'python -c', 'python -m pytest', 'python -m venv', 'python -m http.server', 'python -m sphinx'}
+           'mypy', 'python -c', 'python -m pytest', 'python -m venv', 'python3 -m venv', 'python -m http.server',
+           'python -m sphinx'}
 # names that stand for a reader's own file, and what `mmkd distill` writes (tests/docs/test_first_model.py runs it)
 EXAMPLES = {'my_recipe.py', 'my_teacher.py', 'my_student.py', 'work_dirs/digits/config.py'}
 FLAGS_OF = {'tools/dist_train.sh': 'tools/train.py', 'tools/slurm_train.sh': 'tools/train.py',

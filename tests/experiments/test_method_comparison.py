@@ -52,6 +52,16 @@ def test_table_and_chart(tmp_path):
     assert Image.open(tmp_path / 'gains.png').size[1] > 400
 
 
+def test_a_teacher_that_scores_nothing_leaves_the_direct_gain(tmp_path):
+    """As a detector that has found no object: what the runs have taken hours for is written all the same."""
+    rows = compare(STUDENTS, ALONE, 0.)
+    assert rows['nkd']['effective_gain'] is None and rows['nkd']['direct_gain']['mean'] == 4.5
+    seconds, terms = dict(alone=20., nkd=25., worse=30.), dict(nkd='', worse='')
+    assert '| nkd | 81.5 ± 1.5 | +4.5 ± 0.5 | – | 25 |  |' in comparison_table(rows, ALONE, 0., seconds, terms)
+    draw_gains(tmp_path / 'gains.png', rows, 'Gains')
+    assert (tmp_path / 'gains.png').is_file()
+
+
 @pytest.fixture
 def draw(tmp_path, monkeypatch):
     """Draws the gains of students over one at 50; returns the axes and the figure."""

@@ -34,3 +34,9 @@ def test_a_figure_that_is_undefined(value):
         metric.percent({'coco/bbox_mAP_l': value}, 'kd-seed0')
     assert metric.percent({'coco/bbox_mAP_l': 0.}, 'a') == 0.
     assert metric_named('r2', MIOU).percent({'r2': -1.}, 'a') == -1
+
+
+@pytest.mark.parametrize('value', ['x', [1., 2.], None, math.inf])
+def test_a_figure_that_is_no_number(value):
+    with pytest.raises(UserError, match='kd-seed0 expects a finite number for mIoU, got .* Name another figure with'):
+        MIOU.percent({'mIoU': value}, 'kd-seed0')

@@ -48,6 +48,8 @@ def test_gain_is_paired():
     assert gain['values'] == [2., 3., 1.] and gain['mean'] == 2.
     assert gain['in_standard_errors'] == pytest.approx(2 * 3**0.5, abs=0.01)
     assert paired_gain([1., 2.], [0., 1.])['in_standard_errors'] is None  # equal gains have no spread
+    with pytest.raises(ValueError, match='zip'):
+        paired_gain([1., 2., 3.], [1.])  # of other seeds
 
 
 def test_quick_report():

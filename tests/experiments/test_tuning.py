@@ -73,6 +73,10 @@ def test_files_of_grids(tmp_path):
         path.write_text(text)
         with pytest.raises(UserError, match='--grids expects'):
             read_grids(path, ['kd'])
+    for text in ('kd: {a: [1]}\nkd: {a: [2]}\n', 'kd: {a: [1], b: [1], a: [2]}'):
+        path.write_text(text)
+        with pytest.raises(UserError, match='--grids expects a YAML file, got .* found (kd|a) twice'):
+            read_grids(path, ['kd'])
     with pytest.raises(UserError, match='--grids expects a YAML file'):
         read_grids(tmp_path / 'none.yml', ['kd'])
 

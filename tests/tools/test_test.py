@@ -100,3 +100,13 @@ def test_tta_takes_the_configs_pipeline_and_wraps_the_model():
     assert config.test_dataloader.dataset.pipeline == ['once'] and 'custom_hooks' not in config
     with pytest.raises(UserError, match='a.py has not both'):
         tool['merge_args'](Config(plain), tool['parse_args'](['a.py', 'b.pth', '--tta']))
+
+
+def test_a_file_that_cannot_be_written_is_found_before_anything_is_built(tmp_path, capsys):
+    (tmp_path / 'taken.json').mkdir()
+    for name in ('m.txt', 'metrics', 'images/', 'taken.json'):
+        assert call('test.py', 'none.py', 'none.pth', '--out', name, cwd=tmp_path) == 2
+        assert capsys.readouterr().err == f"error: --out expects a .json file, got '{name}'. Write metrics.json.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ['taken.json']
+    assert call('test.py', 'none.py', 'none.pth', '--out', '/dev/null/m.json', cwd=tmp_path) == 2
+    assert '/dev/null' in capsys.readouterr().err

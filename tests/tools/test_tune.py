@@ -1,4 +1,5 @@
 """tools/tune.py: its plan, and a small tuning from end to end."""
+import copy
 import json
 import math
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from mmkd.experiments.jobs.training import load, value_at
 from mmkd.utils import UserError
+from mmkd.utils.configs.options import merge_options
 
 from .conftest import fork
 
@@ -159,6 +161,29 @@ def test_a_misspelt_key_is_found_before_anything_is_trained(plan, grid, message)
         plan('--grid', grid).jobs(0.3, {'kd': [0, 1]})
 
 
+@pytest.mark.parametrize(('grid', 'message'), [
+    ('model.terms.kd.loss.temprature=1', r"kd \(kd.loss.temprature=1\): KDLoss .* 'temprature'. Did you mean temp"),
+    ('model.terms.kd.loss.temperature=2,-1', r'kd \(kd.loss.temperature=-1\): KDLoss expects temperature'),
+    ('model.terms.kd.loss.temperature=a', r'kd \(.*\): KDLoss expects temperature to be a finite number, got .a'),
+    ('model.terms.kd.weight=nan', r'kd \(.*\) expects numbers, got NaN for model.terms.kd.weight'),
+    ('model.terms.kd.weight=-1', r"kd \(.*\): term 'kd': weight expects value"),
+    ('model.terms.kd=1,2', r"kd \(kd=1\): term 'kd' expects a dict of loss, .*, got 1"),
+    ('model.terms.kd.loss.type=mmkd.KDLos', r"kd \(.*\): term 'kd' expects a registered type, .* mmkd.KDLoss"),
+    ('optim_wrapper.optimizer.lrr=1', r"kd \(.*lrr=1\): \w+ expects arguments that it has, got 'lrr'. Did you mean lr"),
+    ('optim_wrapper.optimizer.lr=-1', r'kd \(.*\) expects optim_wrapper.optimizer.lr to be a number from 0')])
+def test_a_setting_that_no_run_can_take_is_found_before_anything_is_trained(plan, grid, message):
+    with pytest.raises(UserError, match=message):
+        plan('--grid', grid)
+
+
+def test_the_terms_of_a_recipe_with_modules_of_its_own_are_not_examined(plan, home):
+    (home / 'own.py').write_text(f"_base_ = '{ROOT}/configs/quickstart/methods/kd.py'\n"
+                                 "custom_imports = dict(imports=['nowhere'])\n"
+                                 "model = dict(terms=dict(kd=dict(loss=dict(type='OwnLoss'))))\n")
+    settings = plan('--methods', 'own.py', '--grid', 'model.terms.kd.loss.alpha=3').settings
+    assert settings == {'own': [{}, {'model.terms.kd.loss.alpha': 3}]}
+
+
 def test_a_setting_that_diverges_is_the_worst(workplace):
     """Of real runs: a learning rate of 10,000 ends in NaN or inf, and is no error."""
     digits = [f'{key}.dataset.data_root={workplace}/data/digits' for key in ('train_dataloader.dataset',
@@ -177,6 +202,18 @@ def test_a_setting_that_diverges_is_the_worst(workplace):
     assert again.returncode == 0 and [path.stat().st_mtime for path in sorted(out.glob('*/done.json'))] == done
 
 
+def merged(recipe, setting):
+    config = copy.deepcopy(recipe)
+    merge_options(config, setting)
+    return config
+
+
+@pytest.mark.parametrize('name', ['vanilla_kd/resnet18_resnet34-kd_8xb32-90e_in1k.py',
+                                  'fashion/retinanet_convnest-mini_retinanet-slak-mini-fgd_fashion.py'])
+def test_the_settings_of_recipes_are_taken(name):
+    tune.check_setting('own', {}, load(name))
+
+
 def test_the_grids_of_a_suite_fit_its_recipes():
     """Each method has a grid, and each key of it stands in the recipe or is a weight that it leaves at 1."""
     suite = tune.SUITES['fashion']
@@ -188,4 +225,5 @@ def test_the_grids_of_a_suite_fit_its_recipes():
             assert value_at(recipe, key) is not None or key.endswith('.weight'), (path.stem, key)
             assert value_at(recipe, key.rpartition('.')[0]) is not None, (path.stem, key)
         for setting in tune.settings_of(grids[path.stem], 100):
+            tune.check_setting(path.stem, setting, merged(recipe, setting))
             assert not setting or any(value_at(recipe, key) != value for key, value in setting.items())  # no run twice

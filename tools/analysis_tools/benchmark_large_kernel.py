@@ -28,6 +28,7 @@ from mmkd.ops import large_kernel_depthwise_branches
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import markdown_table
+from mmkd.utils.files.figures import save_figure
 from mmkd.utils.versions import usable_cores
 
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
@@ -157,8 +158,7 @@ def draw(args: argparse.Namespace) -> None:
         axes.set(xlabel=title, ylabel='forward + backward of three branches (ms)', yscale='log')
         axes.grid(alpha=0.3)
         axes.legend()
-    args.plot.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(args.plot, dpi=120)
+    save_figure(figure, args.plot, '--plot')
     print(f'\nDrawn: {args.plot}')
 
 

@@ -16,7 +16,8 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from tqdm import tqdm
 
-from mmkd.benchmarks.scaling.command import batch_of, draw, step_of
+from mmkd.benchmarks.scaling.command import batch_of, step_of
+from mmkd.benchmarks.scaling.figure import scaling_figure
 from mmkd.benchmarks.scaling.measured import Times, choose_times, read_report
 from mmkd.benchmarks.scaling.setting import Setting
 from mmkd.benchmarks.scaling.tables import report
@@ -33,6 +34,7 @@ from mmkd.utils.building.build import is_distiller, type_name
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.overrides import ConfigOptions
 from mmkd.utils.configs.finding import load_config
+from mmkd.utils.files.figures import save_figure
 from mmkd.utils.processes.allocator import keep_freed_memory
 from mmkd.zoo import load_safely_everywhere
 
@@ -206,7 +208,7 @@ def main() -> None:
         here = args.device if times.source.endswith(' on cpu') else ''
         print(f'{args.config}\n{report(step, setting, args.gpus, times.source, here)}')
         if args.plot:
-            draw(step, setting, args.gpus, Path(args.config).stem, args.plot)
+            save_figure(scaling_figure(step, setting, args.gpus, Path(args.config).stem), args.plot, '--plot')
             print(f'Drawn: {args.plot}')
 
 

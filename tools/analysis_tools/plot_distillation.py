@@ -3,8 +3,8 @@ import argparse
 from pathlib import Path
 
 from mmkd.experiments.distillation_figures import DistillationLog, distillation_figure
-from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
+from mmkd.utils.files.figures import save_figure
 
 EXPLANATION = """\
 One row a run, with five panels:
@@ -43,11 +43,7 @@ def main() -> None:
     args = parse_args()
     figure = distillation_figure({str(folder): DistillationLog.read(folder) for folder in args.work_dirs}, args.metric)
     out = args.out or args.work_dirs[0] / 'distillation.png'
-    try:
-        figure.savefig(out, dpi=120)
-    except (OSError, ValueError) as error:
-        raise UserError(f'--out expects a picture that can be written, such as compared.png, got {out} ({error}). '
-                        'Choose another folder or ending.') from error
+    save_figure(figure, out, '--out')
     print(f'Drawn: {out}')
 
 

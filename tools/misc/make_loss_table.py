@@ -21,7 +21,7 @@ INTRODUCTION = """\
 Made by `python tools/misc/make_loss_table.py` from what is registered: what a class compares or does is the first
 sentence of its docstring, and the paper is the first one after its `Source:`. The docstring also has the formula, the
 paper's values of the arguments, and what differs from the authors' code; [fidelity.md](fidelity.md) has the measured
-differences. A *recipe* is a small complete one between the quick start's two models, a row of
+differences. A *recipe* is a small complete one between the quick start's two models; most are rows of
 [compare_methods.md](compare_methods.md). [which_method.md](which_method.md) helps to choose, and
 [add_a_loss.md](add_a_loss.md) shows how to add one.
 """

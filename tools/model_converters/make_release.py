@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mmkd.utils import UserError, nearest
 from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.checkpoints.weights import split_choice
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
-from mmkd.utils.files.small import write_text
+from mmkd.utils.files.small import write_json
 from mmkd.zoo import load_safely_everywhere, model_index
 from mmkd.zoo.download import sha256_of
 
@@ -31,22 +32,47 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def split(model: str, index: dict[str, dict]) -> tuple[str, Path]:
-    """Splits NAME=CHECKPOINT.
+def split(models: list[str], index: dict[str, dict]) -> list[tuple[str, str]]:
+    """Splits each NAME=CHECKPOINT.
 
     Raises:
-        UserError: It has another form, the name is not in the index, or there is no such file.
+        UserError: One has another form, its name is not in the index or was there before, or there is no such file.
     """
-    name, equals, path = model.partition('=')
-    if not equals or not Path(path).is_file():
-        raise UserError(f'make_release expects NAME=CHECKPOINT with an existing file, got {model!r}.')
-    if name not in index:
-        raise UserError(f'make_release expects the name of a model in the index, got {name!r}. {nearest(name, index)}')
-    return name, Path(path)
+    found: dict[str, str] = {}
+    for model in models:
+        name, equals, path = model.partition('=')
+        if not equals or not Path(split_choice(path)[0]).is_file():
+            raise UserError(f'make_release expects NAME=CHECKPOINT with an existing file, got {model!r}.')
+        if name not in index:
+            raise UserError(f'make_release expects the name of a model in the index, got {name!r}. '
+                            f'{nearest(name, index)}')
+        if name in found:
+            raise UserError(f'make_release expects each name once, got {name} for {found[name]} and for {path}. '
+                            'Choose one of them.')
+        found[name] = path
+    return list(found.items())
 
 
-def publish(name: str, source: Path, out: Path) -> Path:
-    """Publishes a checkpoint under a model's name; files of the same name with other digits are replaced.
+def read_list(path: Path) -> dict[str, dict]:
+    """What the list of a folder holds; nothing where there is none yet.
+
+    Raises:
+        UserError: It is damaged or another file, and would be lost.
+    """
+    if not path.exists():
+        return {}
+    try:
+        listed = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        listed = None
+    if not isinstance(listed, dict):
+        raise UserError(f'make_release expects the list of a release in {path}, got other contents or a damaged file. '
+                        'Restore it, or choose another folder with --out.')
+    return listed
+
+
+def publish(name: str, source: str, out: Path) -> Path:
+    """Publishes a checkpoint under a model's name.
 
     Returns:
         The file.
@@ -54,34 +80,33 @@ def publish(name: str, source: Path, out: Path) -> Path:
     Raises:
         UserError: It cannot be published.
     """
-    before = set(out.glob(f'{name}-????????.pth'))
-    done = subprocess.run([sys.executable, str(TOOL), str(source), str(out / f'{name}.pth')], capture_output=True,
+    done = subprocess.run([sys.executable, str(TOOL), source, str(out / f'{name}.pth')], capture_output=True,
                           text=True)
     if done.returncode:
         raise UserError(f'{source} cannot be published: {done.stderr.strip()}')
-    file = Path(done.stdout.splitlines()[-1].rpartition('.pth:')[0] + '.pth')
-    for path in before - {file}:
-        path.unlink()
-    return file
+    return Path(done.stdout.splitlines()[-1].rpartition('.pth:')[0] + '.pth')
 
 
 @one_line_errors
 def main() -> None:
-    """Publishes the models and writes the list."""
+    """Publishes the models; the list names no file that is not there, wherever this ends."""
     args = parse_args()
     load_safely_everywhere()
     index = model_index()
+    models, path = split(args.models, index), args.out / LIST
+    listed = read_list(path)
     args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / LIST
-    listed = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
-    for name, source in [split(model, index) for model in args.models]:
+    for name, source in models:
+        before = set(args.out.glob(f'{name}-????????.pth'))
         file = publish(name, source, args.out)
         meta = read_checkpoint(file)['meta']
         listed[name] = dict(
             file=file.name, sha256=sha256_of(file), bytes=file.stat().st_size, config=index[name]['Config'],
             epoch=meta.get('epoch'), seed=meta.get('seed'), published=date.today().isoformat())
+        write_json(path, dict(sorted(listed.items())))
+        for old in before - {file}:
+            old.unlink()
         print(f'{file}: {file.stat().st_size / 1e6:.2f} MB, sha256 {listed[name]["sha256"]}')
-    write_text(path, json.dumps(dict(sorted(listed.items())), indent=2) + '\n')
 
 
 if __name__ == '__main__':

@@ -3,10 +3,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmkd.utils import UserError
 from mmkd.utils.checkpoints.files import sha256_of
 from mmkd.utils.checkpoints.publishing import kept_meta, publish, student_weights
 from mmkd.utils.checkpoints.reading import STUDENT_PREFIX, read_checkpoint
-from mmkd.utils.checkpoints.weights import EMA, RAW, choose_weights
+from mmkd.utils.checkpoints.weights import EMA, RAW, choose_weights, split_choice
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.zoo import load_safely_everywhere
 from mmkd.zoo.hub import check_target, push, repository_files
@@ -24,9 +25,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'out. If the run kept an exponential moving average (EMA), the weights that it validated are taken: the '
         'average, unless its EMAHook says otherwise.',
         epilog="Use the file as init_cfg=dict(type='Pretrained', checkpoint=FILE, prefix='backbone.').")
-    parser.add_argument('checkpoint', help='training checkpoint of a distiller or of a plain model')
-    parser.add_argument('out', nargs='?', help='output name without hash (default: student.pth beside the input); '
-                        'the first 8 digits of the sha256 are added')
+    parser.add_argument('checkpoint', help='training checkpoint of a distiller or of a plain model; FILE#raw and '
+                        'FILE#ema are as --raw and --ema')
+    parser.add_argument('out', nargs='?', help='output name without hash, or a folder (default: student.pth beside the '
+                        "input; in a folder, the input's name); the first 8 digits of the sha256 are added")
     which = parser.add_mutually_exclusive_group()
     which.add_argument('--raw', action='store_true', help='take the weights of the last step, not their EMA')
     which.add_argument('--ema', action='store_true', help='take the average, also if the run validated the others')
@@ -52,13 +54,19 @@ def main() -> None:
     args = parse_args()
     load_safely_everywhere(args.trust_checkpoint)
     target = check_target(args.push) if args.push else None
-    source = Path(args.checkpoint)
+    name, choice = split_choice(args.checkpoint)
+    source = Path(name)
     checkpoint = read_checkpoint(source)
-    which = RAW if args.raw else EMA if args.ema else None
-    weights, said = student_weights(checkpoint, args.checkpoint, which)
+    which = RAW if args.raw else EMA if args.ema else choice
+    if args.raw and choose_weights(checkpoint, name, which).alone:
+        raise UserError(f'--raw expects a checkpoint with EMA, but {name} has none. Leave the flag out.')
+    weights, said = student_weights(checkpoint, name, which)
     if args.timm_backbone:
         weights = timm_backbone_weights(args.timm_backbone, weights)
-    final = publish(checkpoint, weights, Path(args.out) if args.out else source.with_name('student.pth'))
+    out = Path(args.out) if args.out else source.with_name('student.pth')
+    if out.is_dir() or args.out and args.out.endswith('/'):
+        out = out / f'{source.stem}.pth'
+    final = publish(checkpoint, weights, out)
     size = sum(value.numel() * value.element_size() for value in weights.values())
     print(said)
     print(DISTILLED if _is_distiller(checkpoint) else PLAIN)
@@ -66,8 +74,8 @@ def main() -> None:
         print(f'Only its backbone is kept, as TIMMBackbone of {args.timm_backbone} names it.')
     print(f'{final}: {len(weights)} tensors, {size / 2**20:.1f} MiB, sha256 {sha256_of(final)}')
     if target is not None:
-        kind = choose_weights(checkpoint, args.checkpoint, which).kind
-        files = repository_files(target, weights, kept_meta(checkpoint), checkpoint, args.checkpoint, kind)
+        kind = choose_weights(checkpoint, name, which).kind
+        files = repository_files(target, weights, kept_meta(checkpoint), checkpoint, name, kind)
         print(f'{push(target, files, args.public)}: {", ".join(files)}')
 
 

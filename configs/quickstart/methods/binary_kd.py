@@ -1,7 +1,7 @@
 # BinaryKD, "BKL" of Hao et al. (2023, arXiv 2305.15781, Eq. 3), between the quick start's models. The student's own
 # loss is the binary cross entropy that it belongs to; both are summed over the classes.
 # Command: python tools/train.py configs/quickstart/methods/binary_kd.py
-# status: reproduced (two CPU cores; a row of docs/compare_methods.md)
+# status: reproduced (two CPU cores; described in docs/compare_methods.md)
 _base_ = '../convnest-mini_slak-mini-nkd_digits-5shot.py'
 model = dict(
     student=dict(options={'model.head.loss.use_sigmoid': True}),

@@ -1,13 +1,9 @@
 """From a recipe and the times of one GPU to the step on several."""
-from collections.abc import Sequence
-from pathlib import Path
-
 from mmengine.config import Config
 
 from mmkd.distillers import Distiller
 from mmkd.utils import UserError
 
-from .figure import scaling_figure
 from .measured import Times
 from .messages import messages_of, try_step
 from .setting import Setting
@@ -49,17 +45,3 @@ def step_of(distiller: Distiller, config: Config, times: Times, setting: Setting
         setting.backward_share * times.student, tuple(messages), config.optim_wrapper.get('accumulative_counts', 1),
         setting.images_per_core, cores,
         setting.view_bytes if fixed else None)
-
-
-def draw(step: Step, setting: Setting, gpus: Sequence[int], title: str, out: Path) -> None:
-    """Writes the picture.
-
-    Raises:
-        UserError: It cannot be written.
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scaling_figure(step, setting, gpus, title).savefig(out, dpi=120)
-    except (OSError, ValueError) as error:
-        raise UserError(f'--plot expects a picture that can be written, such as scaling.png, got {out} ({error}). '
-                        'Choose another folder or ending.') from error

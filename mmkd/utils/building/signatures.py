@@ -47,15 +47,36 @@ def check_call(cls: type, init: Callable, args: tuple, kwargs: dict) -> None:
     Raises:
         UserError: There is no argument of that name, one is missing, or one has another type.
     """
-    names, is_open = accepted(cls)
-    for name in kwargs:
-        if name not in names and not is_open:
-            raise UserError(f'{cls.__name__} expects arguments that it has, got {name!r}. {nearest(name, names)}')
+    _check_names(cls, kwargs)
     try:
         given = inspect.signature(init).bind(None, *args, **kwargs).arguments
     except TypeError as error:
-        raise UserError(f'{cls.__name__} expects other arguments: {error}. It takes {", ".join(names)}.') from error
-    for name, value in {**given, **kwargs}.items():
+        names = ', '.join(accepted(cls)[0])
+        raise UserError(f'{cls.__name__} expects other arguments: {error}. It takes {names}.') from error
+    _check_types(cls, {**given, **kwargs})
+
+
+def check_given(cls: type, cfg: Mapping[str, object]) -> None:
+    """Compares the arguments in a class's config with what it takes, whatever it is given beside them.
+
+    Raises:
+        UserError: There is no argument of that name, or one has another type.
+    """
+    given = {name: value for name, value in cfg.items() if name not in ('type', '_scope_')}  # which the registry reads
+    _check_names(cls, given)
+    _check_types(cls, given)
+
+
+def _check_names(cls: type, given: Mapping[str, object]) -> None:
+    names, is_open = accepted(cls)
+    for name in given:
+        if name not in names and not is_open:
+            raise UserError(f'{cls.__name__} expects arguments that it has, got {name!r}. {nearest(name, names)}')
+
+
+def _check_types(cls: type, given: Mapping[str, object]) -> None:
+    names = accepted(cls)[0]
+    for name, value in given.items():
         if not _is_left_to_class(names.get(name, Any)):
             check_type(cls.__name__, name, value, names.get(name, Any))
 

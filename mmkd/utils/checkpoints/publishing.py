@@ -9,7 +9,7 @@ from mmkd.version import __version__
 
 from .files import hash_of_bytes
 from .reading import few_names, not_finite
-from .weights import EMA_KEYS, RAW, choose_weights, plain
+from .weights import choose_weights, plain
 
 
 def student_weights(checkpoint: dict, source: str, which: str | None = None) -> tuple[dict[str, Tensor], str]:
@@ -26,8 +26,6 @@ def student_weights(checkpoint: dict, source: str, which: str | None = None) -> 
     Raises:
         UserError: Weights are asked for that are not there, there are none, or some are not finite.
     """
-    if which == RAW and isinstance(checkpoint, dict) and not any(key in checkpoint for key in EMA_KEYS):
-        raise UserError(f'--raw expects a checkpoint with EMA, but {source} has none. Leave the flag out.')
     chosen = choose_weights(checkpoint, source, which)
     weights = {name: value.clone().contiguous() for name, value in plain(chosen.tensors).items()}
     bad = not_finite(weights)

@@ -57,11 +57,16 @@ def parse_value(text: str) -> Any:
 
 
 def written(value: object) -> str:
-    """What :func:`parse_value` reads as this value again: a text is put in quotes where it has to be."""
-    try:
-        return str(value) if not isinstance(value, str) or parse_value(value) == value else repr(value)
-    except UserError:  # brackets, as in a path
-        return repr(value)
+    """What :func:`parse_value` reads as this value again, with its type.
+
+    That is the value as it is printed where it will do, else a text in quotes, else a literal, which the dict in a
+    comment behind it has read as one: MMEngine drops the quotes of ``'1'`` and the spaces in ``['a b', 'c']``.
+    """
+    for text in (str(value), repr(value), f'{value!r}  # {{}}'):
+        with suppress(UserError):  # brackets, as in a path
+            if repr(parse_value(text)) == repr(value):
+                return text
+    return str(value)
 
 
 def _literal(node: ast.expr) -> Any:
@@ -77,4 +82,6 @@ def _literal(node: ast.expr) -> Any:
                 keyword.arg is None for keyword in node.keywords):
             raise ValueError('a call of something else')
         return {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
+    if isinstance(node, ast.Name) and node.id in ('inf', 'nan'):
+        return float(node.id)
     return ast.literal_eval(node)

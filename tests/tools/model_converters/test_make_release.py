@@ -13,6 +13,7 @@ from ...forked import run_forked
 from ..conftest import CONVNEST, call, environment
 
 TOOL = 'model_converters/make_release.py'
+OTHER = 'convnest-atto_32xb128_in1k'
 NAME = CONVNEST.rpartition('/')[2].removesuffix('.py')
 
 
@@ -48,3 +49,22 @@ def test_errors(tmp_path, capsys):
                            (f'{NAME}=epoch_10.pth', 'cannot be published: .*truncated')):
         assert call(TOOL, model, '--out', 'out', cwd=tmp_path)
         assert message.partition(': .*')[0] in capsys.readouterr().err
+
+
+def test_the_list_names_the_files_that_are_there_wherever_a_release_ends(tmp_path, capsys):
+    for value in (1., 2., float('nan')):
+        torch.save(dict(meta={}, state_dict={'w': torch.full((3, ), value)}), tmp_path / f'{value:g}.pth')
+    assert call(TOOL, f'{NAME}=1.pth', '--out', 'out', cwd=tmp_path) == 0
+    assert call(TOOL, f'{NAME}=2.pth#raw', f'{OTHER}=nan.pth', '--out', 'out', cwd=tmp_path) == 2
+    assert 'cannot be published' in capsys.readouterr().err
+    out = tmp_path / 'out'
+    listed = json.loads((out / 'checkpoints.json').read_text())
+    assert {path.name for path in out.glob('*.pth')} == {entry['file'] for entry in listed.values()}
+    assert read_checkpoint(out / listed[NAME]['file'])['state_dict']['w'].tolist() == [2.] * 3
+    assert call(TOOL, f'{NAME}=1.pth', f'{NAME}=2.pth', '--out', 'out', cwd=tmp_path) == 2
+    assert f'expects each name once, got {NAME} for 1.pth and for 2.pth' in capsys.readouterr().err
+    for text in ('{"a": ', '[]'):
+        (out / 'checkpoints.json').write_text(text)
+        assert call(TOOL, f'{NAME}=1.pth', '--out', 'out', cwd=tmp_path) == 2
+        assert 'expects the list of a release in out/checkpoints.json, got' in capsys.readouterr().err
+        assert (out / 'checkpoints.json').read_text() == text and (out / listed[NAME]['file']).is_file()

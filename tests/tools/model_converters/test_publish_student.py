@@ -152,6 +152,28 @@ def test_what_was_validated_is_published_and_said(ema_run, tmp_path, capsys, val
     assert said in capsys.readouterr().out
 
 
+def test_weights_are_chosen_by_the_name_as_by_the_flags(tmp_path, capsys):
+    state = dict(raw={'student.w': torch.ones(3)}, ema={'student.w': torch.zeros(3)})
+    torch.save(dict(state_dict=state['raw'], state_dict_ema=state['ema']), tmp_path / 'both.pth')
+    torch.save(dict(state_dict=state['raw']), tmp_path / 'one.pth')
+    for source, kind in (('both.pth#raw', 'raw'), ('both.pth#ema', 'ema'), ('one.pth#raw', 'raw')):
+        out = tmp_path / source.replace('#', '-')
+        assert call(TOOL, source, f'{out}/a.pth', cwd=tmp_path) == 0
+        [file] = out.iterdir()
+        assert_holds(file, {'w': state[kind]['student.w']})
+    assert call(TOOL, 'one.pth#ema', cwd=tmp_path) == 2 and 'has only the raw weights' in capsys.readouterr().err
+
+
+def test_a_folder_gets_the_file_under_the_name_of_its_checkpoint(tmp_path):
+    torch.save(dict(state_dict={'student.w': torch.ones(3)}), tmp_path / 'epoch_3.pth')
+    (tmp_path / 'there').mkdir()
+    for folder in ('there', 'new/'):
+        assert call(TOOL, 'epoch_3.pth', folder, cwd=tmp_path) == 0
+        [file] = (tmp_path / folder).iterdir()
+        assert re.fullmatch(r'epoch_3-[0-9a-f]{8}\.pth', file.name)
+    assert {path.name for path in tmp_path.iterdir()} == {'epoch_3.pth', 'there', 'new'}
+
+
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
 def test_weights_that_are_not_finite_are_not_published(distilled_run, tmp_path, capsys, value):
     checkpoint = read_checkpoint(distilled_run / f'epoch_{EPOCHS}.pth')

@@ -1,5 +1,6 @@
 """Values of --cfg-options."""
 import argparse
+import math
 
 import pytest
 from mmengine.config import DictAction
@@ -35,7 +36,18 @@ def test_a_text_is_read_as_it_was(text):
     assert parse_value(repr(text)) == text
 
 
+@pytest.mark.parametrize('value', [
+    '1', '-2.5e3', 'None', 'True', 'nan', '', ' a', "'a'", '"1"', 'a#{', "a'b\\", ['a b', 'c'], ['1', '2'],
+    ['None', None], [["it's"], ('a,b', )], [], (), (1, ), [(1, ), [2.5]], [True, None, 1e-5], 1e-5, 1., True, None,
+    math.inf, math.nan, dict(a=1, b=['1', (2, )]), dict(a=math.inf), [dict(type='A', b='1')], {}])
+def test_a_value_is_read_as_it_was_with_its_type(value):
+    """As compare and tune hand settings to runs."""
+    assert repr(parse(f'a={written(value)}')['a']) == repr(value)
+
+
 def test_only_what_must_be_is_quoted():
+    for value in (1, True, None, [1., 'a'], [(1, 2), None], dict(a='1'), [dict(type='mmkd.EMAHook')]):
+        assert written(value) == str(value)
     assert [written(value) for value in ('a.pth', 1e-3, [1, 2], 'a,b')] == ['a.pth', '0.001', '[1, 2]', "'a,b'"]
 
 
