@@ -48,11 +48,11 @@ def test_the_check_names_an_estimate_that_outlasts_the_training(recipe):
     assert first.level == 'error' and 'longer than the 100 iterations' in first.text
 
 
-<<<<<<< HEAD
 def test_the_order_of_the_channels_of_the_data_is_told(recipe):
     config = Config(dict(model=recipe, train_dataloader=dict(dataset=dict(type='CIFAR10'))))
     assert Recipe(config).config.model.loads_rgb is True and 'loads_rgb' not in config.model
-=======
+
+
 @pytest.mark.parametrize('left_out', [('optim_wrapper', ), ('train_dataloader', ), ('train_cfg', ),
                                       ('train_dataloader', 'train_cfg', 'optim_wrapper')])
 def test_a_config_without_a_training_has_one_error(tmp_path, left_out):
@@ -69,4 +69,3 @@ def test_a_config_without_a_training_has_one_error(tmp_path, left_out):
     errors = [(name, found.text) for name, found in run_checks(recipe, CHECKS) if found.level == 'error']
     assert errors == [('training', 'a training expects train_dataloader, train_cfg, optim_wrapper in the config, which '
                        f'lacks {", ".join(left_out)}. Write them, as the files of configs/_base_ do.')]
->>>>>>> mend-d
