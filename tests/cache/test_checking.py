@@ -64,10 +64,10 @@ def test_another_pipeline_is_found(cache):
     assert result.problems[1].startswith('the view of sample') and len(result.problems) == 2
 
 
-def test_another_order_of_the_samples_is_found(place, cache):
+def test_another_order_of_the_samples_is_found(place, cache, tmp_path):
     lines = (place / 'data/digits/meta/train_5_per_class_seed0.txt').read_text().splitlines()
-    (place / 'data/digits/meta/reversed.txt').write_text('\n'.join(lines[::-1]))
-    result = checked(cache, recipe(**{'train_dataloader.dataset.dataset.ann_file': 'meta/reversed.txt'}))
+    (tmp_path / 'reversed.txt').write_text('\n'.join(lines[::-1]))
+    result = checked(cache, recipe(**{'train_dataloader.dataset.dataset.ann_file': f'{tmp_path}/reversed.txt'}))
     assert 'the list of samples (paths, labels or their order)' in result.problems[0]
 
 

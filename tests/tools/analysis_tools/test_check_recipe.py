@@ -163,9 +163,9 @@ def test_validation_images_that_are_training_images(check):
                ' 50 coincide')
 
 
-def test_a_test_set_of_its_own(check, workplace):
+def test_a_test_set_of_its_own(check, workplace, tmp_path):
     lines = (workplace / 'data/digits/meta/val.txt').read_text().splitlines()
     text = ''.join(f'{name} {(int(label) + 1) % 10}\n' for name, label in map(str.split, lines))
-    (workplace / 'data/digits/meta/moved.txt').write_text(text)
-    only_error(check('recipe.py', 'test_dataloader.dataset.ann_file=meta/moved.txt')[1],
+    (tmp_path / 'moved.txt').write_text(text)
+    only_error(check('recipe.py', f'test_dataloader.dataset.ann_file={tmp_path}/moved.txt')[1],
                'splits +test_dataloader: label 1 is read from the listed folders')
