@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmkd.datasets.configured import check_data_exists
+from mmkd.distillers.inputs import state_order
 from mmkd.distillers.models import student_config
 from mmkd.engine.checkpoints.tested_weights import test_weights, tested_config
 from mmkd.engine.hooks import DataFitHook
@@ -114,6 +115,7 @@ def main() -> None:
         set_test_data(config, args.data)
     merge_options(config, args.cfg_options or {})
     config = tested_config(tested_model(merge_args(config, args)))
+    state_order(config)
     check_data_exists(config, ('test',))
     prepare_cpu_processes(config)
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)

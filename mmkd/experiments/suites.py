@@ -135,8 +135,9 @@ def enter_home(args: argparse.Namespace, root: Path) -> Path:
     """Goes to the folder where runs write, and has the paths of the command line mean the same files from there.
 
     Args:
-        args: With the arguments of :func:`add_suite_arguments`, ``methods``, and ``alone``, ``tuned`` or ``grids``. A
-            config that is no file here stays as it is: a path below the checkout or its ``configs``, or ``scope::…``.
+        args: With the arguments of :func:`add_suite_arguments`, ``methods``, and ``alone``, ``teacher``, ``tuned`` or
+            ``grids``. A config that is no file here stays as it is: a path below the checkout or its ``configs``, or
+            ``scope::…``.
         root: The checkout.
 
     Returns:

@@ -131,8 +131,8 @@ def check_setting(name: str, setting: Setting, config: Config) -> None:
         raise UserError(f'{what}: {error}') from error
 
 
-class _Unique(yaml.SafeLoader):
-    """Refuses a key that is there twice, of which PyYAML would take the last."""
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which PyYAML would take the last, and reads 1e-3 as the number it is."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         """See PyYAML."""
@@ -140,6 +140,10 @@ class _Unique(yaml.SafeLoader):
         if twice := next((key for key, _ in node.value if keys.count(key.value) > 1), None):
             raise yaml.constructor.ConstructorError(None, None, f'found {twice.value} twice', twice.start_mark)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float', re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$'), [*'-+0123456789'])
 
 
 def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]:
@@ -153,7 +157,7 @@ def read_grids(path: Path, methods: Sequence[str]) -> dict[str, dict[str, list]]
         UserError: It is missing, is no such file, names a method that there is not, or has a key twice.
     """
     try:
-        grids = yaml.load(path.read_text(encoding='utf-8'), _Unique)
+        grids = yaml.load(path.read_text(encoding='utf-8'), _Loader)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f'--grids expects a YAML file, got {path}: {error}. Write METHOD: {{KEY: [1, 2]}}.') from error
     if not isinstance(grids, dict) or not all(isinstance(grid, dict) and all(isinstance(key, str) for key in grid)

@@ -9,7 +9,7 @@ from filelock import FileLock
 from mmengine.dist import is_main_process
 
 from mmkd.utils import UserError
-from mmkd.utils.checkpoints.files import hash_in_name, sha256_of
+from mmkd.utils.checkpoints.files import HASH_IN_NAME, hash_in_name, sha256_of
 from mmkd.utils.checkpoints.reading import damage
 
 from .transfer import fetch
@@ -28,8 +28,10 @@ def cached_path(url: str) -> Path:
     its own, as two servers may well have an ``epoch_300.pth``.
     """
     name = file_name(url)
-    folder = cache_dir() if hash_in_name(name) else cache_dir() / hashlib.sha256(url.encode()).hexdigest()[:8]
-    return folder / name
+    shared = cache_dir() / name
+    if hash_in_name(name) or HASH_IN_NAME.search(name) and shared.is_file():  # a hash without letters may be a date
+        return shared
+    return cache_dir() / hashlib.sha256(url.encode()).hexdigest()[:8] / name
 
 
 def download(url: str, sha256: str | None = None) -> Path:

@@ -65,8 +65,8 @@ def test_what_is_shown(tmp_path):
 
 def test_files_of_grids(tmp_path):
     path = tmp_path / 'grids.yml'
-    path.write_text('kd: {model.terms.kd.weight: [1, 2]}\n')
-    assert read_grids(path, ['kd', 'nkd']) == {'kd': {'model.terms.kd.weight': [1, 2]}}
+    path.write_text('kd: {model.terms.kd.weight: [1, 1e-3, -2E4, 1.5e-2, "1e-3", e3]}\n')
+    assert read_grids(path, ['kd', 'nkd']) == {'kd': {'model.terms.kd.weight': [1, .001, -2e4, .015, '1e-3', 'e3']}}
     with pytest.raises(UserError, match="got 'kd'. Did you mean kdd"):
         read_grids(path, ['kdd'])
     for text in ('[', '- a', 'kd: 3', 'kd: {1: [1]}', '!!python/object/apply:os.system [ls]'):

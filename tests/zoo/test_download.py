@@ -68,6 +68,15 @@ def test_a_date_in_a_name_is_no_hash(server):
     assert len(files) == 2 and all(path.read_bytes() == CONTENT for path in files)
 
 
+def test_a_file_that_an_earlier_version_kept_by_such_a_name_is_found(server):
+    path = cached_path(f'{server}/a/b-12345678.pth')
+    earlier = cache_dir() / path.name
+    assert path != earlier
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    earlier.write_bytes(CONTENT)
+    assert cached_path(f'{server}/a/b-12345678.pth') == earlier
+
+
 def test_a_hash_in_capitals(server):
     assert download(f'{server}/a.pth', DIGITS.upper()) == download(f'{server}/a.pth', DIGITS[:8].upper())
 

@@ -20,7 +20,7 @@ from mmkd.analysis.command.batches import enough_memory
 from mmkd.analysis.command.models import AnalysedModel
 from mmkd.analysis.command.progress import progress
 from mmkd.analysis.command.report import Report
-from mmkd.analysis.command.running import check_labels, say_other_classes
+from mmkd.analysis.command.running import other_labels, say_other_classes
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.tables import text_table
@@ -101,7 +101,9 @@ def main() -> None:
     report = Report(args.out, 'grad_cam', args.force)
     models = analysed_models(args)
     source = analysed_images(args, models, 1, crop=True)
-    check_labels(models, source)
+    other = other_labels(models, source)
+    if other and args.target == 'label':
+        raise UserError(other)
     batches = list(source)
     images = torch.cat([batch for batch, _ in batches])
     labels = None if batches[0][1] is None else torch.cat([label for _, label in batches])
@@ -111,7 +113,7 @@ def main() -> None:
     for label in found:
         say_other_classes(label, source, found[label][0].known)
     names = source.source.classes
-    captions = {label: describe(maps, names) for label, maps in found.items()}
+    captions = {label: describe(maps, () if other else names) for label, maps in found.items()}
     titles = [named(int(label), names) for label in labels] if labels is not None else [
         f'image {number + 1}' for number in range(len(images))]
     print(text_table(['image', *found], [[title, *(captions[label][number].replace('\n', ' ') for label in found)]

@@ -52,13 +52,25 @@ def check_labels(models: Sequence[AnalysedModel], images: ImageBatches) -> None:
     Raises:
         UserError: Classes have another label than the model learnt.
     """
+    if problem := other_labels(models, images):
+        raise UserError(problem)
+
+
+def other_labels(models: Sequence[AnalysedModel], images: ImageBatches) -> str:
+    """Why the labels of images are not those of a model, by the names of their classes; empty if nothing says so.
+
+    Args:
+        models: The models, as a command line names them.
+        images: The images.
+    """
     classes = classes_named(images.source.name, images.source.classes)
     for model in models:
         file = split_model(model.name)[1]
         known = None if file in (None, RANDOM) else classes_of_checkpoint(f'the checkpoint {file}', read_meta(file))
         problem = None if known is None else compared(known, classes)
         if problem is not None and problem.level == 'error':
-            raise UserError(f'{model.label}: {problem.text}')
+            return f'{model.label}: {problem.text}'
+    return ''
 
 
 def say_other_classes(label: str, images: ImageBatches, classes: int) -> None:

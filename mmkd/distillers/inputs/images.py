@@ -71,6 +71,7 @@ class InputAdapter(nn.Module):
             inputs = inputs.flip(1)
         if self.scale is not None:
             inputs = torch.addcmul(self.shift.to(inputs.dtype), inputs, self.scale.to(inputs.dtype))
+        if self.flip or self.scale is not None:  # else these are the student's own
             for image, (height, width) in zip(inputs, unpadded_sizes(data_samples, len(inputs)), strict=False):
                 image[:, height:], image[:, :, width:] = self.padding, self.padding
         return inputs if self.size is None else resized(inputs, self.size, 'bicubic', antialias=True)
@@ -91,6 +92,11 @@ def unpadded_sizes(data_samples: Labels, images: int) -> list[tuple[int, int]]:
     found = [getattr(sample, 'metainfo', {}) for sample in data_samples]
     told = all('img_shape' in meta and ('batch_input_shape' in meta or 'padding_size' in meta) for meta in found)
     return [tuple(meta['img_shape'][:2]) for meta in found] if told else []
+
+
+def padding_of(preprocessor: nn.Module | None) -> float:
+    """What a data preprocessor pads images with, after it has normalised them."""
+    return getattr(preprocessor, 'pad_value', getattr(preprocessor, 'pad_val', 0.))  # mmseg's has had both names
 
 
 def _column(values: Tensor | list[float]) -> Tensor:

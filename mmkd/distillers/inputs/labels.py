@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmkd.utils import UserError
 
 Labels: TypeAlias = Sequence | Tensor | None
+KINDS = 'gt_score', 'gt_label'
 SAME = 'labels of one kind (gt_label or gt_score) for all images, got none or others for some. Label all alike.'
 
 
@@ -34,7 +35,8 @@ def check_labels(data_samples: Labels, task_weight: float) -> None:
     if not has_labels(data_samples):
         raise UserError(f"{own} expects labelled images, got a batch {_without_labels(data_samples)}. Set "
                         'task_weight=0. to train by the terms alone.')
-    if not isinstance(data_samples, Tensor) and len({'gt_score' in sample for sample in data_samples}) > 1:
+    kind = None if isinstance(data_samples, Tensor) else next((each for each in KINDS if each in data_samples[0]), None)
+    if kind and not all(kind in sample for sample in data_samples):  # a classifier reads of all what the first has
         raise UserError(f'{own} expects {SAME}')
 
 

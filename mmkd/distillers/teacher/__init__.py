@@ -1,7 +1,8 @@
 """The teachers of a recipe.
 
 ``teacher`` is one at work: frozen, in eval mode, invisible to what walks over the student; ``cached`` one that answers
-from a cache. ``building`` makes them of the recipe, and ``classes`` reads the classes that their checkpoints name.
+from a cache. ``building`` makes them of the recipe, and ``classes`` reads the names of their classes: of a
+checkpoint, of Hugging Face's config, of a cache.
 """
 from .building import SINGLE, build_teachers, named_teachers, split_tap, take_stated, teacher_role
 from .cached import CachedAnswers, CachedTeacher, kept_of

@@ -18,6 +18,7 @@ from ..inputs import (
     as_size,
     fixed_input_size,
     normalisation,
+    padding_of,
     stated_normalisation,
     teacher_normalisation,
 )
@@ -173,8 +174,7 @@ def _build(cfg: dict, role: str, taps: list[str], student: nn.Module, preprocess
     if preprocessor is None and theirs is not None:
         print_log(f"The {role} gets the student's images as they are, since nothing says how they are normalised. Set "
                   'data_preprocessor of the distiller if not as the teacher wants them.', logger='current')
-    padding = getattr(getattr(model, 'data_preprocessor', None), 'pad_value', 0.)
-    adapter = InputAdapter(ours, theirs, size, padding)
+    adapter = InputAdapter(ours, theirs, size, padding_of(getattr(model, 'data_preprocessor', None)))
     if adapter.scale is not None or adapter.flip or size:
         print_log(f"The {role}'s input is adapted: normalisation {theirs}, size {size or 'as the student'}.",
                   logger='current')

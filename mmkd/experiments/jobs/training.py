@@ -146,8 +146,7 @@ class TrainingJobs:
         """
         config = copy.deepcopy(self.load(path))
         options = {key: value for key, value in options.items() if value_at(config, key) != value}
-        merge_options(copy.deepcopy(config), options)  # as the run itself will, after others
-        config.merge_from_dict(options)
+        merge_options(config, options)  # as the run itself will, after others
         words: list[str | Callable[[], str]] = [f'{key}={written(value)}' for key, value in options.items()]
         if teacher:
             needs = (*needs, teacher)

@@ -5,7 +5,7 @@ from mmengine.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from mmkd.distillers.inputs import InputAdapter, fixed_input_size, image_channels, normalisation, teacher_normalisation
-from mmkd.distillers.inputs.images import unpadded_sizes
+from mmkd.distillers.inputs.images import padding_of, unpadded_sizes
 from mmkd.utils import UserError
 
 from ..conftest import classifier, resnet
@@ -33,21 +33,23 @@ def padded(package: str, **options) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize('package', ['mmdet', 'mmseg'])
-@pytest.mark.parametrize(('mean', 'padding'), [([123.675, 116.28, 103.53], 0), ([120.] * 3, -2)])
-def test_padding_is_the_teachers_own(package, mean, padding):
+@pytest.mark.parametrize(('mean', 'padding', 'turned'), [
+    ([123.675, 116.28, 103.53], 0, True), ([120.] * 3, -2, True), (None, 7, False)])
+def test_padding_is_the_teachers_own(package, mean, padding, turned):
     structures = pytest.importorskip(f'{package}.structures')
     kind = getattr(structures, dict(mmdet='DetDataSample', mmseg='SegDataSample')[package])
     images = [torch.randint(0, 255, (3, *size), dtype=torch.uint8) for size in ((32, 40), (20, 64))]
     value = {'pad_value' if package == 'mmdet' else 'pad_val': padding}
     student = padded(package, mean=[0.] * 3, std=[255.] * 3)
-    teacher = padded(package, mean=mean, std=[58.395, 57.12, 57.375], **value)
+    own = dict(mean=mean, std=[58.395, 57.12, 57.375]) if mean else dict(mean=[0.] * 3, std=[255.] * 3)
+    teacher = padded(package, bgr_to_rgb=turned, **own, **value)
 
     def batch() -> dict:
         samples = [kind(metainfo=dict(img_shape=tuple(image.shape[1:]))) for image in images]
         return dict(inputs=[image.clone() for image in images], data_samples=samples)
 
     ours, theirs = student(batch(), True), teacher(batch(), True)
-    adapter = InputAdapter(normalisation(student), normalisation(teacher), padding=padding)
+    adapter = InputAdapter(normalisation(student), normalisation(teacher), padding=padding_of(teacher))
     before = ours['inputs'].clone()
     torch.testing.assert_close(adapter(**ours), theirs['inputs'], rtol=1e-5, atol=1e-5)
     assert torch.equal(ours['inputs'], before)

@@ -106,6 +106,13 @@ def test_batches_of_which_some_images_have_labels(samples):
                 distiller(IMAGES[:2], samples, mode='loss')
 
 
+def test_a_classifier_reads_of_all_images_what_the_first_has():
+    both = DataSample().set_gt_label(2).set_gt_score(torch.eye(5)[2])
+    assert distiller_of(classifier(8, classes=5))(IMAGES[:2], [LABEL, both], mode='loss')['task_loss'] > 0
+    with pytest.raises(UserError, match='own loss .* labels of one kind'):
+        distiller_of(classifier(8, classes=5))(IMAGES[:2], [both, LABEL], mode='loss')
+
+
 @pytest.mark.parametrize('samples', [[TWO, EMPTY], [EMPTY, TWO], [TWO, LABEL], [TWO, TWO]])
 def test_several_labels_do_not_slip_to_other_images(samples):
     assert target_of(samples) is None

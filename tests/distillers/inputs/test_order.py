@@ -48,6 +48,18 @@ def test_the_header_of_a_cache_tells_the_orders_apart():
     assert one['flip'] is False and other['flip'] is True
 
 
+def test_a_test_without_training_data_and_data_of_another_order(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmkd.distillers.inputs.order.print_log', lambda text, *_: said.append(text))
+    recipe = dict(type='mmkd.Distiller', student=resnet(), teacher=TIMM, input_size=32, terms=KD)
+    config = Config(dict(model=recipe, test_dataloader=dict(dataset=dict(type='CIFAR10'))))
+    state_order(config)
+    assert config.model.loads_rgb and said == []
+    config.test_dataloader.dataset.type = 'CustomDataset'
+    state_order(config)
+    assert config.model.loads_rgb and 'as model.loads_rgb=True says' in said[0]
+
+
 def test_other_configs_are_left_alone():
     for config in (Config(dict(model=resnet(), train_dataloader=dict(dataset=dict(type='CIFAR10')))), Config({})):
         before = config.to_dict()

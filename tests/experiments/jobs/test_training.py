@@ -6,7 +6,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmkd.experiments.jobs.training import PublishJob, TrainJob, _data_stamp
+from mmkd.experiments.jobs.training import PublishJob, TrainingJobs, TrainJob, _data_stamp
+from mmkd.utils.command_line.overrides import parse_value
 
 
 @pytest.fixture
@@ -90,6 +91,14 @@ def test_publishing_copies_the_file(tmp_path):
     assert job.done()
     (tmp_path / 'student.pth').unlink()
     assert job.done() is None
+
+
+def test_a_schedule_takes_the_place_of_a_weight(tmp_path):
+    schedule = dict(value=1.0, warmup=2)
+    made = TrainingJobs().job('a', tmp_path / 'a', 'configs/fashion/methods/kd.py', {'model.terms.kd.weight': schedule})
+    assert made.config.model.terms.kd.weight == schedule
+    option, = [word for word in made.arguments if str(word).startswith('model.terms.kd.weight=')]
+    assert parse_value(option.partition('=')[2]) == schedule
 
 
 @pytest.mark.parametrize('name', ['digits.json', 'fashion.json'])
