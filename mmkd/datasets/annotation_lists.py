@@ -71,6 +71,16 @@ def _problem(name: str, label: str, num_classes: int | None) -> str | None:
     return ''
 
 
+def is_by_list(dataset: Mapping) -> bool:
+    """Whether the data set of a config reads such a list, whatever the file is called."""
+    return bool(_names(dataset) & set(BY_LIST))
+
+
+def _names(dataset: Mapping) -> set[str]:
+    kind = dataset.get('type')
+    return {c.__name__ for c in kind.__mro__} if isinstance(kind, type) else {str(kind).rpartition('.')[2]}
+
+
 def check_configured_list(key: str, dataset: Mapping) -> None:
     """Checks the annotation list or the class folders of a classification data set, as far as its config names them.
 
@@ -84,9 +94,7 @@ def check_configured_list(key: str, dataset: Mapping) -> None:
         UserError: A line is wrong, or an image is not there: the message has the file and the line; or there are not
             as many folders as classes.
     """
-    kind = dataset.get('type')
-    names = {c.__name__ for c in kind.__mro__} if isinstance(kind, type) else {str(kind).rpartition('.')[2]}
-    if not names & set(BY_LIST) or not dataset.get('with_label', True) or dataset.get('split') == 'test':
+    if not is_by_list(dataset) or not dataset.get('with_label', True) or dataset.get('split') == 'test':
         return
     root, split = str(dataset.get('data_root') or ''), dataset.get('split') or ''
     prefix = dataset.get('data_prefix') or split
@@ -96,7 +104,7 @@ def check_configured_list(key: str, dataset: Mapping) -> None:
     classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
     count = len(classes) if isinstance(classes, list | tuple) else None
     if not path:
-        _count_folders(key, folder, count or (1000 if 'ImageNet' in names and classes is None else None))
+        _count_folders(key, folder, count or (1000 if 'ImageNet' in _names(dataset) and classes is None else None))
         return
     text = read_list(path)
     for line, problem in list_problems(text, count):

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmkd.datasets.annotation_lists import read_list
+from mmkd.datasets.annotation_lists import is_by_list, read_list
 from mmkd.datasets.empty_folders import suffixes_of
 from mmkd.utils.errors import UserError
 
+LISTS = ('', '.txt', '.jsonl')  # what files are called that list an image a line
 
-class MissingFilesError(UserError):
-    """The files of a data set are not there, as on a machine that only plans a run."""
+
+class UncountedError(UserError):
+    """The files of a data set are not there, as on a machine that only plans a run, or of a form that only it reads."""
 
 
 def read_scalars(folder: Path) -> tuple[dict[int, dict], dict[int, dict]]:
@@ -100,11 +102,11 @@ def count_iterations(config: Config) -> int:
     """How many training iterations a config asks for, without building anything.
 
     Args:
-        config: A config whose datasets list their files in a ``.txt`` or COCO's ``.json``, are folders of images, or
-            MNIST's files.
+        config: A config whose datasets list their files in a ``.txt``, COCO's ``.json`` or OpenMMLab's, are folders of
+            images, or MNIST's files.
 
     Raises:
-        UserError: The files are missing.
+        UserError: The files are missing, or of another form.
     """
     loop, loader = config.train_cfg, config.train_dataloader
     if 'max_iters' in loop:
@@ -117,8 +119,8 @@ def dataset_length(dataset: dict) -> int:
     """How many samples the dataset of a config has; see :func:`count_iterations`.
 
     Raises:
-        MissingFilesError: Its files cannot be read.
-        UserError: They are cut off, or something else.
+        UncountedError: Its files cannot be read, or are of another form.
+        UserError: They are cut off.
     """
     if 'dataset' in dataset:
         return dataset_length(dataset['dataset']) * dataset.get('times', 1)
@@ -134,11 +136,14 @@ def dataset_length(dataset: dict) -> int:
             length = _count_images(root, dataset)
         elif listed.endswith('.json'):
             length = _count_in_json(root / listed)
+        elif Path(listed).suffix not in LISTS and not is_by_list(dataset):
+            raise UncountedError(f'{dataset.get("type")} expects a list ({", ".join(LISTS[1:])} or .json) where '
+                                 f'its images are counted, got {listed}. Convert it, or set train_cfg.max_iters.')
         else:
             length = len(list(StringIO(read_list(str(root / listed)))))  # blank ones too, as mmengine reads it
     except OSError as error:
-        raise MissingFilesError(f'{dataset.get("type")} expects its files, but {error.filename} cannot be read '
-                                f'({error.strerror}). Prepare the data.') from error
+        raise UncountedError(f'{dataset.get("type")} expects its files, but {error.filename} cannot be read '
+                             f'({error.strerror}). Prepare the data.') from error
     chosen = dataset.get('indices') or length  # the last ones, if it is negative
     return min(length, abs(chosen) if isinstance(chosen, int) else len(chosen))
 
@@ -153,10 +158,12 @@ def _count_images(root: Path, dataset: dict) -> int:
 
 def _count_in_json(path: Path) -> int:
     try:
-        images = json.loads(path.read_text(encoding='utf-8'))['images']
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path} expects the annotations of COCO with their images, got something else or a part '
-                        f'({error!r}). Fetch it again.') from error
-    if not isinstance(images, list):
-        raise UserError(f'{path} expects a list of images, got {type(images).__name__}. Fetch it again.')
-    return len(images)
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise UserError(f'{path} expects annotations in JSON, got something else or a part ({error!r}). Fetch it again.'
+                        ) from error
+    listed = content.get('images', content.get('data_list')) if isinstance(content, dict) else None
+    if not isinstance(listed, list):
+        raise UncountedError(f'{path} expects the images of COCO or the data_list of OpenMMLab where they are '
+                             'counted, got neither as a list. Convert it, or set train_cfg.max_iters.')
+    return len(listed)

@@ -37,6 +37,18 @@ def test_turned_pictures(tmp_path, suffix, orientation):
     check_like_training(path)
 
 
+@pytest.mark.parametrize('change', [
+    lambda image: image.convert('RGB'), lambda image: image.resize((9, 7)), lambda image: image.crop((1, 2, 9, 7)),
+    lambda image: image.rotate(90, expand=True), lambda image: image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)])
+def test_what_a_data_set_made_of_a_picture_is_not_turned(tmp_path, change):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(PIXELS).save(path := tmp_path / 'x.png', exif=exif)
+    with Image.open(path) as image:
+        changed = change(image)
+    assert np.array_equal(as_bgr(changed, 0), np.asarray(changed)[..., ::-1])
+
+
 def test_pictures_of_other_kinds_stay(tmp_path):
     numbers = Image.fromarray(np.full((4, 4), 7, np.int32))  # of no file: nobody says that they are 16 bits
     assert (as_bgr(numbers, 0) == 7).all()

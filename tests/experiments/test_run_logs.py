@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.fileio import list_from_file
 
 from mmkd.experiments.run_logs import (
+    UncountedError,
     count_iterations,
     dataset_length,
     epoch_of,
@@ -99,11 +100,34 @@ def test_missing_data_are_named(tmp_path):
 
 
 @pytest.mark.parametrize('text', ['{"images": [1,', '[]', '{"img": []}', '{"images": 3}', '3', b'\xff\xfe'])
-def test_damaged_annotations_are_named(tmp_path, text):
+def test_damaged_and_other_annotations_are_named(tmp_path, text):
     (tmp_path / 'a.json').write_bytes(text if isinstance(text, bytes) else text.encode())
     dataset = dict(type='CocoDataset', data_root=str(tmp_path), ann_file='a.json')
     with pytest.raises(UserError, match='a.json expects '):
         dataset_length(dict(type='RepeatDataset', times=2, dataset=dataset))
+
+
+def test_the_lists_of_openmmlab_are_counted(tmp_path):
+    content = dict(metainfo={}, data_list=[dict(img_path='a.png', gt_label=[1])] * 7)
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    assert dataset_length(dict(type='MultiLabelDataset', data_root=str(tmp_path), ann_file='a.json')) == 7
+
+
+@pytest.mark.parametrize(('name', 'content', 'uncounted'), [
+    ('a.mat', b'MATLAB 5.0\xff', True), ('a.pkl', b'\x80\x04\x95\xff', True), ('a.csv', b'id,box\n', True),
+    ('a.json', b'[{"image": "a.png"}]', True), ('a.json', b'{"images": [1,', False), ('a.txt', b'\xff', False)])
+def test_forms_that_only_a_dataset_reads_are_told_from_damaged_files(tmp_path, name, content, uncounted):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=name) as caught:
+        dataset_length(dict(type='StanfordCars', data_root=str(tmp_path), ann_file=name))
+    assert isinstance(caught.value, UncountedError) == uncounted
+
+
+@pytest.mark.parametrize(('kind', 'name'), [
+    ('CustomDataset', 'a.lst'), ('ODVGDataset', 'a.jsonl'), ('ADE20KDataset', 'a')])
+def test_lists_of_other_names_are_counted(tmp_path, kind, name):
+    (tmp_path / name).write_text('a.png 0\nb.png 1\n')
+    assert dataset_length(dict(type=kind, data_root=str(tmp_path), ann_file=name)) == 2
 
 
 def test_lists_are_counted_as_they_are_read(tmp_path):

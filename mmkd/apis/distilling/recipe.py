@@ -8,7 +8,7 @@ from mmengine.config import ConfigDict
 
 from mmkd.distillers.models import read_spec
 from mmkd.distillers.teacher import named_teachers
-from mmkd.experiments.run_logs import MissingFilesError, dataset_length
+from mmkd.experiments.run_logs import UncountedError, dataset_length
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 
@@ -165,7 +165,7 @@ def _of_config(source: Source, model: dict, method: Method, training: Training, 
     config = dict(model=model) | kept | dict(val_cfg=dict(type='ValLoop'), test_cfg=dict(type='TestLoop'))
     lengths: dict[str, int] = {}
     for key in ('train_dataloader', 'val_dataloader'):
-        with suppress(MissingFilesError):  # the data may be elsewhere, or something that only building them tells
+        with suppress(UncountedError):  # the data may be elsewhere, or something that only building them tells
             lengths[key] = dataset_length(kept[key]['dataset'])
     source.images = lengths.get('train_dataloader', 0)
     steps = schedule(training, source.images, mixed)

@@ -38,8 +38,8 @@ def find_pictures(folder: str | Path, labels: bool = True) -> Pictures:
     """Finds the pictures of a folder: ``train`` and ``val`` with a subfolder a class, classes alone, or pictures alone.
 
     Hidden folders, and those that systems leave (``__MACOSX``), are passed over. The classes are numbered in the order
-    of the training folders' names. Beside ``train`` other pictures than those to validate on are refused: it might be
-    a class.
+    of the training folders' names. Beside ``train`` other pictures than those to validate on are left out, or refused
+    where it has no subfolders with pictures: it might be a class.
 
     Args:
         folder: The folder.
@@ -63,18 +63,25 @@ def find_pictures(folder: str | Path, labels: bool = True) -> Pictures:
             raise UserError(f'data expects a folder {TRAIN[0]} beside {val or test} in {root}, got none. Add it, or '
                             'name the folder with the classes itself.')
         return _read(root, '', labels)
-    filled = next((name for name in others if any(map(_is_read, _walk(root / name)))), None)
-    if filled is not None:
+    filled = _filled(root, others)
+    if filled and not _filled(root / train, _folders(root / train)):
         raise UserError(f'data expects beside {train} no other pictures than those to validate on ({", ".join(VAL)} or '
-                        f'{", ".join(TEST)}), got {filled} in {root}. Rename {train} if it is a class, else move '
-                        f'{filled} away.')
+                        f'{", ".join(TEST)}), got {filled[0]} in {root}. Rename {train} if it is a class, else move '
+                        f'{filled[0]} away.')
     pictures = _read(root, train, labels)
     if val or test:
         other = _read(root, val or test, labels and bool(pictures.classes), pictures.classes)
         pictures.val, pictures.notes = other.train, [*pictures.notes, *other.notes]
+    if filled:
+        pictures.notes.append(f'left out, since {train} is there to train on: {", ".join(filled)}')
     if val and test:
         pictures.notes.append(f'left out, since {val} is there to validate on: {test}')
     return pictures
+
+
+def _filled(root: Path, folders: list[str]) -> list[str]:
+    """Those of some folders that hold pictures."""
+    return [name for name in folders if any(map(_is_read, _walk(root / name)))]
 
 
 def _part(root: Path, folders: list[str], names: tuple[str, ...]) -> str | None:

@@ -18,11 +18,12 @@ def config_text(config: Mapping[str, Any]) -> str:
     """Writes a config.
 
     Args:
-        config: Names to values: numbers, NumPy's among them, text, paths, lists, tuples, dicts and other literals.
+        config: Names to values: numbers, NumPy's among them, text, paths, lists, ranges, tuples, dicts and other
+            literals.
 
     Returns:
-        Python that makes the same values: paths and PyTorch's types as text. A dict or list that an earlier name of the
-        config has is written as that name.
+        Python that makes the same values: paths and PyTorch's types as text, ranges as lists. A dict or list that an
+        earlier name of the config has is written as that name.
 
     Raises:
         UserError: A value is none of these, such as an array or a module.
@@ -37,6 +38,8 @@ def config_text(config: Mapping[str, Any]) -> str:
 
 def _text(value: Any, indent: int, used: int, known: Mapping[str, Any], key: str) -> str:
     """A value, on one line if it fits after what the line has already; ``key`` is where it stands."""
+    if isinstance(value, range):
+        value = list(value)
     if not isinstance(value, dict | list | tuple):
         return _scalar(value, key)
     same = next((name for name, each in known.items() if not isinstance(value, tuple) and _is_same(each, value)), None)

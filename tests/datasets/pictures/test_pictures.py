@@ -83,7 +83,7 @@ def test_folders_to_validate_are_no_classes(tmp_path):
 
 @pytest.mark.parametrize(('counts', 'message'), [
     ({'bus': 2, 'car': 2, 'train': 2}, 'Rename train if it is a class, else move bus away'),
-    ({'train/x': 1, 'train/y': 1, 'val/x': 1, 'more/x': 1}, 'Rename train if it is a class, else move more away'),
+    ({'train': 1, 'train/x': 0, 'more/x': 1}, 'Rename train if it is a class, else move more away'),
     ({'train/x': 1, 'training/y': 1}, 'expects one folder called train or training, got train and training in'),
     ({'Train/x': 1, 'Train/y': 1, 'train/x': 1}, 'got Train and train in'),
     ({'train/x': 1, 'train/y': 1, 'val/x': 1, 'valid/x': 1}, 'got val and valid in')])
@@ -91,6 +91,14 @@ def test_folders_to_validate_are_no_classes(tmp_path):
 def test_no_folder_is_dropped_without_a_word(tmp_path, counts, message, labels):
     with pytest.raises(UserError, match=message):
         find_pictures(fill(tmp_path / 'data', counts), labels)
+
+
+@pytest.mark.parametrize('labels', [True, False])
+def test_what_lies_beside_the_folders_of_classes_is_left_out_and_named(tmp_path, labels):
+    found = find_pictures(fill(tmp_path / 'data', {
+        'train/a': 1, 'train/b': 1, 'val/a': 1, 'labelled/a': 1, 'work_dirs/run/vis': 1, 'docs': 0}), labels)
+    assert found.classes == (('a', 'b') if labels else ()) and len(found.train) == 2 and len(found.val) == 1
+    assert found.notes == ['left out, since train is there to train on: labelled, work_dirs']
 
 
 def test_parts_and_classes_of_their_names(tmp_path):

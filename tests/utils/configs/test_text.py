@@ -34,7 +34,7 @@ def test_what_was_handed_over_is_text():
 @pytest.mark.parametrize(('value', 'written'), [
     (float('inf'), float('inf')), (-float('inf'), -float('inf')), (np.float64(1e-3), 1e-3), (np.int64(3), 3),
     (np.bool_(True), True), (np.float32('inf'), float('inf')), (np.str_('a'), 'a'), (Path('/x y/t.pth'), '/x y/t.pth'),
-    (torch.bfloat16, 'bfloat16'), (b'x', b'x'), (1 + 2j, 1 + 2j)])
+    (torch.bfloat16, 'bfloat16'), (b'x', b'x'), (1 + 2j, 1 + 2j), (range(2, 8, 3), [2, 5])])
 def test_values_without_a_literal_of_their_own(value, written):
     config = dict(a=dict(b=[value]), c={'d.e': (value, )}, f=value)
     made = Config.fromstring(config_text(config), '.py').to_dict()
