@@ -6,7 +6,7 @@
 #   custom_hooks = [dict(type='mmkd.EpochSeedHook'),
 #                   dict(type='mmkd.DistProProcessHook', process='work_dirs/distpro/distpro.json')]
 # Command: python tools/train.py configs/fashion/methods/distpro.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 stages = ['stage1', 'stage2', 'stage3']
 model = dict(

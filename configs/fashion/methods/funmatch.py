@@ -3,7 +3,7 @@
 # Differs from the paper: crops keep at least 60 % of the area and 3/4 to 4/3 of the aspect, as the photographs are
 # cut out already; one mixing ratio a batch; AdamW as the others, and 8,600 iterations.
 # Command: python tools/train.py configs/fashion/methods/funmatch.py
-# status: not run here (one CPU core, after the teacher's run)
+# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(
     task_weight=0.0,

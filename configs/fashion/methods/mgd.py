@@ -1,7 +1,7 @@
 # MGD (Yang et al., 2022) between the models of Fashion-MNIST.
 # Command: python tools/train.py configs/fashion/methods/mgd.py
 # The weight is the paper's 7e-5 for maps of 512×7×7, times 21.8 for the fewer elements of 128×3×3.
-# status: not run here (one CPU core, after the teacher's run); with 1 % of the labels see docs/fashion.md
+# status: reproduced (one CPU core, seed 0: top-1 90.99 on the test set, alone 91.00; more in docs/fashion.md)
 _base_ = '../convnest-mini_slak-mini-kd_fashion.py'
 model = dict(terms=dict(
     _delete_=True,
