@@ -119,7 +119,7 @@ def test_damaged_annotations_of_a_config(tmp_path, part):
     data.write_text('\n'.join(f"{name}_dataloader = dict(dataset=dict(type='CocoDataset', ann_file={file!r}, "
                               f"data_root={str(tmp_path)!r}))" for name, file in files.items())
                     + "\nval_evaluator = dict(type='CocoMetric')")
-    refused(tmp_path / 'out', 'cut.json expects the annotations of COCO', data=data, batch_size=None, workers=None)
+    refused(tmp_path / 'out', 'cut.json expects annotations in JSON', data=data, batch_size=None, workers=None)
 
 
 class Unknown(nn.Module):

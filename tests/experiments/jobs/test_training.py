@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from mmkd.experiments.jobs.training import PublishJob, TrainingJobs, TrainJob, _data_stamp
 from mmkd.utils.command_line.overrides import parse_value
+from mmkd.utils.configs.finding import config_root
 
 
 @pytest.fixture
@@ -95,7 +96,9 @@ def test_publishing_copies_the_file(tmp_path):
 
 def test_a_schedule_takes_the_place_of_a_weight(tmp_path):
     schedule = dict(value=1.0, warmup=2)
-    made = TrainingJobs().job('a', tmp_path / 'a', 'configs/fashion/methods/kd.py', {'model.terms.kd.weight': schedule})
+    (tmp_path / 'kd.py').write_text(f"_base_ = '{config_root()}/fashion/methods/kd.py'\n"
+                                    "train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=9)")
+    made = TrainingJobs().job('a', tmp_path / 'a', str(tmp_path / 'kd.py'), {'model.terms.kd.weight': schedule})
     assert made.config.model.terms.kd.weight == schedule
     option, = [word for word in made.arguments if str(word).startswith('model.terms.kd.weight=')]
     assert parse_value(option.partition('=')[2]) == schedule

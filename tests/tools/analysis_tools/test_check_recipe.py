@@ -114,13 +114,13 @@ def test_too_few_classes(check):
     (lambda place, label: (label + 1) % 10, 'the teacher classifies .* its classes have another order'),
     (lambda place, label: place * 7919 % 10, 'the teacher classifies .* no more than by chance .*Check that its weig'),
 ])
-def test_other_labels(check, workplace, rename, pattern):
+def test_other_labels(check, workplace, tmp_path, rename, pattern):
     lines = [line.split() for line in (workplace / 'data/digits/meta/val.txt').read_text().splitlines()]
     # places in an order that has nothing to do with the labels
     places = {name: place for place, name in enumerate(sorted((name for name, _ in lines), key=lambda n: n[::-1]))}
     text = ''.join(f'{name} {rename(places[name], int(label))}\n' for name, label in lines)
-    (workplace / 'data/digits/meta/other.txt').write_text(text)
-    found = check('recipe.py', 'val_dataloader.dataset.ann_file=meta/other.txt', '--batches', '4')[1]
+    (tmp_path / 'other.txt').write_text(text)
+    found = check('recipe.py', f'val_dataloader.dataset.ann_file={tmp_path}/other.txt', '--batches', '4')[1]
     assert any(re.search(pattern, line) for line in found['error'])
     moved = [line for line in found['error'] if 'is read from the listed folders as' in line]
     assert len(moved) == (rename(0, 3) == 4)
