@@ -154,7 +154,6 @@ def pair_logits(loss: nn.Module,
                 teacher: Tensors,
                 dense: bool = True,
                 one_teacher: bool = False,
-                fewest: int = 2,
                 data_samples: list | None = None,
                 ignore_index: int = IGNORED) -> list[tuple[Tensor, Tensor]]:
     """Pairs logits over the same classes, laid out with one row a sample or, of dense logits, one a position.
@@ -162,13 +161,12 @@ def pair_logits(loss: nn.Module,
     Positions of a segmentor's maps that have no label are left out, so that there may be no row at all.
 
     Args:
-        loss: The loss that compares them; errors name it.
+        loss: The loss that compares them, with ``softmax = False`` if it takes none over the classes; errors name it.
         student: Logits (N, C) or (N, C, H, W), or a list of such, one a level.
         teacher: The same of the teacher.
         dense: Whether there may be (N, C, H, W) and lists. Without, there is one pair of logits (N, C), or with
             ``one_teacher`` one a student tensor.
         one_teacher: Whether a single teacher tensor goes with each of several student tensors.
-        fewest: How many classes there have to be.
         data_samples: The annotations of the batch.
         ignore_index: The label of pixels that have none.
 
@@ -176,14 +174,14 @@ def pair_logits(loss: nn.Module,
         One pair (M, C), (M, C) a level, at least fp32, the teacher's detached.
 
     Raises:
-        UserError: The numbers of levels or the shapes differ, a tensor has neither form, or there are too few classes;
-            or a softmax (``fewest`` above 1) would go over the maps of a detector.
+        UserError: The numbers of levels or the shapes differ, or a tensor has neither form; or a softmax would go over
+            a single class or the maps of a detector.
     """
     pairs = pair_tensors(loss, student, teacher, DENSE_LOGITS if dense else LOGITS, equal='NCHW',
                          several=dense or one_teacher, one_teacher=one_teacher)
-    for _, t in pairs:
-        check_classes(loss, t, fewest)
-        if fewest > 1 and t.dim() == 4 and _has_boxes_only(data_samples):
+    for _, t in pairs if getattr(loss, 'softmax', True) else ():
+        check_classes(loss, t)
+        if t.dim() == 4 and _has_boxes_only(data_samples):
             raise UserError(f'{type(loss).__name__} expects one softmax over the classes of each position, got maps of '
                             f'a detector {shape_of(t)}, whose scores are sigmoids, or several a position. {SIGMOIDS}')
     return [_rows(s, t, kept_positions(loss, data_samples, s, ignore_index)) for s, t in pairs]
@@ -214,15 +212,14 @@ def pair_features(loss: nn.Module, student: Tensor, teacher: Tensor) -> tuple[Te
     return pair_tensors(loss, student, teacher, FEATURES, several=False)[0]
 
 
-def check_classes(loss: nn.Module, logits: Tensor, fewest: int = 2) -> None:
+def check_classes(loss: nn.Module, logits: Tensor) -> None:
     """Checks that logits (N, C) or (N, C, H, W) have classes to choose from.
 
     Raises:
         UserError: There are fewer classes; a softmax over a single one is 1 whatever the logit.
     """
-    if logits.shape[1] < fewest:
-        raise UserError(
-            f'{type(loss).__name__} expects at least {fewest} classes, got {logits.shape[1]}. {SIGMOIDS}')
+    if logits.shape[1] < 2:
+        raise UserError(f'{type(loss).__name__} expects at least 2 classes, got {logits.shape[1]}. {SIGMOIDS}')
 
 
 def target_index(loss: nn.Module, target: Tensor | None, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -65,8 +65,7 @@ class BinaryKDLoss(nn.Module):
         Raises:
             UserError: The logits differ in number or in shape.
         """
-        pairs = pair_logits(self, student, teacher, fewest=2 if self.softmax else 1, data_samples=data_samples,
-                            ignore_index=self.ignore_index)
+        pairs = pair_logits(self, student, teacher, data_samples=data_samples, ignore_index=self.ignore_index)
         levels = [self._one_level(*pair) for pair in pairs]
         return sum(levels) / len(levels)
 

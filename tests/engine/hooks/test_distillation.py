@@ -54,12 +54,9 @@ def models(tmp_path_factory) -> dict:
 def make(home, models, monkeypatch, tmp_path):
     """Builds a runner of two epochs of five iterations."""
     monkeypatch.chdir(home)
-    seconds: set[str] = set()
+    starts: set[str] = set()
 
     def _make(work_dir: str = 'run', hooks: tuple = (HOOK, ), model: dict | None = None, **changes) -> Runner:
-        while time.strftime('%X') in seconds:  # of which the folder of a run's log has its name
-            time.sleep(0.05)
-        seconds.add(time.strftime('%X'))
         for kind in (MessageHub, MMLogger, *visualizers()):  # MMEngine's global objects, as in a new process
             monkeypatch.setattr(kind, '_instance_dict', type(kind._instance_dict)())
         config = load_config('quickstart/convnest-mini_slak-mini-nkd_digits-5shot.py')
@@ -70,7 +67,11 @@ def make(home, models, monkeypatch, tmp_path):
             'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 1, 'default_hooks.logger.interval': 1,
             'train_dataloader.batch_size': 10, 'train_dataloader.dataset.times': 1,
             'val_dataloader.dataset.indices': IMAGES, 'val_dataloader.batch_size': 40, **changes})
-        return Runner.from_cfg(config)
+        while time.strftime('%Y%m%d_%H%M%S') in starts:  # of which the folder of a run's log has its name
+            time.sleep(0.05)
+        runner = Runner.from_cfg(config)
+        starts.add(runner.timestamp)
+        return runner
 
     with one_thread():
         yield _make
