@@ -1,6 +1,7 @@
 """What the text of a config says of the images, read without running it."""
-import ast
 from collections.abc import Iterator
+
+from mmkd.utils.configs.literal import read_literally
 
 KEYS = 'mean', 'std', 'to_rgb', 'bgr_to_rgb'
 
@@ -14,23 +15,15 @@ def stated_normalisations(text: str) -> list[tuple[str, str]]:
     Returns:
         Pairs of key and value; none of a text that is no Python.
     """
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return []
-    found = []
-    for node in ast.walk(tree):
-        for name, value in _entries(node):
-            if name == 'data_preprocessor':
-                found += sorted((key, ast.dump(given)) for key, given in _entries(value) if key in KEYS)
-    return found
+    return [(key, repr(stated[key])) for stated in _preprocessors(read_literally(text)) for key in KEYS if key in stated]
 
 
-def _entries(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        yield node.targets[0].id, node.value
-    elif isinstance(node, ast.Call):
-        yield from ((each.arg, each.value) for each in node.keywords if each.arg)
-    elif isinstance(node, ast.Dict):
-        yield from ((key.value, value) for key, value in zip(node.keys, node.values, strict=True)
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str))
+def _preprocessors(value: object) -> Iterator[dict]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == 'data_preprocessor' and isinstance(inner, dict):
+                yield inner
+            yield from _preprocessors(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _preprocessors(inner)
