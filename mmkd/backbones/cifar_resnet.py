@@ -62,9 +62,10 @@ class CIFARResNet(BaseModule):
         channels: Channels of the stem and of the three stages.
         in_channels: Channels of the image.
         out_indices: The stages to return, 0 to 2.
+        stem_stride: Stride of the first convolution; 2 takes a quarter of the time for an image of the same size.
         init_cfg: MMEngine's initialisation config. He's normal one if None.
 
-    Shapes: (N, in_channels, H, W). Returns a tuple of (N, channels[i + 1], H/2^i, W/2^i).
+    Shapes: (N, in_channels, H, W). Returns a tuple of (N, channels[i + 1], H/s/2^i, W/s/2^i) for a stem of stride s.
 
     Raises:
         UserError: The depth is not 6n + 2, there are not four widths, or a stage does not exist.
@@ -76,6 +77,7 @@ class CIFARResNet(BaseModule):
         channels: Sequence[int] = (16, 16, 32, 64),
         in_channels: int = 3,
         out_indices: Sequence[int] = (2,),
+        stem_stride: int = 1,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg or dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'))
@@ -87,7 +89,7 @@ class CIFARResNet(BaseModule):
         if not out_indices or not set(out_indices) <= {0, 1, 2}:
             raise UserError(f'CIFARResNet expects out_indices among 0, 1, 2, got {tuple(out_indices)}. Mend them.')
         self.out_indices = tuple(out_indices)
-        self.conv1 = nn.Conv2d(in_channels, channels[0], 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, channels[0], 3, stem_stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels[0])
         self.relu = nn.ReLU(inplace=True)
         self.res_layers = []
