@@ -67,6 +67,11 @@ FASHION_TEST = {'val_dataloader.dataset.test_mode': True, 'val_dataloader.datase
                 'val_dataloader.dataset.indices': None, 'train_cfg.val_interval': 10000}
 # Methods that read nothing of the teacher but its logits, of the same views: one cache a seed serves them.
 LOGITS = {name: f'configs/fashion/methods/{name}.py' for name in ('binary_kd', 'dist', 'dkd', 'kd', 'nkd', 'ofa')}
+# The ResNet's schedule: the pictures are as they are, the same in each epoch, and a teacher is asked about each once.
+PLAIN_PICTURES = {
+    'train_dataloader.dataset.pipeline': [dict(type='mmkd.GreyToRGB'), dict(type='PackInputs')],
+    'custom_hooks': [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.ChannelsLastHook')],
+    'train_cfg.max_epochs': 8, 'replay.epochs': 1}
 
 
 def _fashion(labels: int = 0, epochs: int = 0) -> Suite:
@@ -98,12 +103,9 @@ SUITES = {
     'fashion': _fashion(),
     'fashion-resnet8': replace(
         _fashion(), methods=LOGITS, alone='configs/fashion/resnet8_fashion.py',
-        teacher='configs/fashion/efficientnet-lite0_fashion.py',
-        student_options={'custom_hooks': [dict(type='mmkd.EpochSeedHook'), dict(type='mmkd.ChannelsLastHook')]},
-        taught_options={
-            'model.student.config': 'fashion/resnet8_fashion.py',
-            'model.teacher.config': 'fashion/efficientnet-lite0_fashion.py',
-            'model.teacher.input_size': 64, 'model.teacher.channels_last': True, 'model.teacher.dtype': 'bf16'}),
+        teacher='configs/fashion/resnet8x3_fashion.py', student_options=PLAIN_PICTURES, taught_options={
+            'model.student.config': 'fashion/resnet8_fashion.py', 'model.teacher.config': 'fashion/resnet8x3_fashion.py',
+            'model.teacher.channels_last': True}),
     'fashion-1pct': _fashion(550, 160),
     'fashion-10pct': _fashion(5500, 20),
     'fashion-pspnet': _scenes('pspnet', MIOU, 'cwd', 'distilled-cwd'),

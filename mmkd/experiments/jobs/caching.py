@@ -53,14 +53,16 @@ def cache_job(name: str, folder: Path, run: TrainJob) -> CacheJob:
     Args:
         name: Its name.
         folder: Its folder.
-        run: The run, which itself need not be trained.
+        run: The run, which itself need not be trained. Where its views repeat (``replay.epochs``), each is asked about
+            once.
     """
+    epochs = min(run.end, (run.config.get('replay') or {}).get('epochs') or run.end)
     python, _, path = run.arguments[:3]
     place = run.arguments.index('--cfg-options') if '--cfg-options' in run.arguments else len(run.arguments)
     arguments = [python, tool_path('teacher_cache.py'), 'build', path, '--out', str(folder / 'answers'), '--epochs',
-                 str(run.end), '--topk', 'all', '--like-training', *run.arguments[place:]]
+                 str(epochs), '--topk', 'all', '--like-training', *run.arguments[place:]]
     return CacheJob(name, folder, arguments, fingerprint(run.answers, 'cache'), run.needs, run.cost / 2, run.threads,
-                    epochs=run.end)
+                    epochs=epochs)
 
 
 def reads_logits_alone(config: Config) -> bool:
