@@ -103,9 +103,10 @@ SUITES = {
     'fashion': _fashion(),
     'fashion-resnet8': replace(
         _fashion(), methods=LOGITS, alone='configs/fashion/resnet8_fashion.py',
-        teacher='configs/fashion/resnet8x3_fashion.py', student_options=PLAIN_PICTURES, taught_options={
-            'model.student.config': 'fashion/resnet8_fashion.py', 'model.teacher.config': 'fashion/resnet8x3_fashion.py',
-            'model.teacher.channels_last': True}),
+        teacher='configs/fashion/resnet8x3_fashion.py', student_options=PLAIN_PICTURES,
+        taught_options={
+            'model.student.config': 'fashion/resnet8_fashion.py',
+            'model.teacher.config': 'fashion/resnet8x3_fashion.py', 'model.teacher.channels_last': True}),
     'fashion-1pct': _fashion(550, 160),
     'fashion-10pct': _fashion(5500, 20),
     'fashion-pspnet': _scenes('pspnet', MIOU, 'cwd', 'distilled-cwd'),

@@ -15,7 +15,8 @@ def stated_normalisations(text: str) -> list[tuple[str, str]]:
     Returns:
         Pairs of key and value; none of a text that is no Python.
     """
-    return [(key, repr(stated[key])) for stated in _preprocessors(read_literally(text)) for key in KEYS if key in stated]
+    return [(key, repr(stated[key])) for stated in _preprocessors(read_literally(text))
+            for key in KEYS if key in stated]
 
 
 def _preprocessors(value: object) -> Iterator[dict]:

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
+from mmkd.experiments.jobs.caching import CacheJob
 from mmkd.recipes.weightless import without_weights
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
@@ -173,22 +174,36 @@ def test_options_of_students_with_a_teacher(parse, scenes):
     jobs = compare_methods.plan(parse(words))
     model = jobs['kd-seed0'].config.model
     assert model.student.config == 'fashion/resnet8_fashion.py' and 'teacher' not in jobs['alone-seed0'].config.model
-    assert (model.teacher.config, model.teacher.input_size) == ('fashion/efficientnet-lite0_fashion.py', 64)
-    assert jobs['alone-seed0'].config.custom_hooks == jobs['kd-seed0'].config.custom_hooks
+    assert (model.teacher.config, model.teacher.channels_last) == ('fashion/resnet8x3_fashion.py', True)
+    for name in ('custom_hooks', 'train_dataloader', 'param_scheduler', 'train_cfg', 'val_dataloader'):
+        assert jobs['alone-seed0'].config[name] == jobs['kd-seed0'].config[name]
     jobs = compare_methods.plan(parse([*words, '--taught-options', 'model.teacher.input_size=32']))
     assert jobs['kd-seed0'].config.model.teacher.input_size == 32
     assert 'input_size' not in str(jobs['alone-seed0'].config.model)
 
 
 def test_the_teacher_of_the_suite_is_trained_first(parse, scenes):
-    words = ['--suite', 'fashion-resnet8', '--seeds', '1', '--cache']
+    jobs = compare_methods.plan(parse(['--suite', 'fashion-resnet8', '--seeds', '1', '--cache']))
+    assert caches_of(jobs)['ofa-seed0'] == caches_of(jobs)['kd-seed0'] and 'teacher' in jobs['ofa-seed0'].needs
+    assert 'configs/fashion/resnet8x3_fashion.py' in jobs['teacher'].arguments
+
+
+def test_a_teacher_wants_the_weights_that_it_starts_from(parse, scenes):
+    config = str(ROOT / 'configs/fashion/efficientnet-lite0_fashion.py')
+    words = ['--suite', 'fashion-resnet8', '--seeds', '1', '--cache', '--teacher', config]
     with pytest.raises(UserError, match='teacher expects the weights .* checkpoints/tf_efficientnet_lite0.pth'):
         compare_methods.plan(parse(words))
     (scenes / 'checkpoints').mkdir()
     (scenes / 'checkpoints/tf_efficientnet_lite0.pth').write_bytes(b'1')
-    jobs = compare_methods.plan(parse(words))
-    assert caches_of(jobs)['ofa-seed0'] == caches_of(jobs)['kd-seed0'] and 'teacher' in jobs['ofa-seed0'].needs
-    assert 'configs/fashion/efficientnet-lite0_fashion.py' in jobs['teacher'].arguments
+    assert config in compare_methods.plan(parse(words))['teacher'].arguments
+
+
+def test_views_that_repeat_are_asked_about_once(parse, scenes):
+    """The pictures of that suite are the same in each of eight epochs."""
+    jobs = compare_methods.plan(parse(['--suite', 'fashion-resnet8', '--methods', 'kd', '--seeds', '1', '--cache']))
+    cache, = (job for job in jobs.values() if isinstance(job, CacheJob))
+    assert cache.epochs == 1 and jobs['kd-seed0'].end == 8
+    assert cache.arguments[cache.arguments.index('--epochs') + 1] == '1'
 
 
 def test_without_caches_nothing_is_said_of_them(parse):

@@ -133,7 +133,7 @@ def test_a_suite_of_some_methods_has_the_grids_of_its_folder(monkeypatch, fashio
                                           str(checkpoint)]), fashion_home)
     assert len(tuning.settings['kd']) > 1
     config = tuning.jobs(1., {'kd': [0]})['kd', 0].config
-    assert config.model.student.config == 'fashion/resnet8_fashion.py' and config.model.teacher.input_size == 64
+    assert config.model.student.config == 'fashion/resnet8_fashion.py' and config.model.teacher.channels_last
 
 
 @pytest.mark.parametrize(('teacher', 'message'), [
