@@ -92,8 +92,11 @@ def test_the_weights_are_those_that_were_validated(made, pictures):
 def test_an_ended_run_is_not_trained_again_and_others_are_refused(made, pictures, teacher_spec):
     result, out, _ = made
     stamp = result.paths['checkpoint'].stat().st_mtime_ns
+    (out / 'student-fp16.pth').write_bytes(b'mine')
     again = mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=out, resume=True, **QUICK)
     assert result.paths['checkpoint'].stat().st_mtime_ns == stamp and again.metrics == result.metrics
+    assert {path.name for path in out.glob('student-*')} == {'student-fp16.pth', result.paths['student'].name}
+    (out / 'student-fp16.pth').unlink()
     assert all(torch.equal(a, b) for a, b in zip(again.student.parameters(), result.student.parameters(), strict=True))
     with pytest.raises(UserError, match=r'which holds another run\. Name another one, or go on'):
         mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=out, **QUICK)
