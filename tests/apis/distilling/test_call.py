@@ -121,6 +121,19 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(pictures, teacher_spec, mad
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
+def test_a_run_goes_on_by_another_name_of_its_folder(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    call = dict(student=STUDENT, teacher=Plain(), data=pictures, method='kd', **QUICK | dict(epochs=1))
+    path = mmkd.distill(out='out', train_now=False, **call)
+    text = path.read_text() + '# a note of the user\n'
+    path.write_text(text)
+    mmkd.distill(out=tmp_path / 'out', resume=True, **call)
+    again = mmkd.distill(out='../' + tmp_path.name + '/out', resume=True, **call)
+    assert again.metrics['epoch'] == 1 and path.read_text() == text
+    with pytest.raises(UserError, match=r"got others: 'terms=dict.* in place of .*mmkd.KDLoss"):
+        mmkd.distill(out=tmp_path / 'out', resume=True, **call | dict(method='nkd'))
+
+
 def test_a_last_validation_that_was_cut_off_is_made_up_for(pictures, teacher_spec, made, tmp_path, monkeypatch):
     """The best checkpoint is that of an uninterrupted run, though all epochs had been trained."""
     inner = CheckpointHook.after_val_epoch
