@@ -94,7 +94,10 @@ class Distiller(BaseModel):
         spec = read_spec(student, 'student', data_preprocessor)
         model = build_model(spec, 'student')
         plain = is_plain(model)
-        super().__init__(data_preprocessor if plain else model.data_preprocessor, init_cfg)
+        preprocessor = data_preprocessor if plain else model.data_preprocessor
+        if not plain and 'module' in spec.cfg and data_preprocessor is not None:  # others are built with it
+            preprocessor = dict(dict(type=type(preprocessor)), **data_preprocessor)
+        super().__init__(preprocessor, init_cfg)
         self.student = model
         self.task_weight = task_weight
         self.gradients, self._updates = GradientMeter(), OptimizerSteps()

@@ -2,6 +2,7 @@
 from mmkd.utils import UserError
 from mmkd.utils.checkpoints.meta import remember_meta, remembered_meta
 from mmkd.utils.checkpoints.reading import read_checkpoint
+from mmkd.utils.checkpoints.weights import split_choice
 
 from .index import find_checkpoint
 
@@ -18,7 +19,7 @@ def read_meta(name: str) -> dict:
     """
     if not remembered_meta(name):
         try:
-            remember_meta(name, read_checkpoint(find_checkpoint(name.partition('#')[0])))
+            remember_meta(name, read_checkpoint(find_checkpoint(split_choice(name)[0])))
         except UserError:
             return {}
     return remembered_meta(name)

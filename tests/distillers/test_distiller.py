@@ -138,6 +138,18 @@ def test_prediction_is_the_students(build, batch):
     assert torch.equal(torch.stack([s.pred_score for s in mine]), torch.stack([s.pred_score for s in student]))
 
 
+def test_a_stated_preprocessor_counts_for_a_module_that_has_its_own(build, batch):
+    """As it does for a student by config: what a method mixes would be lost otherwise."""
+    student = build().student
+    stated = dict(mean=[0.] * 3, std=[255.] * 3, batch_augments=dict(augments=dict(type='Mixup', alpha=1.0)),
+                  num_classes=10)
+    distiller = build(student=student, data_preprocessor=stated)
+    assert distiller.data_preprocessor(batch, False)['inputs'].max() <= 1
+    assert distiller.data_preprocessor.batch_augments is not None
+    assert student.data_preprocessor.batch_augments is None and student.data_preprocessor.mean.max() == 120
+    assert build(student=student).data_preprocessor is student.data_preprocessor
+
+
 def test_losses_are_computed_in_fp32_under_autocast(build, batch):
     distiller = build()
     data = distiller.data_preprocessor(batch, True)

@@ -14,6 +14,7 @@ from mmkd.export.network import INSIDE, ExportedNetwork
 from mmkd.export.pictures import as_network_takes, picture_files, pictures_for
 from mmkd.export.sources import Source, open_source
 from mmkd.utils import UserError
+from mmkd.utils.checkpoints.weights import split_choice
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.files.whole import write_whole
 from mmkd.zoo import load_safely_everywhere
@@ -91,7 +92,7 @@ def target(args: argparse.Namespace) -> Path:
     Raises:
         UserError: It is there already, or cannot be there.
     """
-    source = Path(args.checkpoint.partition('#')[0])
+    source = Path(split_choice(args.checkpoint)[0])
     name = f'{source.name.replace(":", "-") if ":" in source.name else source.stem}{SUFFIXES[args.format]}'
     out = Path(args.out) if args.out else source.with_name(name) if source.is_file() else Path(name)
     if source.exists() and out.exists() and out.samefile(source):

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from mmkd.utils import UserError, nearest
+from mmkd.utils.checkpoints.publishing import remove_earlier
 from mmkd.utils.checkpoints.reading import read_checkpoint
 from mmkd.utils.checkpoints.weights import split_choice
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
@@ -97,15 +98,13 @@ def main() -> None:
     listed = read_list(path)
     args.out.mkdir(parents=True, exist_ok=True)
     for name, source in models:
-        before = set(args.out.glob(f'{name}-????????.pth'))
         file = publish(name, source, args.out)
         meta = read_checkpoint(file)['meta']
         listed[name] = dict(
             file=file.name, sha256=sha256_of(file), bytes=file.stat().st_size, config=index[name]['Config'],
             epoch=meta.get('epoch'), seed=meta.get('seed'), published=date.today().isoformat())
         write_json(path, dict(sorted(listed.items())))
-        for old in before - {file}:
-            old.unlink()
+        remove_earlier(file)
         print(f'{file}: {file.stat().st_size / 1e6:.2f} MB, sha256 {listed[name]["sha256"]}')
 
 

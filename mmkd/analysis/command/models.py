@@ -131,11 +131,11 @@ def _built(text: str, label: str, device: str) -> AnalysedModel:
     weights = f'{spec["checkpoint"]} ({matched})' if report else 'published' if read.pretrained else RANDOM
     if weights == RANDOM:
         label = f'{label} (random weights)'
-    normalisation = teacher_normalisation(model, read.cfg)
+    loads_rgb = config is not None and gives_rgb(config, validation_split(config))
+    normalisation = teacher_normalisation(model, read.cfg, loads_rgb)
     if normalisation is None:
         raise UserError(f'{role} expects a data_preprocessor that says how images are normalised, got none. Write it '
                         'into the config.')
-    if config is not None and gives_rgb(config, validation_split(config)):  # which stay so with to_rgb=False
-        normalisation['to_rgb'] = True
+    normalisation['to_rgb'] = normalisation['to_rgb'] != loads_rgb  # the flag turns what was loaded around
     model.eval()  # not chained: mmpretrain's backbones return None
     return AnalysedModel(label, text, model.to(device), weights, normalisation, image_channels(model), config)

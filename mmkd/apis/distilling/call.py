@@ -111,7 +111,8 @@ def distill(student: Any, teacher: Any, data: Any, method: str | Mapping | None 
             check_config_is(text, path)
             stack.enter_context(freed_by_failure(folder, partial(_tell, progress=progress)))
             _write_lists(folder, source, bank)
-            write_text(path, text)
+            if not path.is_file():
+                write_text(path, text)
             _say(recipe, training, progress)
             if not train_now:
                 return path

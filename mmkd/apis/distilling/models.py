@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmkd.datasets.configured import gives_rgb
 from mmkd.distillers import Taps
 from mmkd.distillers.inputs import as_size, fixed_input_size, image_channels, teacher_normalisation
 from mmkd.distillers.models import (
@@ -27,11 +28,12 @@ from mmkd.recipes.weightless import brings_weights, strip_weights
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 from mmkd.utils.checkpoints.reading import check_fit
+from mmkd.utils.configs.finding import load_config
 from mmkd.utils.given import Given
 from mmkd.utils.randomness import unchanged_generators
 from mmkd.zoo import load_weights, model_index
 
-IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
+IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])  # of red, green, blue
 
 
 @dataclass
@@ -42,7 +44,8 @@ class Known:
         cfg: What a recipe says of it.
         taps: Tap to shape of those with a name of their own, for a batch of two.
         classes: How many it tells apart, if that is known.
-        normalisation: Mean, standard deviation and channel order that a student is given, if that is known.
+        normalisation: Mean, standard deviation and channel order that a student is given; its own, else ImageNet's.
+            None for a teacher, and for images that are neither grey nor in colours.
         given: Whether it is a module that only this process has.
     """
     cfg: dict
@@ -122,7 +125,7 @@ def _as_dict(value: Any, role: str, pretrained: bool) -> dict:
             for key, each in value.items()}
 
 
-def look_at(cfg: dict, role: str, size: int, classes: int | None = None) -> Known:
+def look_at(cfg: dict, role: str, size: int, classes: int | None = None, loads_rgb: bool = False) -> Known:
     """Builds a model without its weights, and finds out what a method has to know of it.
 
     Args:
@@ -130,6 +133,7 @@ def look_at(cfg: dict, role: str, size: int, classes: int | None = None) -> Know
         role: ``'student'`` or ``'teacher'``.
         size: Side of the images.
         classes: How many the student has to have.
+        loads_rgb: Whether the data come in RGB, and not in BGR.
 
     Raises:
         UserError: It cannot be built, its weights cannot be read or are another model's, it cannot take such images, or
@@ -159,7 +163,7 @@ def look_at(cfg: dict, role: str, size: int, classes: int | None = None) -> Know
     if is_given and classes is not None and count != classes:
         raise UserError(f'the student expects {classes} classes, as the data have, got a {type(model).__name__} with '
                         f'{count or "no classifier that was found"}. Build it with {classes} outputs.')
-    normalise = _normalisation(model, spec, role) if role == 'student' else None
+    normalise = _normalisation(model, spec, cfg.get('config'), loads_rgb) if role == 'student' else None
     return Known(cfg, taps, count, normalise, is_given)
 
 
@@ -199,16 +203,34 @@ def _shapes(model: nn.Module, role: str, size: tuple[int, int]) -> dict[str, tup
     return {name: tuple(read[name].shape) for name in names if isinstance(read.get(name), Tensor)}
 
 
-def _normalisation(model: nn.Module, spec: ModelSpec, role: str) -> dict | None:
+def _normalisation(model: nn.Module, spec: ModelSpec, config: str | None, loads_rgb: bool) -> dict | None:
     """As a data preprocessor takes it, in plain numbers."""
     stated = spec.cfg.get('data_preprocessor') or {}
-    found = stated if stated.get('mean') is not None else teacher_normalisation(model, spec.cfg)
+    told = stated.get('mean') is not None
+    found = stated if told else teacher_normalisation(model, spec.cfg)
     if found is not None and torch.as_tensor(found['std']).is_meta:
-        found = teacher_normalisation(_built(spec, role), spec.cfg)
+        found = teacher_normalisation(_built(spec, 'student'), spec.cfg)
     if found is None or float(torch.as_tensor(found['std']).max()) <= 1:  # it leaves pixels as they are
+        return _of_imagenet(image_channels(model), not loads_rgb)
+    to_rgb = bool(found.get('to_rgb', found.get('bgr_to_rgb', False)))
+    return dict(mean=_numbers(found['mean']), std=_numbers(found['std']),
+                to_rgb=to_rgb != (_gave_rgb(config if told else None, to_rgb, loads_rgb) != loads_rgb))
+
+
+def _of_imagenet(channels: int, to_rgb: bool) -> dict | None:
+    if channels not in (1, 3):
         return None
-    to_rgb = found.get('to_rgb', found.get('bgr_to_rgb', False))
-    return dict(mean=_numbers(found['mean']), std=_numbers(found['std']), to_rgb=bool(to_rgb))
+    return dict({key: values if channels == 3 else [round(sum(values) / 3, 4)] for key, values in IMAGENET.items()},
+                to_rgb=to_rgb)
+
+
+def _gave_rgb(config: str | None, to_rgb: bool, loads_rgb: bool) -> bool:
+    """Whether the images came in RGB where a student's ``to_rgb`` was written; see ``loads_rgb``.
+
+    Where its config has no data, nobody turns RGB around: ``to_rgb=True`` is said of BGR, and False of either.
+    """
+    own = load_config(config) if config is not None else {}
+    return gives_rgb(own, 'train') if own.get('train_dataloader') else loads_rgb and not to_rgb
 
 
 def _numbers(values: Any) -> list[float]:

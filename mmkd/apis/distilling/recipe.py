@@ -1,6 +1,5 @@
 """The recipe of a call: everything but the folder it is written to."""
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +7,6 @@ from mmengine.config import ConfigDict
 
 from mmkd.distillers.models import read_spec
 from mmkd.distillers.teacher import named_teachers
-from mmkd.experiments.run_logs import UncountedError, dataset_length
 from mmkd.utils import UserError
 from mmkd.utils.building.build import type_name
 
@@ -20,9 +18,13 @@ from .methods import (
     methods_between_other_classes,
     read_method,
 )
-from .models import IMAGENET, Known, has_weights, look_at
+from .models import Known, has_weights, look_at
+from .preprocessing import preprocessor_of
 from .settings import BEST_TERMS, Training, loader, pipelines, runtime, schedule
 from .sources import Source
+
+# Entries of a data set's config that are of the data; the others are of a training, for which this call has its own.
+OF_DATA = ('custom_imports', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator')
 
 
 @dataclass
@@ -59,7 +61,7 @@ def make_recipe(student: dict, teacher: dict, source: Source, bank: Source | Non
         UserError: The method asks for labels, classes or taps that there are not.
     """
     classes = len(source.classes) or None
-    ours = look_at(student, 'student', training.size, classes)
+    ours = look_at(student, 'student', training.size, classes, source.rgb)
     teachers = named_teachers(teacher)
     theirs = {name: look_at(cfg, 'teacher', training.size) for name, cfg in teachers.items() if 'ema' not in cfg}
     single = next(iter(theirs.values())) if len(teachers) == 1 and theirs else None
@@ -78,7 +80,7 @@ def make_recipe(student: dict, teacher: dict, source: Source, bank: Source | Non
     model = dict(type='mmkd.Distiller', student=_with_loss(ours, chosen), teacher=teacher, input_size=training.size,
                  task_weight=chosen.task_weight if source.labelled else 0.0, terms=terms)
     if source.config is not None:
-        return _of_config(source, model, chosen, training, mixed, notes)
+        return _of_config(source, model, ours, chosen, training, mixed, notes)
     config, best = _of_images(source, bank, ours, chosen, training, augment)
     steps = training.steps(source.images)
     hooks = chosen.hooks if source.labelled else []
@@ -130,16 +132,9 @@ def _of_images(source: Source, bank: Source | None, student: Known, method: Meth
                augment: bool) -> tuple[dict[str, Any], str | None]:
     """Preprocessor, pipelines, loaders and validation of a classifier's data."""
     train, val = pipelines(training.size)
-    normalise = student.normalisation or IMAGENET
-    preprocessor: dict[str, Any] = dict(type='mmpretrain.ClsDataPreprocessor', **normalise)
-    if source.classes:
-        preprocessor['num_classes'] = len(source.classes)
-    if method.sigmoid:
-        preprocessor['to_onehot'] = True
-    if method.augments:
-        preprocessor['batch_augments'] = method.augments
     config: dict[str, Any] = dict(
-        data_preprocessor=preprocessor, train_pipeline=train if augment else val, test_pipeline=val,
+        data_preprocessor=preprocessor_of(source, student, method),
+        train_pipeline=train if augment else val, test_pipeline=val,
         train_dataloader=loader(dict(source.train, pipeline=train if augment else val), training, True, source.images))
     checked = bank or source
     if checked.val is None:
@@ -156,18 +151,19 @@ def _of_images(source: Source, bank: Source | None, student: Known, method: Meth
         test_evaluator=dict(type='Accuracy', topk=(1, )), test_cfg=dict()), 'accuracy/top1'
 
 
-def _of_config(source: Source, model: dict, method: Method, training: Training, mixed: bool,
+def _of_config(source: Source, model: dict, student: Known, method: Method, training: Training, mixed: bool,
                notes: list[str]) -> Recipe:
-    """The loaders and evaluators of a data set's config, with this call's model and schedule."""
+    """What a data set's config says of the data, with this call's model and schedule."""
     own, scope = source.config, _scope(model['student'])
-    kept = {key: ConfigDict(dict(value=own[key])).to_dict()['value'] for key in (
-        'train_dataloader', 'val_dataloader', 'val_evaluator', 'test_dataloader', 'test_evaluator') if own.get(key)}
+    kept = {key: ConfigDict(dict(value=own[key])).to_dict()['value'] for key in OF_DATA if own.get(key)}
+    if 'test_dataloader' not in kept or 'test_evaluator' not in kept:
+        kept |= {f'test_{part}': kept[f'val_{part}'] for part in ('dataloader', 'evaluator')}
+    if scope == 'mmpretrain':  # detectors and segmentors bring their own
+        kept['data_preprocessor'] = preprocessor_of(source, student, method)
+    elif method.augments or method.sigmoid:
+        raise UserError(f'the method {method.name} expects a classifier as student, got a model of {scope}. Take '
+                        'another method.')
     config = dict(model=model) | kept | dict(val_cfg=dict(type='ValLoop'), test_cfg=dict(type='TestLoop'))
-    lengths: dict[str, int] = {}
-    for key in ('train_dataloader', 'val_dataloader'):
-        with suppress(UncountedError):  # the data may be elsewhere, or something that only building them tells
-            lengths[key] = dataset_length(kept[key]['dataset'])
-    source.images = lengths.get('train_dataloader', 0)
     steps = schedule(training, source.images, mixed)
     steps['train_cfg'] = dict(type='EpochBasedTrainLoop', **{
         key: value for key, value in steps['train_cfg'].items() if key != 'by_epoch'})

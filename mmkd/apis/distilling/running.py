@@ -19,7 +19,7 @@ from mmkd.experiments.run_logs import epoch_of, last_checkpoint, read_scalars, r
 from mmkd.recipes.weightless import strip_weights, without_weights
 from mmkd.utils import UserError
 from mmkd.utils.building.signatures import check_call
-from mmkd.utils.checkpoints.publishing import publish
+from mmkd.utils.checkpoints.publishing import publish, remove_earlier
 from mmkd.utils.checkpoints.weights import STUDENT_PREFIX, choose_weights, plain
 from mmkd.utils.command_line.trackers import add_trackers
 from mmkd.utils.files.small import read_json
@@ -163,10 +163,10 @@ def own_weights(content: dict, source: str) -> dict[str, Tensor]:
 
 def publish_student(config: Config, content: dict, weights: dict[str, Tensor], out: Path) -> Path:
     """Writes the student's weights under a name with their hash, for mmpretrain's names or a module's own."""
-    for old in out.glob('student-*.pth'):
-        old.unlink()
     is_module = any(True for _ in _given(config.model.student))
-    return publish(content, weights if is_module else plain(weights), out / 'student.pth')
+    final = publish(content, weights if is_module else plain(weights), out / 'student.pth')
+    remove_earlier(final)
+    return final
 
 
 def figures(out: Path, checkpoint: Path) -> dict[str, float]:

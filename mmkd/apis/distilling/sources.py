@@ -1,5 +1,6 @@
 """Where the images of a call come from: a folder of pictures, PyTorch data sets, or a config of a data set."""
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import numpy as np
 from mmengine.config import Config, ConfigDict
 
 from mmkd.datasets.classification.torch_dataset import check_class_order, label_of, own_classes, split_item
+from mmkd.datasets.configured import gives_rgb
 from mmkd.datasets.pictures import Pictures, divide, find_pictures, refuse_or_skip
+from mmkd.experiments.run_logs import UncountedError, dataset_length
 from mmkd.utils import UserError
 from mmkd.utils.configs.finding import load_config
 from mmkd.utils.given import Given
@@ -29,6 +32,7 @@ class Source:
         labelled: Whether the images have labels of any kind.
         pictures: What was found in a folder, whose lists are to be written.
         config: The config of a data set, whose loaders, pipelines and evaluators are taken as they are.
+        rgb: Whether the images come in RGB, and not in BGR as files do.
         notes: What was decided, for the user to read.
     """
     train: dict
@@ -38,6 +42,7 @@ class Source:
     labelled: bool = True
     pictures: Pictures | None = None
     config: Config | None = None
+    rgb: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -138,6 +143,9 @@ def _of_config(name: str) -> Source:
     for key in ('train_dataloader', 'val_dataloader', 'val_evaluator'):
         if not config.get(key):
             raise UserError(f'data expects the config of a data set with {key}, got {name} without it. Add it.')
-    loader = ConfigDict(config.train_dataloader).to_dict()
-    return Source(loader['dataset'], ConfigDict(config.val_dataloader).to_dict()['dataset'], 0, (), True,
-                  config=config, notes=[f'data: {name}, with its own pipelines and batch size'])
+    train, val = (ConfigDict(config[f'{part}_dataloader']).to_dict()['dataset'] for part in ('train', 'val'))
+    images = 0
+    with suppress(UncountedError):  # the data may be elsewhere, or something that only building them tells
+        images = dataset_length(train)
+    return Source(train, val, images, config=config, rgb=gives_rgb(config, 'train'),
+                  notes=[f'data: {name}, with its own pipelines and batch size'])

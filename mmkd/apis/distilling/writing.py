@@ -81,7 +81,7 @@ def given_in(value: Any, key: str = '') -> Iterator[tuple[str, Given]]:
 
 
 def check_config_is(text: str, path: Path) -> None:
-    """Checks that a run that is to go on has this config, and makes the folder of one that begins.
+    """Checks that a run that is to go on has this config, whatever the comments in it say.
 
     Args:
         text: The config.
@@ -90,11 +90,12 @@ def check_config_is(text: str, path: Path) -> None:
     Raises:
         UserError: The run has another config.
     """
-    if path.is_file() and path.read_text(encoding='utf-8') != text:
+    if not path.is_file():
+        return
+    old, new = _lines(path.read_text(encoding='utf-8')), _lines(text)
+    if old != new:
         raise UserError(f'out={path.parent} with resume=True expects the arguments of the run that stands there, got '
-                        f'others: {_difference(path.read_text(encoding="utf-8"), text)}. Give the same ones, or '
-                        'another folder.')
-    path.parent.mkdir(parents=True, exist_ok=True)
+                        f'others: {_difference(old, new)}. Give the same ones, or another folder.')
 
 
 @contextmanager
@@ -161,8 +162,13 @@ def read_back(path: Path, recipe: Recipe) -> Config:
     return config
 
 
-def _difference(old: str, new: str) -> str:
+def _lines(text: str) -> list[str]:
+    """What a config says: without the comments, which name its folder as one call has spelt it."""
+    return [line for line in text.splitlines() if line and not line.startswith('#')]
+
+
+def _difference(old: list[str], new: list[str]) -> str:
     """The first lines in which two configs differ."""
-    lines = [line.strip() for line in new.splitlines() if line not in set(old.splitlines())]
-    gone = [line.strip() for line in old.splitlines() if line not in set(new.splitlines())]
+    lines = [line.strip() for line in new if line not in old]
+    gone = [line.strip() for line in old if line not in new]
     return f'{(lines or ["fewer lines"])[0]!r} in place of {(gone or ["nothing"])[0]!r}'

@@ -5,10 +5,9 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmkd.utils.checkpoints.files import hash_of_bytes
+from mmkd.utils.checkpoints.publishing import remove_earlier, write_by_hash
 from mmkd.utils.checkpoints.reading import load_strictly, read_checkpoint, weights_of
 from mmkd.utils.errors import UserError
-from mmkd.utils.files.whole import write_whole
 
 FOLDER = Path(__file__).parent / 'weights'
 TEACHER, STUDENT = 'slak-micro', 'convnest-mini-distilled'
@@ -60,10 +59,8 @@ def write(checkpoint: str | Path, name: str, folder: Path = FOLDER) -> Path:
     from safetensors.torch import save
     weights = weights_of(read_checkpoint(checkpoint), str(checkpoint))
     content = save({key: _half(tensor) for key, tensor in sorted(weights.items())})
-    for old in folder.glob(f'{name}-????????.safetensors'):
-        old.unlink()
-    path = folder / f'{name}-{hash_of_bytes(content)[:8]}.safetensors'
-    write_whole(path, content)
+    path = write_by_hash(content, folder / f'{name}.safetensors')
+    remove_earlier(path)
     return path
 
 

@@ -1,4 +1,5 @@
 """Taking a student out of a training checkpoint, and writing it as a file of its own."""
+import re
 from pathlib import Path
 
 from torch import Tensor
@@ -7,7 +8,7 @@ from mmkd.utils.errors import UserError
 from mmkd.utils.files.whole import checkpoint_bytes, write_whole
 from mmkd.version import __version__
 
-from .files import hash_of_bytes
+from .files import hash_of_bytes, sha256_of
 from .reading import few_names, not_finite
 from .weights import choose_weights, plain
 
@@ -54,7 +55,33 @@ def publish(checkpoint: dict, weights: dict, out: Path) -> Path:
     Returns:
         The file written.
     """
-    content = checkpoint_bytes(dict(meta=kept_meta(checkpoint), state_dict=weights))
+    return write_by_hash(checkpoint_bytes(dict(meta=kept_meta(checkpoint), state_dict=weights)), out)
+
+
+def write_by_hash(content: bytes, out: Path) -> Path:
+    """Writes a file under a name that carries its hash.
+
+    Args:
+        content: All that is to be in it.
+        out: Output path without hash.
+
+    Returns:
+        The file written.
+    """
     final = out.with_name(f'{out.stem}-{hash_of_bytes(content)[:8]}{out.suffix or ".pth"}')
     write_whole(final, content)
     return final
+
+
+def remove_earlier(final: Path) -> None:
+    """Removes the files whose place one has taken: of its name but for the hash, and with the hash that they name.
+
+    Args:
+        final: What :func:`publish` or :func:`write_by_hash` returned.
+    """
+    stem = final.stem.rpartition('-')[0]
+    name = re.compile(rf'{re.escape(stem)}-([0-9a-f]{{8}}){re.escape(final.suffix)}')
+    for other in final.parent.iterdir():
+        found = name.fullmatch(other.name)
+        if found and other.name != final.name and other.is_file() and sha256_of(other).startswith(found[1]):
+            other.unlink()

@@ -4,6 +4,7 @@ import torch
 from mmengine.config import Config
 
 from mmkd.analysis.command.models import AnalysedModel, build_models, split_model
+from mmkd.export.network import input_form
 from mmkd.utils import UserError
 
 MINI = 'quickstart/convnest-mini_digits-5shot.py'
@@ -103,6 +104,21 @@ def test_normalising():
     assert bgr.normalise(images).flatten().tolist() == [29, 9, 1.75]
     grey = AnalysedModel('', '', torch.nn.Identity(), '', dict(mean=[1.], std=[2.], to_rgb=True), channels=1)
     assert grey.normalise(images).flatten().tolist() == pytest.approx([(0.299 * 10 + 0.587 * 20 + 0.114 * 30 - 1) / 2])
+
+
+@pytest.mark.parametrize('to_rgb', [True, False])
+def test_the_order_is_that_of_training_and_export(tmp_path, to_rgb):
+    """``to_rgb`` turns RGB around where the data come in it."""
+    (tmp_path / 'cifar.py').write_text(
+        "_base_ = 'mmkd::_base_/models/resnet20_cifar.py'\n"
+        f'data_preprocessor = dict(num_classes=100, mean=[1., 2., 3.], std=[40., 50., 60.], to_rgb={to_rgb})\n'
+        'model = dict(data_preprocessor=dict(_delete_=True, **data_preprocessor))\n'
+        "val_dataloader = dict(dataset=dict(type='CIFAR100', pipeline=[dict(type='PackInputs')]))\n")
+    model, = build_models([f'{tmp_path / "cifar.py"}=random'])
+    form = input_form(model.model, Config.fromfile(tmp_path / 'cifar.py').model, loaded_rgb=True)
+    assert (form.order == 'RGB') is model.settings()['to_rgb'] is not to_rgb
+    trained = model.model.data_preprocessor(dict(inputs=[torch.arange(3).reshape(3, 1, 1)]))['inputs']
+    assert torch.equal(model.normalise(torch.arange(3).reshape(1, 3, 1, 1)), trained)
 
 
 def test_cifar_is_in_rgb_already():

@@ -92,8 +92,11 @@ def test_the_weights_are_those_that_were_validated(made, pictures):
 def test_an_ended_run_is_not_trained_again_and_others_are_refused(made, pictures, teacher_spec):
     result, out, _ = made
     stamp = result.paths['checkpoint'].stat().st_mtime_ns
+    (out / 'student-fp16.pth').write_bytes(b'mine')
     again = mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=out, resume=True, **QUICK)
     assert result.paths['checkpoint'].stat().st_mtime_ns == stamp and again.metrics == result.metrics
+    assert {path.name for path in out.glob('student-*')} == {'student-fp16.pth', result.paths['student'].name}
+    (out / 'student-fp16.pth').unlink()
     assert all(torch.equal(a, b) for a, b in zip(again.student.parameters(), result.student.parameters(), strict=True))
     with pytest.raises(UserError, match=r'which holds another run\. Name another one, or go on'):
         mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=out, **QUICK)
@@ -116,6 +119,19 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(pictures, teacher_spec, mad
     mmkd.distill(STUDENT, teacher_spec, pictures, 'kd', out=tmp_path / 'out', resume=True, **QUICK)
     states = [read_checkpoint(out / 'run/epoch_2.pth')['state_dict'] for out in (tmp_path / 'out', made[1])]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_a_run_goes_on_by_another_name_of_its_folder(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    call = dict(student=STUDENT, teacher=Plain(), data=pictures, method='kd', **QUICK | dict(epochs=1))
+    path = mmkd.distill(out='out', train_now=False, **call)
+    text = path.read_text() + '# a note of the user\n'
+    path.write_text(text)
+    mmkd.distill(out=tmp_path / 'out', resume=True, **call)
+    again = mmkd.distill(out='../' + tmp_path.name + '/out', resume=True, **call)
+    assert again.metrics['epoch'] == 1 and path.read_text() == text
+    with pytest.raises(UserError, match=r"got others: 'terms=dict.* in place of .*mmkd.KDLoss"):
+        mmkd.distill(out=tmp_path / 'out', resume=True, **call | dict(method='nkd'))
 
 
 def test_a_last_validation_that_was_cut_off_is_made_up_for(pictures, teacher_spec, made, tmp_path, monkeypatch):

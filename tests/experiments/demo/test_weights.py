@@ -43,11 +43,13 @@ def test_a_missing_file_and_two_of_a_name(tmp_path):
 def test_writing(tmp_path):
     """A file made of a training checkpoint has its student, rounded, and takes the place of an earlier one."""
     model = mmkd.get_model(CONFIGS[weights.STUDENT])
+    (tmp_path / 'mine-original.safetensors').touch()
     for factor in (1, 2):
         state = {f'student.{name}': value * factor for name, value in model.state_dict().items()}
         torch.save(dict(state_dict=state, optimizer={}), tmp_path / 'epoch_1.pth')
         path = weights.write(tmp_path / 'epoch_1.pth', 'mine', tmp_path)
-        assert list(tmp_path.glob('mine-*')) == [path]
+        assert set(tmp_path.glob('mine-*')) == {path, tmp_path / 'mine-original.safetensors'}
+    (tmp_path / 'mine-original.safetensors').unlink()
     other = mmkd.get_model(CONFIGS[weights.STUDENT])
     weights.load_shipped(other, 'mine', tmp_path)
     for name, value in other.state_dict().items():

@@ -70,6 +70,18 @@ def test_of_a_detector_the_backbone(home, tmp_path):
     assert len(torch.jit.load(tmp_path / 'detector.ts.pt')(torch.rand(1, 3, 96, 96))) == 3
 
 
+def test_a_folder_with_a_hash_in_its_name(tmp_path):
+    """The file lies beside the checkpoint, of which the classes are read, too."""
+    (tmp_path / 'run#2').mkdir()
+    config = 'quickstart/convnest-mini_digits-5shot.py'
+    torch.save(dict(state_dict=mmkd.get_model(config).state_dict(), meta=dict(dataset_meta=dict(
+        classes=tuple('abcdefghij')))), tmp_path / 'run#2/student.pth')
+    result = fork(TOOL, 'run#2/student.pth', '--config', config, '--format', 'onnx', cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    facts = {each.key: each.value for each in onnx.load(tmp_path / 'run#2/student.onnx').metadata_props}
+    assert json.loads(facts['classes']) == list('abcdefghij')
+
+
 def test_calibration_pictures(home, tmp_path):
     """Damaged ones are named and left out; those of the validation set are too easy."""
     folder = tmp_path / 'some'

@@ -29,17 +29,20 @@ def forked(monkeypatch, tmp_path):
 def test_published_and_listed(tmp_path, capsys):
     weights = {'backbone.norm2.weight': torch.ones(3), 'head.fc.bias': torch.zeros(2)}
     out = tmp_path / 'out'
+    out.mkdir()
+    (out / f'{NAME}-original.pth').touch()
     for value, left_out in ((1., 'optimizer'), (2., 'message_hub')):
         state = {f'student.{name}': value * tensor for name, tensor in weights.items()}
         torch.save({'meta': dict(epoch=10, seed=0), 'state_dict': state, left_out: {}}, tmp_path / 'epoch_10.pth')
         assert call(TOOL, f'{NAME}=epoch_10.pth', '--out', 'out', cwd=tmp_path) == 0
-        (file, ) = out.glob('*.pth')  # the second takes the place of the first
+        (file, ) = set(out.glob('*.pth')) - {out / f'{NAME}-original.pth'}  # the second takes the place of the first
         read = read_checkpoint(file)
         assert set(read) == {'meta', 'state_dict'} and read['state_dict'].keys() == weights.keys()
         assert read['state_dict']['backbone.norm2.weight'].tolist() == [value] * 3
         listed = json.loads((out / 'checkpoints.json').read_text())[NAME]
         assert listed['sha256'] == sha256_of(file) and file.name == f'{NAME}-{listed["sha256"][:8]}.pth'
         assert (listed['file'], listed['bytes'], listed['epoch']) == (file.name, file.stat().st_size, 10)
+    assert (out / f'{NAME}-original.pth').is_file()
 
 
 def test_errors(tmp_path, capsys):
