@@ -14,9 +14,9 @@ from pathlib import Path
 from quickstart_pictures import CAPTIONS, draw_figures
 from quickstart_plan import DigitsJob, Plan, Settings
 
+from mmkd.experiments.jobs.folders import remove_job_folder
 from mmkd.experiments.jobs.progress import shell_command
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
-from mmkd.experiments.jobs.scheduler import remove_job_folder
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.durations import clock
 from mmkd.utils.command_line.tables import text_table

@@ -125,7 +125,7 @@ def test_arguments(monkeypatch, tmp_path):
 def test_clean_removes_only_its_own(tmp_path):
     for name in ('teacher', 'mine'):
         (tmp_path / name).mkdir()
-    (tmp_path / 'teacher/done.json').touch()
+    (tmp_path / 'teacher/done.json').write_text('{"key": "a"}')
     for name in ('student.pth', 'report.json', 'curves.png', 'clock.json', 'notes.txt', 'photo.png'):
         (tmp_path / name).touch()
     quickstart.clean(tmp_path)
