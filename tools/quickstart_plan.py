@@ -1,4 +1,5 @@
 """The runs of ``quickstart.py``: which commands, what they need, and what they leave behind."""
+import re
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -182,6 +183,11 @@ class Plan:
             name, self.settings.work_dir / name, f'{CONFIGS}/{config_name}.py', options,
             needs=[self.jobs[need] for need in needs], teacher=teacher, seconds_per_iteration=ITERATION_SECONDS[kind],
             threads=threads or self.settings.threads)
+
+
+def is_published(name: str) -> bool:
+    """Whether it is the name of a file that some plan publishes."""
+    return bool(re.fullmatch(rf'student(-({"|".join(STUDENTS)})-seed\d+)?\.pth', name))
 
 
 def _looked_at(job: TrainJob) -> str:
