@@ -12,8 +12,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from quickstart_pictures import CAPTIONS, draw_figures
-from quickstart_plan import DigitsJob, Plan, Settings, is_published
+from quickstart_plan import Plan, Settings, is_published
 
+from mmkd.experiments.jobs.data import DataJob
 from mmkd.experiments.jobs.folders import is_job_folder, remove_job_folder
 from mmkd.experiments.jobs.progress import shell_command
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
@@ -120,7 +121,7 @@ def run(args: argparse.Namespace, lock: int) -> None:
           f'python is {sys.executable}', flush=True)
     try:
         command = [sys.executable, tool_path('dataset_converters/digits.py')]
-        run_jobs([DigitsJob(DIGITS, args.work_dir / DIGITS, command, key='')], args.jobs, ROOT, lock)
+        run_jobs([DataJob(DIGITS, args.work_dir / DIGITS, command, key='')], args.jobs, ROOT, lock)
         plan = Plan(Settings(args.work_dir, args.full, args.check, args.threads,
                              args.threads if args.jobs == 1 else 1))
         jobs = list(plan.jobs.values())

@@ -88,14 +88,6 @@ class Settings:
         return ('scratch', 'alone', 'distilled') if self.full else ('scratch', 'distilled')
 
 
-class DigitsJob(Job):
-    """A run of ``digits.py``, which finds out by itself whether there is anything to do."""
-
-    def done(self) -> dict | None:
-        """Never."""
-        return None
-
-
 class Plan:
     """Makes the jobs of a quick start.
 
