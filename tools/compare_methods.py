@@ -188,7 +188,7 @@ def main() -> int:
 
     def work(lock: int) -> None:
         if not args.seed_options:
-            run_jobs([data_job(SUITES[args.suite], args.work_dir / 'data')], args.jobs, ROOT, lock)
+            run_jobs([data_job(SUITES[args.suite], args.work_dir)], args.jobs, ROOT, lock)
         jobs = plan(args, home)
         clock_file, start = args.work_dir / 'clock.json', time.monotonic()
         before = read_json(clock_file).get('seconds', 0.)

@@ -12,11 +12,13 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from quickstart_pictures import CAPTIONS, draw_figures
-from quickstart_plan import DigitsJob, Plan, Settings
+from quickstart_plan import Plan, Settings, is_published
 
+from mmkd.experiments.jobs.data import DataJob
+from mmkd.experiments.jobs.folders import is_job_folder, remove_job_folder
 from mmkd.experiments.jobs.progress import shell_command
 from mmkd.experiments.jobs.runs import run_interruptible, run_jobs
-from mmkd.experiments.jobs.scheduler import remove_job_folder
+from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
 from mmkd.utils.command_line.durations import clock
 from mmkd.utils.command_line.tables import text_table
@@ -26,7 +28,8 @@ from mmkd.utils.versions import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK_DIR = 'work_dirs/quickstart'
-CLOCK = 'clock.json'
+CLOCK, DIGITS = 'clock.json', 'digits'  # written first
+MARK = 'quickstart'  # in the clock, which other tools write too
 REPORTS = ('report.json', 'report.md', 'figures.txt')
 NO_FIGURES = ('no figures, as matplotlib is not installed. Install it (pip install matplotlib) and give the same '
               'command again.')
@@ -58,12 +61,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def check_folder(work_dir: Path) -> None:
+    """Refuses a folder that holds anything but an earlier quick start; hidden files are in nobody's way.
+
+    Raises:
+        UserError: It does, or is a file.
+    """
+    begun = MARK in read_json(work_dir / CLOCK) or is_job_folder(work_dir / DIGITS)
+    if work_dir.exists() and (not work_dir.is_dir() or (not begun and any(
+            not path.name.startswith('.') for path in work_dir.iterdir()))):
+        raise UserError('--work-dir expects a new or empty folder, or one of an earlier quick start, got '
+                        f'{work_dir}. Name another one.')
+
+
 def clean(work_dir: Path) -> None:
     """Removes what a quick start made, and nothing else."""
     for path in sorted(work_dir.iterdir()):
         if path.is_dir():
             remove_job_folder(path)
-        elif path.match('student*.pth') or path.name in {*CAPTIONS, CLOCK, *REPORTS}:
+        elif is_published(path.name) or path.name in {*CAPTIONS, CLOCK, *REPORTS}:
             path.unlink()
 
 
@@ -94,17 +110,18 @@ class Stopwatch:
 
     def save(self) -> None:
         """Writes the file."""
-        write_json(self.path, dict(seconds=round(self.seconds(), 1)))
+        write_json(self.path, {MARK: 1, 'seconds': round(self.seconds(), 1)})
 
 
 def run(args: argparse.Namespace, lock: int) -> None:
     """Runs everything that is not done yet, and writes the report."""
     watch = Stopwatch(args.work_dir / CLOCK)
+    watch.save()  # from now on, the folder is a quick start's
     print(f'{args.jobs} at a time, {args.threads} thread{"s" * (args.threads > 1)} each, below {args.work_dir}; '
           f'python is {sys.executable}', flush=True)
     try:
         command = [sys.executable, tool_path('dataset_converters/digits.py')]
-        run_jobs([DigitsJob('digits', args.work_dir / 'digits', command, key='')], args.jobs, ROOT, lock)
+        run_jobs([DataJob(DIGITS, args.work_dir / DIGITS, command, key='')], args.jobs, ROOT, lock)
         plan = Plan(Settings(args.work_dir, args.full, args.check, args.threads,
                              args.threads if args.jobs == 1 else 1))
         jobs = list(plan.jobs.values())
@@ -150,6 +167,7 @@ def main() -> int:
     """
     args = parse_args()
     os.chdir(working_root(ROOT))
+    check_folder(args.work_dir)
 
     def work(lock: int) -> None:
         if args.clean:

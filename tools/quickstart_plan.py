@@ -1,4 +1,5 @@
 """The runs of ``quickstart.py``: which commands, what they need, and what they leave behind."""
+import re
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -85,14 +86,6 @@ class Settings:
     def scene_kinds(self) -> tuple[str, ...]:
         """Where the backbones of the detectors and segmentors come from."""
         return ('scratch', 'alone', 'distilled') if self.full else ('scratch', 'distilled')
-
-
-class DigitsJob(Job):
-    """A run of ``digits.py``, which finds out by itself whether there is anything to do."""
-
-    def done(self) -> dict | None:
-        """Never."""
-        return None
 
 
 class Plan:
@@ -182,6 +175,11 @@ class Plan:
             name, self.settings.work_dir / name, f'{CONFIGS}/{config_name}.py', options,
             needs=[self.jobs[need] for need in needs], teacher=teacher, seconds_per_iteration=ITERATION_SECONDS[kind],
             threads=threads or self.settings.threads)
+
+
+def is_published(name: str) -> bool:
+    """Whether it is the name of a file that some plan publishes."""
+    return bool(re.fullmatch(rf'student(-({"|".join(STUDENTS)})-seed\d+)?\.pth', name))
 
 
 def _looked_at(job: TrainJob) -> str:

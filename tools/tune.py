@@ -186,7 +186,7 @@ def tune(tuning: Tuning, lock: int) -> dict[str, list[Tried]]:
     """Trains what there is to train."""
     args = tuning.args
     if tuning.of_suite:
-        run_jobs([data_job(tuning.suite, args.work_dir / 'data')], args.jobs, ROOT, lock)
+        run_jobs([data_job(tuning.suite, args.work_dir)], args.jobs, ROOT, lock)
     needed = [tuning.teacher] if tuning.teacher else []
     for job in needed:
         check_files(job.name, job.starts_from)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mmkd.experiments.jobs.data import DataJob
 from mmkd.experiments.jobs.initial_weights import names_file
-from mmkd.experiments.jobs.scheduler import Job
 from mmkd.experiments.metrics import BBOX_MAP, MIOU, TOP1, Metric
 from mmkd.utils import UserError, nearest
 from mmkd.utils.command_line.tool_paths import tool_path, working_root
@@ -174,10 +174,11 @@ def _checkpoint(name: str) -> str:
     return name
 
 
-def data_job(suite: Suite, folder: Path) -> Job:
-    """The job that puts the suite's data in place."""
+def data_job(suite: Suite, work_dir: Path) -> DataJob:
+    """The job that puts the suite's data in place, with a folder of its own below the work dir of all suites."""
     tool, *arguments = suite.converter
-    return Job('data', folder, [sys.executable, tool_path(tool), *arguments], key='')
+    folder = work_dir / f'data-job-{Path(tool).stem}'
+    return DataJob('data', folder, [sys.executable, tool_path(tool), *arguments], key='')
 
 
 def recipes_of(suite: Suite, root: Path, named: Iterable[Path] | None, home: Path) -> dict[str, str]:

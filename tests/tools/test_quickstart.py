@@ -20,6 +20,8 @@ import quickstart  # noqa: E402
 import quickstart_plan  # noqa: E402
 from quickstart_pictures import CAPTIONS, draw_figures  # noqa: E402
 
+from mmkd.utils import UserError  # noqa: E402
+
 
 @pytest.fixture
 def plan(home, monkeypatch):
@@ -125,11 +127,61 @@ def test_arguments(monkeypatch, tmp_path):
 def test_clean_removes_only_its_own(tmp_path):
     for name in ('teacher', 'mine'):
         (tmp_path / name).mkdir()
-    (tmp_path / 'teacher/done.json').touch()
-    for name in ('student.pth', 'report.json', 'curves.png', 'clock.json', 'notes.txt', 'photo.png'):
+    (tmp_path / 'teacher/done.json').write_text('{"key": "a"}')
+    mine = ('notes.txt', 'photo.png', 'student-01234567.pth', 'student-mine.pth', 'students.pth')
+    for name in ('student.pth', 'student-kd-seed12.pth', 'report.json', 'curves.png', 'clock.json', *mine):
         (tmp_path / name).touch()
     quickstart.clean(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['mine', 'notes.txt', 'photo.png']
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(['mine', *mine])
+
+
+def test_all_that_is_published_is_cleaned(plan, tmp_path):
+    jobs = plan(full=True).jobs.values()
+    published = [job.target.name for job in jobs if isinstance(job, quickstart_plan.PublishJob)]
+    for name in published:
+        (tmp_path / name).touch()
+    quickstart.clean(tmp_path)
+    assert len(published) == 6 and not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('files', [
+    {'student-01234567.pth': 'weights', 'config.py': 'model = dict()'},  # as of `mmkd distill`
+    {'report.md': 'mine'}, {'student.pth': 'weights'}, {'clock.json': '{"seconds": 3.0}', 'report.json': '{}'},
+    {'teacher/done.json': '{"key": "a"}', 'clock.json': '{"seconds": 3.0}'},  # as of `mmkd compare`
+    {'digits/digits.json': '{"format": 1}'}])
+def test_a_folder_of_something_else_is_refused(tmp_path, monkeypatch, capsys, files):
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    before = sorted(tmp_path.rglob('*'))
+    monkeypatch.setattr(quickstart, 'run', None)
+    monkeypatch.setattr(signal, 'signal', lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    for words in ([], ['--clean']):
+        monkeypatch.setattr(sys, 'argv', ['quickstart.py', '--work-dir', str(tmp_path), *words])
+        with pytest.raises(SystemExit, match='2'):
+            quickstart.main()
+        error = capsys.readouterr().err
+        assert f'--work-dir expects a new or empty folder, or one of an earlier quick start, got {tmp_path}.' in error
+        assert error.count('\n') == 1
+        assert sorted(tmp_path.rglob('*')) == before and all((tmp_path / n).read_text() == t for n, t in files.items())
+
+
+@pytest.mark.parametrize('files', [
+    {}, {'.lock': ''}, {'clock.json': '{"quickstart": 1, "seconds": 0.0}'},
+    {'digits/run.json': '{"key": "", "seconds": 0}', '.lock': ''},  # cut off while the digits were made
+    {'digits/done.json': '{"key": "", "seconds": 3}', 'teacher/run.json': '{"key": "a"}', 'student.pth': ''}])
+def test_a_folder_of_an_earlier_quick_start_is_taken(tmp_path, files):
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    quickstart.check_folder(tmp_path)
+    quickstart.check_folder(tmp_path / 'new')
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match='--work-dir expects'):
+        quickstart.check_folder(tmp_path / 'file')
 
 
 def test_failed_run(tmp_path):
@@ -257,6 +309,7 @@ def test_interrupt(stubbed, tmp_path):
     work_dir, deadline = tmp_path / 'work_dirs/quickstart-check', time.monotonic() + 60
     while not (work_dir / 'teacher/run.json').exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert quickstart.read_json(work_dir / 'clock.json')['quickstart']  # from the first second on
     second = subprocess.run(command, cwd='/', env=environment(tmp_path), capture_output=True, text=True)
     assert second.returncode == 2 and 'in use by another run' in second.stderr
     process.send_signal(signal.SIGTERM)

@@ -1,11 +1,13 @@
 """Brings a downloaded data set into the layout that the configs expect.
 
 By default the archives are unpacked; files that are there already with the right size are kept, so that an interrupted
-run goes on. With --index nothing is unpacked: a small file tells where in the archives every image is, and
-data_root='archive://data/imagenet.index' reads them from there. See docs/prepare_data.md.
+run goes on. Those of another size are somebody else's, and refused unless --force is given. With --index nothing is
+unpacked: a small file tells where in the archives every image is, and data_root='archive://data/imagenet.index' reads
+them from there. See docs/prepare_data.md.
 """
 import argparse
 import gzip
+import os
 import shutil
 import sys
 import zlib
@@ -16,11 +18,11 @@ from tempfile import TemporaryDirectory
 from archive_layouts import DEVKIT, LAYOUTS, Layout, Rule, find_rule, placed_members, validation_list
 from tqdm import tqdm
 
-from mmkd.datasets.archives.archive import Archive, write_index
+from mmkd.datasets.archives.archive import Archive, is_index, write_index
 from mmkd.datasets.archives.members import Member
 from mmkd.utils import UserError
 from mmkd.utils.command_line.cli import ToolParser, one_line_errors
-from mmkd.utils.files.small import write_text
+from mmkd.utils.files.small import beside, write_text
 
 EXPLANATION = 'the archives of each data set:\n' + '\n'.join(
     f'  {name:16} {layout.archives}' for name, layout in LAYOUTS.items()) + """
@@ -42,6 +44,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, help='the folder to make (default: where the configs look); with --index '
                         'OUT.index is written')
     parser.add_argument('--index', action='store_true', help='write an index instead of unpacking')
+    parser.add_argument('--force', action='store_true',
+                        help='replace files of another size that are there under the names of those in the archives')
     return parser.parse_args(argv)
 
 
@@ -110,14 +114,15 @@ def members(paths: list[Path], parts: list[tuple[Path, Rule]]) -> Iterator[tuple
                         'Name another one.')
 
 
-def unpack(archive: Archive, out: Path) -> int:
+def unpack(archive: Archive, out: Path, force: bool) -> int:
     """Writes the files of an index to a folder, and returns how many were not there.
 
     Raises:
-        UserError: They would not fit on the disk.
+        UserError: Others are there under their names, without ``force``; or they would not fit on the disk.
     """
     sizes = {name: archive.size(name) for name in archive.names()}
     todo = [name for name, size in sizes.items() if not _is_there(out / name, size)]
+    refuse_others(out, todo, force)
     out.mkdir(parents=True, exist_ok=True)
     need, free = sum(sizes[name] for name in todo), shutil.disk_usage(out).free
     if need > free:
@@ -125,8 +130,27 @@ def unpack(archive: Archive, out: Path) -> int:
                         'Name another folder, or use the archives as they are with --index.')
     for name in tqdm(todo, unit='file', disable=None):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_bytes(archive.read(name))
+        with beside(out / name) as temporary:  # a part is never under the file's name, where it would be another file
+            temporary.write_bytes(archive.read(name))
     return len(todo)
+
+
+def refuse_others(out: Path, names: list[str], force: bool) -> None:
+    """Lets nothing be replaced that others have written, or that a user has edited.
+
+    Args:
+        out: The folder.
+        names: What is going to be written into it.
+        force: Whether it may be replaced.
+
+    Raises:
+        UserError: Some of these names are taken.
+    """
+    taken = [] if force else [name for name in names if os.path.lexists(out / name)]
+    if taken:
+        more = f' and {len(taken) - 1} more' if len(taken) > 1 else ''
+        raise UserError(f'{out} expects no other files under the names of the archives, got {taken[0]}{more}. Move '
+                        'them away, name another folder with --out, or replace them with --force.')
 
 
 def _is_there(path: Path, size: int) -> bool:
@@ -137,7 +161,7 @@ def prepare(args: argparse.Namespace) -> str:
     """Does what the command line asks for, and says what was done.
 
     Raises:
-        UserError: An archive is missing, damaged or dangerous, or the files do not fit on the disk.
+        UserError: An archive is missing, damaged or dangerous, other files are there, or these do not fit on the disk.
     """
     layout = LAYOUTS[args.dataset]
     out = args.out or Path(layout.out or Path(_split(args.archives[0])[2]).with_suffix(''))
@@ -146,21 +170,25 @@ def prepare(args: argparse.Namespace) -> str:
     kits = [path for path, rule in parts if rule is DEVKIT]
     if kits:
         text = validation_list(kits[0])
+        if not (val_list.is_file() and val_list.read_bytes() == text.encode()):
+            refuse_others(out, ['meta/val.txt'], args.force)
         val_list.parent.mkdir(parents=True, exist_ok=True)
         write_text(val_list, text)
     parts = [(path, rule) for path, rule in parts if rule is not DEVKIT]
     out.parent.mkdir(parents=True, exist_ok=True)
     if args.index:
-        if val_list.is_file():
-            return _write(Path(f'{out}.index'), parts, val_list)
-        return _write(Path(f'{out}.index'), parts)
+        index = Path(f'{out}.index')
+        if not args.force and os.path.lexists(index) and not is_index(index):
+            raise UserError(f'{index} expects a new file or an index of archives, got a file that is none. Move it '
+                            'away, name another --out, or replace it with --force.')
+        return _write(index, parts, val_list if val_list.is_file() else None)
     with TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as folder:
         index = Path(folder, 'all.index')
         (temporary := Path(folder, 'tars')).mkdir()
         paths = [gunzipped(path, temporary) for path, _ in parts]
         write_index(index, paths, members(paths, parts), [path for path, _ in parts])
         archive = Archive(index)
-        return f'{out}: {len(archive.names())} files, of which {unpack(archive, out)} were written.'
+        return f'{out}: {len(archive.names())} files, of which {unpack(archive, out, args.force)} were written.'
 
 
 def _write(index: Path, parts: list[tuple[Path, Rule]], val_list: Path | None = None) -> str:

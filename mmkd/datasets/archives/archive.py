@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 
@@ -146,6 +146,14 @@ def split_uri(uri: str) -> tuple[Archive, str]:
     if '..' in parts:
         raise UserError(f'{uri} climbs out of the archive. Leave the ".." out.')
     return open_archive(path[:match.end()]), '/'.join(parts)
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file is an index, of whatever format; its archives need not be there."""
+    if not is_zipfile(path):  # what NumPy writes
+        return False
+    with ZipFile(path) as content:
+        return 'head.npy' in content.namelist()
 
 
 def write_index(path: Path, archives: list[Path], members: Iterable[tuple[int, Member]],

@@ -1,6 +1,5 @@
 """Running commands side by side: dependencies, resuming, and stopping without leftovers."""
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -13,11 +12,12 @@ from typing import ClassVar, Protocol
 from mmkd.utils.errors import UserError
 from mmkd.utils.files.small import move_aside, read_json, write_json
 
+from .folders import DONE, UNFINISHED, remove_job_folder
 from .warm_start import Forked, WarmStart
 
 POLL_SECONDS, TICK_SECONDS = 0.1, 1.0
 GRACE_SECONDS = 5.0  # between asking a child to end and making it
-OUTPUT, UNFINISHED, DONE = 'output.txt', 'run.json', 'done.json'
+OUTPUT = 'output.txt'
 
 
 class JobError(RuntimeError):
@@ -42,7 +42,8 @@ class Job:
 
     Args:
         name: A short unique name.
-        folder: Its folder; emptied when the job starts anew. What it finished with another key is moved aside.
+        folder: Its folder; emptied when the job starts anew. What it finished or saved with another key is moved
+            aside.
         arguments: The command; an entry that is a function is called when the job starts.
         key: What decides the result. A finished job with another key runs anew.
         needs: Names of the jobs that have to be done before.
@@ -109,7 +110,8 @@ class Job:
         begun = self.begun()
         resume = begun is not None and self.can_resume()
         self.seconds = self.kept = self._kept_seconds(begun) if resume else 0.0
-        other = read_json(self.folder / DONE).get('key', self.key) != self.key
+        worth_keeping = [DONE, *[UNFINISHED] * self.can_resume()]
+        other = any(read_json(self.folder / name).get('key', self.key) != self.key for name in worth_keeping)
         if not resume and (other or not remove_job_folder(self.folder)):
             self.earlier = move_aside(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -285,15 +287,3 @@ def longest_paths(jobs: Sequence[Job]) -> dict[str, float]:
         for name in ready:
             paths[name] = costs[name] + max((paths[follower] for follower in followers[name]), default=0)
     return paths
-
-
-def remove_job_folder(folder: Path) -> bool:
-    """Removes a job's folder; any other folder is left alone.
-
-    Returns:
-        Whether it was a job's.
-    """
-    own = any((folder / name).is_file() for name in (UNFINISHED, DONE))
-    if own:
-        shutil.rmtree(folder)
-    return own

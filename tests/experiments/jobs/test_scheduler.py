@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mmkd.experiments.jobs.progress import JobProgress
 from mmkd.experiments.jobs.scheduler import Job, JobError, Scheduler, longest_paths
 from mmkd.utils import UserError
 from mmkd.utils.files.small import read_json
@@ -121,6 +122,14 @@ def test_foreign_folder_is_moved_aside(tmp_path):
     assert (tmp_path / 'a.1/thesis.txt').read_text() == 'mine'
 
 
+@pytest.mark.parametrize('name', ['run.json', 'done.json'])
+def test_a_foreign_folder_with_a_file_of_that_name_is_moved_aside(tmp_path, name):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / name).write_text('{"lr": 0.1}')
+    run([job(tmp_path, 'a')])
+    assert (tmp_path / 'a.1' / name).read_text() == '{"lr": 0.1}'
+
+
 def test_failure_stops_the_others(tmp_path):
     sleeper = f'import os, time; open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid())); time.sleep(60)'
     failing = (f'import pathlib, sys, time\nwhile not pathlib.Path({str(tmp_path / "pid")!r}).exists(): '
@@ -151,15 +160,30 @@ def test_interrupted_run_goes_on(tmp_path):
     assert content['seconds'] >= 0.9  # of both parts
 
 
-def test_interrupted_run_of_another_key_starts_over(tmp_path):
-    (tmp_path / 'a').mkdir()
-    for name in ('checkpoint', 'result'):
-        (tmp_path / 'a' / name).touch()
-    (tmp_path / 'a/run.json').write_text('{"key": "old", "seconds": 100}')
-    events = run([job(tmp_path, 'a', f'open({str(tmp_path / "a/result")!r}, "w")', Resumable)])
-    assert ('started', 'a') in events
+def interrupted(folder, *files):
+    """The folder of a run of other settings that did not come to its end."""
+    (folder / 'a').mkdir()
+    for name in files:
+        (folder / 'a' / name).touch()
+    (folder / 'a/run.json').write_text('{"key": "old", "seconds": 100}')
+
+
+def test_interrupted_run_of_another_key_starts_over_and_is_kept(tmp_path, capsys):
+    interrupted(tmp_path, 'checkpoint', 'result')
+    changed = job(tmp_path, 'a', f'open({str(tmp_path / "a/result")!r}, "w")', Resumable)
+    progress = JobProgress([changed])
+    Scheduler([changed], 1, progress).run()
+    progress.close()
     assert read_json(tmp_path / 'a/done.json')['seconds'] < 60
     assert not (tmp_path / 'a/checkpoint').exists()
+    assert (tmp_path / 'a.1/checkpoint').exists() and read_json(tmp_path / 'a.1/run.json')['key'] == 'old'
+    assert f'is kept in {tmp_path / "a.1"}.' in capsys.readouterr().out
+
+
+def test_interrupted_run_of_another_key_without_a_saved_state_is_removed(tmp_path):
+    interrupted(tmp_path, 'output.txt')
+    run([job(tmp_path, 'a', f'open({str(tmp_path / "a/result")!r}, "w")', Resumable)])
+    assert [path.name for path in tmp_path.iterdir()] == ['a']
 
 
 def test_complete_run_without_marker_is_not_repeated(tmp_path):

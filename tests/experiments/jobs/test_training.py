@@ -1,6 +1,7 @@
 import json
 import os
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,6 +46,17 @@ def test_goes_on_after_an_epoch(job):
 def test_makes_up_for_its_last_validation(job):
     leave(job, 2, [1], 40)
     assert job.can_resume() and job.collect() is None
+
+
+def test_half_of_a_run_of_other_settings_is_kept(job):
+    """As after an upgrade, or with a mistyped option, between two calls of a comparison."""
+    leave(job, 1, [1], 20)
+    job.note()
+    other = replace(job, key='other')
+    assert not other.prepare() and not any(other.folder.iterdir())
+    assert other.earlier == job.folder.with_name('a.1') and (other.earlier / 'epoch_1.pth').is_file()
+    other.note()
+    assert not job.prepare() and not job.folder.with_name('a.2').exists()  # nothing was saved of that one
 
 
 def test_seconds_are_those_of_what_was_kept(job):

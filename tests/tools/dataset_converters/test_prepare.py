@@ -2,6 +2,7 @@
 import gzip
 import io
 import json
+import resource
 import sys
 from pathlib import Path
 
@@ -73,11 +74,76 @@ def test_unpacking_goes_on(downloads, capsys):
     assert call(TOOL, *arguments, cwd=downloads) == 0
     assert '9 files, of which 9 were written' in capsys.readouterr().out
     some = sorted(downloads.glob('here/train/*/*'))
-    some[0].unlink()
-    some[1].write_bytes(some[1].read_bytes()[:50])
+    for path in some[:2]:
+        path.unlink()
+    some[0].with_name(f'.{some[0].stem}.tmp{some[0].suffix}').write_bytes(b'a part')  # as a kill leaves it
     assert call(TOOL, *arguments, cwd=downloads) == 0
     assert '9 files, of which 2 were written' in capsys.readouterr().out
     assert {f'{p.parent.name}/{p.name}': p.read_bytes() for p in downloads.glob('here/train/*/*')} == pictures()
+
+
+def test_a_file_is_whole_under_its_name(tmp_path, capsys):
+    """Of a disk on which the second file has no place."""
+    files = {'a.bin': b'1', 'b.bin': bytes(np.random.default_rng(0).bytes(20000))}
+    write_folder(tmp_path, {'mine.zip': zip_bytes(files)})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10000, before[1]))
+    try:
+        assert call(TOOL, 'folders', 'mine.zip', cwd=tmp_path) != 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in (tmp_path / 'mine').iterdir()] == ['a.bin']
+    assert call(TOOL, 'folders', 'mine.zip', cwd=tmp_path) == 0
+    assert '2 files, of which 1 were written' in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in (tmp_path / 'mine').iterdir()} == files
+
+
+@pytest.mark.parametrize('link', [False, True])
+def test_files_of_others_are_not_replaced(tmp_path, capsys, link):
+    files = {'images/a.jpg': jpeg(0), 'labels.csv': b'a.jpg,0\n', 'names.txt': b'cat\n'}
+    edits = {'labels.csv': b'a.jpg,1  # corrected\n', 'names.txt': b'a cat\n'}
+    write_folder(tmp_path, {'mine.zip': zip_bytes(files)})
+    write_folder(tmp_path / ('edits' if link else 'mine'), edits)
+    if link:
+        (tmp_path / 'mine').mkdir()
+        for name in edits:
+            (tmp_path / 'mine' / name).symlink_to(tmp_path / 'edits' / name)
+        (tmp_path / 'edits/names.txt').unlink()
+    before = sorted(path.name for path in (tmp_path / 'mine').iterdir())
+    assert call(TOOL, 'folders', 'mine.zip', cwd=tmp_path) == 2
+    error = capsys.readouterr().err
+    assert 'mine expects no other files under the names of the archives, got labels.csv and 1 more. ' in error
+    assert '--force' in error and error.count('\n') == 1
+    assert sorted(path.name for path in (tmp_path / 'mine').iterdir()) == before
+    assert (tmp_path / 'mine/labels.csv').read_bytes() == edits['labels.csv']
+    assert call(TOOL, 'folders', 'mine.zip', '--force', cwd=tmp_path) == 0
+    assert '3 files, of which 3 were written' in capsys.readouterr().out
+    assert {name: (tmp_path / 'mine' / name).read_bytes() for name in files} == files
+    assert not link or (tmp_path / 'edits/labels.csv').read_bytes() == edits['labels.csv']
+
+
+@pytest.mark.parametrize('options', [[], ['--index']], ids=['unpacked', 'indexed'])
+def test_a_list_of_ones_own_is_not_replaced(downloads, capsys, options):
+    words = ('imagenet', 'ILSVRC2012_img_val.tar', 'ILSVRC2012_devkit_t12.tar.gz', *options)
+    listed = downloads / 'data/imagenet/meta/val.txt'
+    for other in ('', 'ILSVRC2012_val_00000001.JPEG 5\n'):
+        write_folder(downloads, {'data/imagenet/meta/val.txt': other.encode()})
+        assert call(TOOL, *words, cwd=downloads) == 2
+        assert 'data/imagenet expects no other files under the names of the archives, got meta/val.txt. ' in \
+            capsys.readouterr().err
+        assert listed.read_text() == other and not list(downloads.glob('data/*.index'))
+    assert call(TOOL, *words, '--force', cwd=downloads) == 0
+    assert listed.read_text().count('\n') == 3
+    assert call(TOOL, *words, cwd=downloads) == 0  # the same list is no other
+
+
+def test_only_an_index_is_replaced_by_an_index(tmp_path, capsys):
+    write_folder(tmp_path, {'mine.zip': zip_bytes({'a.txt': b'1'}), 'mine.index': b'of a book'})
+    assert call(TOOL, 'folders', 'mine.zip', '--index', cwd=tmp_path) == 2
+    assert 'mine.index expects a new file or an index of archives' in capsys.readouterr().err
+    assert (tmp_path / 'mine.index').read_bytes() == b'of a book'
+    assert call(TOOL, 'folders', 'mine.zip', '--index', '--force', cwd=tmp_path) == 0
+    assert call(TOOL, 'folders', 'mine.zip', '--index', cwd=tmp_path) == 0  # its own
 
 
 def test_shards_of_a_web_dataset(tmp_path):
