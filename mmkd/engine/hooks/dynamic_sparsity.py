@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmkd.engine.models import model_of
+from mmkd.engine.resume.replay import shared_seed
 from mmkd.registry import HOOKS
 from mmkd.sparsity import SparseMasks, erk, prunable_weights, snip, uniform
 from mmkd.sparsity.masks import GROWTHS
@@ -185,7 +186,7 @@ class DynamicSparsityHook(Hook):
 
     def _generator(self, runner: Runner) -> torch.Generator:
         """The same in all processes and after resuming, and another one at each exchange."""
-        return generator_of(runner.seed or 0, self.updates)
+        return generator_of(shared_seed(runner), self.updates)
 
     @staticmethod
     def _optimizer(wrapper: OptimWrapper) -> torch.optim.Optimizer:

@@ -296,9 +296,10 @@ def test_dense_checkpoint_cannot_be_resumed(tmp_path):
         make_runner(tmp_path, resume=True).train()
 
 
-def train_alike(rank: int, folder: Path, growth: str) -> None:
+def train_alike(rank: int, folder: Path, growth: str, randomness: dict) -> None:
     wrapper = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
-    runner = make_runner(folder, dict(growth=growth), launcher='pytorch', cfg=dict(model_wrapper_cfg=wrapper))
+    runner = make_runner(folder, dict(growth=growth), launcher='pytorch', cfg=dict(model_wrapper_cfg=wrapper),
+                         randomness=randomness)
     runner.train()
     masks = torch.cat([mask.flatten() for mask in sparsity_hook(runner).masks.pruned.values()]).float()
     weights = torch.cat([weight.flatten() for weight in sparsity_hook(runner).masks.weights.values()]).detach()
@@ -307,9 +308,10 @@ def train_alike(rank: int, folder: Path, growth: str) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize('growth', ['random', 'gradient'])
-def test_two_processes_have_the_same_masks(tmp_path, growth):
-    run_ranks(train_alike, tmp_path, tmp_path / 'run', growth)
+@pytest.mark.parametrize(('growth', 'randomness'), [
+    ('random', dict(seed=0, diff_rank_seed=True)), ('gradient', dict(seed=0))])
+def test_two_processes_have_the_same_masks(tmp_path, growth, randomness):
+    run_ranks(train_alike, tmp_path, tmp_path / 'run', growth, randomness)
 
 
 @pytest.mark.parametrize(('kwargs', 'words'), [
