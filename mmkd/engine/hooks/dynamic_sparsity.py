@@ -17,6 +17,7 @@ from mmkd.sparsity import SparseMasks, erk, prunable_weights, snip, uniform
 from mmkd.sparsity.masks import GROWTHS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.kept_state import unchanged_state
+from mmkd.utils.precision import has_stepped
 from mmkd.utils.randomness import generator_of
 
 from ..teacher_validation import unchanged_randomness
@@ -144,6 +145,8 @@ class DynamicSparsityHook(Hook):
         return self.min_prune_rate + (self.prune_rate - self.min_prune_rate) * (1 + math.cos(math.pi * progress)) / 2
 
     def _after_update(self, optimizer: torch.optim.Optimizer, args: tuple, kwargs: dict) -> None:
+        if not has_stepped(optimizer):
+            return
         self.updates += 1
         self.masks.apply()
         if self.interval and self.updates % self.interval == 0 and self.updates < self._total:

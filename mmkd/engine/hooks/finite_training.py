@@ -19,8 +19,9 @@ class FiniteTrainingHook(Hook):
     with, count as diverged. With each checkpoint the buffers are read, too. Under dynamic loss scaling a gradient that
     overflows is no fault, unless the scale falls to 2⁻²⁴.
 
-    On CUDA the numbers of a step are read when the next one is on its way, so that nothing waits for the device, and
-    before a checkpoint is written or the model validated; elsewhere at once. Several processes stop together, and all
+    On CUDA the numbers of a step are read when the next one is on its way, so that nothing waits for the device (but for
+    a fused optimizer under loss scaling, which is asked whether it has stepped), and before a checkpoint is written or
+    the model validated; elsewhere at once. Several processes stop together, and all
     of them name the fault that one has found.
 
     ``tools/train.py`` adds it to every run.

@@ -227,10 +227,11 @@ class ScaledWrapper(OptimWrapper):
         self.scaler.update()
 
 
-def test_updates_that_a_grad_scaler_leaves_out_do_not_count(tmp_path):
+@pytest.mark.parametrize('fused', [False, True])
+def test_updates_that_a_grad_scaler_leaves_out_do_not_count(tmp_path, fused):
     model = Net()
     runner = make_runner(tmp_path, model=model, optim_wrapper=ScaledWrapper(
-        optimizer=torch.optim.AdamW(model.parameters(), lr=1e-2)))
+        optimizer=torch.optim.AdamW(model.parameters(), lr=1e-2, fused=fused)))
     runner.train()
     assert sparsity_hook(runner).updates == 15
     assert all((weight[sparsity_hook(runner).masks.pruned[name]] == 0).all()

@@ -215,11 +215,12 @@ class TestMixedPrecision:
         assert scale.scales[:7] == [2.**n for n in (15, 14, 13, 12, 11, 10, 10)] and model.steps == 12
         assert_whole(tmp_path, 'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth')
 
-    def test_a_scale_that_never_falls_is_one(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize('optimizer', [dict(type='SGD', lr=1e-3), dict(type='AdamW', lr=1e-3, fused=True)])
+    def test_a_scale_that_never_falls_is_one(self, tmp_path, monkeypatch, optimizer):
         """A static scale: each update is skipped, and the weights stand still for ever."""
         for module in (finite, blame):
             monkeypatch.setattr(module, 'MOST_SKIPPED', 8)
-        wrapper = dict(type='CPUAmpOptimWrapper', static=True)
+        wrapper = dict(type='CPUAmpOptimWrapper', static=True, optimizer=optimizer)
         with pytest.raises(UserError, match='^step 9 .*more than 8 updates in a row that were skipped.*lower it'):
             train(tmp_path, Net(1, 'overflow'), wrapper=wrapper)
 
