@@ -104,10 +104,10 @@ class CachedTeacher:
 
     def kept(self, tap: str) -> Kept:
         """What was kept of a tap."""
-        if tap == LOGITS:
+        form = self.format.taps.get(tap)
+        if form is None:  # the scores of a classifier's classes
             return Kept(self.format.kept == self.format.classes,
                         full_precision=self.format.topk != ALL or self.format.dtype == 'fp32')
-        form = self.format.taps[tap]
         return Kept(pooled=form.pooled, full_precision=form.dtype == 'fp32')
 
     @property
