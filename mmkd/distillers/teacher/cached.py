@@ -33,6 +33,12 @@ def kept_of(teachers: Mapping[str, Any], taps: Mapping[str, tuple[str, str]]) ->
             if isinstance(teachers[name], CachedTeacher)}
 
 
+def without_model(teachers: Mapping[str, Any]) -> list[str]:
+    """The roles of those teachers that answer from a cache alone, and for no other images."""
+    return [teacher.role for teacher in teachers.values()
+            if isinstance(teacher, CachedTeacher) and not teacher.has_model]
+
+
 def form_of_input(adapter: InputAdapter) -> dict:
     """How a teacher's input differs from the student's batch, as the header of a cache has it."""
     scale, shift = (None if value is None else [round(float(each), 4) for each in value.flatten()]
