@@ -76,7 +76,7 @@ def training(config: Config, clock: Clock, alone: bool = False) -> Step:
     optimizer = build_optim_wrapper(model, copy.deepcopy(config.optim_wrapper))
     loader = Runner.build_dataloader(ConfigDict(config.train_dataloader).to_dict(), seed=0)
     if plan is not None:
-        plan.wrap(loader, model.data_preprocessor)
+        plan.wrap(loader, preprocessor=model.data_preprocessor)
     return timed(endless(loader), lambda batch: model.train_step(batch, optimizer), clock)
 
 

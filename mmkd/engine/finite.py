@@ -7,7 +7,10 @@ import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
+
+from mmkd.utils.precision import has_stepped
 
 LARGEST_LOSS = 1e12  # Adam squares gradients: of greater losses they overflow, and weights no longer move
 LARGEST_RMS = 1e3  # of a parameter, where it did not begin with more
@@ -173,8 +176,8 @@ class FiniteGuard:
                   if isinstance(value, Tensor) and value.is_floating_point() and value.numel()}
         yield from zip(states, _norms(states.values()))
 
-    def _note_step(self, *_: object) -> None:
-        self._stepped = True
+    def _note_step(self, optimizer: Optimizer, *_: object) -> None:
+        self._stepped = self._stepped or has_stepped(optimizer)
 
 
 @torch.no_grad()

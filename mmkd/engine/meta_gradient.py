@@ -1,11 +1,15 @@
 """The gradient of a held-out loss through one step of training."""
+from collections.abc import Mapping
 from contextlib import nullcontext
 
 import torch
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
+from mmkd.distillers.inputs import samples_for
+from mmkd.distillers.models import forward_of
+from mmkd.utils.kept_state import unchanged_state
 from mmkd.utils.randomness import unchanged_generators
 
 
@@ -18,8 +22,8 @@ def meta_gradient(model: BaseModel, alpha_name: str, training: dict, held_out: d
         - \nabla_\alpha L_{train}(\theta - \epsilon v, \alpha)}{2\epsilon},
         \quad v = \nabla_{\theta'} L_{val}(\theta'), \quad \epsilon = r / \|v\|
 
-    Only the student takes the virtual step: the held-out loss does not depend on the transforms. No parameter,
-    buffer or random state changes.
+    Only the student takes the virtual step: the held-out loss does not depend on the transforms. No parameter, buffer
+    or random state changes, and nothing else that a term keeps.
 
     Args:
         model: The distiller, with its ``student``.
@@ -39,12 +43,14 @@ def meta_gradient(model: BaseModel, alpha_name: str, training: dict, held_out: d
                    if p.requires_grad}
 
         def training_loss(weights: dict[str, Tensor]) -> Tensor:
-            return _evaluate(model, {f'student.{name}': value for name, value in weights.items()} | {alpha_name: alpha},
-                             training)
+            return model.parse_losses(_evaluate(model, _of_student(weights) | {alpha_name: alpha}, training))[0]
+
+        def own_loss(weights: dict[str, Tensor]) -> Tensor:
+            return model.parse_losses(_evaluate(_Alone(model.student), _of_student(weights), held_out))[0]
 
         slope = _gradients(training_loss(student), student)
         stepped = {name: (value - lr * slope[name]).detach().requires_grad_() for name, value in student.items()}
-        direction = _gradients(_evaluate(model.student, stepped, held_out), stepped)
+        direction = _gradients(own_loss(stepped), stepped)
         norm = torch.stack([value.norm() for value in direction.values()]).norm()
         epsilon = radius / norm.clamp_min(torch.finfo(norm.dtype).tiny)
         ahead, behind = (
@@ -53,13 +59,29 @@ def meta_gradient(model: BaseModel, alpha_name: str, training: dict, held_out: d
     return -lr * (ahead - behind) / (2 * epsilon)
 
 
-def _evaluate(model: BaseModel, tensors: dict[str, Tensor], data: dict) -> Tensor:
-    """The loss with some parameters and buffers replaced; whatever the model writes to goes to copies."""
+class _Alone(nn.Module):
+    """A student, run as the distiller runs it, whatever its own signature is."""
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, mode: str, **data: object) -> dict:
+        if 'data_samples' in data:
+            data['data_samples'] = samples_for(self.student, data['data_samples'])
+        return forward_of(self.student)(**data, mode=mode)
+
+
+def _of_student(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f'student.{name}': value for name, value in weights.items()}
+
+
+def _evaluate(model: nn.Module, tensors: dict[str, Tensor], data: dict) -> dict:
+    """The losses with some parameters and buffers replaced; whatever the model writes to goes to copies."""
     state = {name: p.detach() if p.requires_grad else p.detach().clone() for name, p in model.named_parameters()}
     state |= {name: buffer.clone() for name, buffer in model.named_buffers()}
-    with unchanged_generators():
-        losses = functional_call(model, state | tensors, (), data | dict(mode='loss'))
-    return model.parse_losses(losses)[0]
+    with unchanged_generators(), unchanged_state(*getattr(model, 'terms', {}).values()):  # for what is no tensor
+        return functional_call(model, state | tensors, (), data | dict(mode='loss'))
 
 
 def _gradients(loss: Tensor, weights: dict[str, Tensor]) -> dict[str, Tensor]:

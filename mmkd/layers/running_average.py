@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from mmkd.registry import MODELS
+from mmkd.utils.precision import has_stepped
 
 
 @MODELS.register_module()
@@ -107,8 +108,8 @@ class OptimizerSteps:
                    for group in optimizer.param_groups for p in group['params'])
 
     def note(self, optimizer: Optimizer) -> None:
-        """Takes notice of a step."""
-        self._taken = self._taken or self.concerns([optimizer])
+        """Takes notice of a step, unless a scaler had it leave the weights alone."""
+        self._taken = self._taken or self.concerns([optimizer]) and has_stepped(optimizer)
 
 
 def _noting(steps: weakref.ref) -> Callable[[Optimizer, tuple, dict], None]:

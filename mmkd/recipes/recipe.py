@@ -77,7 +77,7 @@ class Recipe:
             cfg['sampler'] = dict(type='DefaultSampler', shuffle=True)
         loader = Runner.build_dataloader(cfg, seed=0)
         if split == 'train' and self._views is not None:
-            self._views.wrap(loader, self.model.data_preprocessor)
+            self._views.wrap(loader, preprocessor=self.model.data_preprocessor)
         start = time.perf_counter()
         batches = [batch for batch, _ in zip(loader, range(self.batch_limit), strict=False)]
         if not batches:

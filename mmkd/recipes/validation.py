@@ -1,6 +1,7 @@
 """The check of a recipe that its validation without labels can be done."""
 from collections.abc import Iterator
 
+from mmkd.distillers.teacher import without_model
 from mmkd.engine.features import PooledFeatures
 from mmkd.engine.loops import FeatureValLoop, TermLossValLoop
 from mmkd.registry import LOOPS
@@ -50,5 +51,9 @@ def _losses(recipe: Recipe) -> Iterator[Finding]:
     if numbering:
         yield Finding('error', f'val_cfg: mmkd.TermLossValLoop cannot ask {", ".join(numbering)} for other images, '
                       'since it numbers those of training. Use mmkd.FeatureValLoop.')
-    else:
+    unasked = without_model(recipe.distiller.teachers)
+    if unasked:
+        yield Finding('error', f'val_cfg: mmkd.TermLossValLoop cannot ask the {", ".join(unasked)} for other images, '
+                      'since there is its cache alone. Write its config and checkpoint beside the cache.')
+    if not numbering and not unasked:
         yield Finding('ok', f'validation by the losses of {", ".join(recipe.distiller.terms)}.')

@@ -85,7 +85,12 @@ def _tensor(value: Tensor) -> Restore:
     def restore() -> None:
         if value.shape != kept.shape:
             value.set_(kept)
-        elif not torch.equal(value, kept):
+        elif not _are_equal(value, kept):
             value.copy_(kept)
 
     return restore
+
+
+def _are_equal(value: Tensor, kept: Tensor) -> bool:
+    """Whether all is as it was, NaN too: what is not written to can still be differentiated."""
+    return torch.equal(value, kept) or bool(((value == kept) | (value != value) & (kept != kept)).all())

@@ -1,7 +1,8 @@
-"""Autocast, on devices that may not know of it."""
+"""Autocast, on devices that may not know of it, and the updates that a gradient scaler leaves out."""
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch.optim import Optimizer
 
 
 def full_precision(device: str) -> AbstractContextManager:
@@ -12,3 +13,13 @@ def full_precision(device: str) -> AbstractContextManager:
 def autocast_is_on(device: str) -> bool:
     """Whether autocast is on for a device."""
     return device != 'meta' and torch.is_autocast_enabled(device)
+
+
+def has_stepped(optimizer: Optimizer) -> bool:
+    """Whether a step moves the weights, asked in a hook after it.
+
+    A scaler does not call most optimizers where gradients overflow. A fused one it calls, with the answer: reading that
+    waits for the device, as the scaler itself does for the others.
+    """
+    overflow = getattr(optimizer, 'found_inf', None)
+    return overflow is None or not bool(overflow)

@@ -1,8 +1,10 @@
 """The running average of a model, and who notices an optimizer's steps."""
 import copy
 import gc
+import math
 import pickle
 
+import pytest
 import torch
 from torch import nn
 from torch.optim.optimizer import _global_optimizer_post_hooks
@@ -52,6 +54,22 @@ def test_only_steps_on_the_modules_own_parameters_count():
     step(other, mine)
     step(mine)
     assert steps.taken() and not steps.taken()
+
+
+@pytest.mark.parametrize('fused', [False, True])
+def test_steps_that_a_scaler_leaves_out_are_none(fused):
+    """A fused optimizer is called all the same, and leaves the weights alone by itself."""
+    module, steps = net(), OptimizerSteps()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=.1, fused=fused)
+    scaler, before = torch.amp.GradScaler('cpu', init_scale=4.), module[0].weight.detach().clone()
+    steps.watch(module)
+    for factor, moves in ((math.inf, False), (1., True), (1., True), (math.nan, False)):
+        scaler.scale(factor * module(torch.randn(8, 3)).square().sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        assert steps.taken() == moves == (not torch.equal(module[0].weight, before))
+        before.copy_(module[0].weight.detach())
 
 
 def test_copies_watch_nothing_and_nothing_is_left_behind():

@@ -91,3 +91,14 @@ def test_generators_follow_from_all_numbers_and_their_order():
              for numbers in ((1,), (1, 0), (0, 1), (1, 2), (2, 1), (2**40, 1), (1, 2**61 - 1), (0, 0))}
     assert len(draws) == 8
     assert torch.equal(torch.rand(3, generator=generator_of(3, 4)), torch.rand(3, generator=generator_of(3, 4)))
+
+
+def test_what_was_not_written_to_can_still_be_differentiated():
+    model = nn.Linear(2, 1)
+    nn.init.constant_(model.weight, float('nan'))
+    with unchanged_state(model):
+        loss = model(torch.ones(1, 2, requires_grad=True)).sum()
+    loss.backward()
+    with unchanged_state(model), torch.no_grad():
+        model.weight[0, 0] = 1.
+    assert model.weight.isnan().all()

@@ -5,9 +5,10 @@ from a cache. ``building`` makes them of the recipe, and ``classes`` reads the n
 checkpoint, of Hugging Face's config, of a cache.
 """
 from .building import SINGLE, build_teachers, named_teachers, split_tap, take_stated, teacher_role
-from .cached import CachedAnswers, CachedTeacher, kept_of
+from .cached import CachedAnswers, CachedTeacher, kept_of, without_model
 from .classes import classes_of_teacher, teachers_classes
 from .teacher import Teacher, Teachers, dry_runs
 
 __all__ = ['SINGLE', 'CachedAnswers', 'CachedTeacher', 'Teacher', 'Teachers', 'build_teachers', 'classes_of_teacher',
-           'dry_runs', 'kept_of', 'named_teachers', 'split_tap', 'take_stated', 'teacher_role', 'teachers_classes']
+           'dry_runs', 'kept_of', 'named_teachers', 'split_tap', 'take_stated', 'teacher_role', 'teachers_classes',
+           'without_model']

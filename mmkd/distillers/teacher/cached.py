@@ -33,6 +33,12 @@ def kept_of(teachers: Mapping[str, Any], taps: Mapping[str, tuple[str, str]]) ->
             if isinstance(teachers[name], CachedTeacher)}
 
 
+def without_model(teachers: Mapping[str, Any]) -> list[str]:
+    """The roles of those teachers that answer from a cache alone, and for no other images."""
+    return [teacher.role for teacher in teachers.values()
+            if isinstance(teacher, CachedTeacher) and not teacher.has_model]
+
+
 def form_of_input(adapter: InputAdapter) -> dict:
     """How a teacher's input differs from the student's batch, as the header of a cache has it."""
     scale, shift = (None if value is None else [round(float(each), 4) for each in value.flatten()]
@@ -104,10 +110,10 @@ class CachedTeacher:
 
     def kept(self, tap: str) -> Kept:
         """What was kept of a tap."""
-        if tap == LOGITS:
+        form = self.format.taps.get(tap)
+        if form is None:  # the scores of a classifier's classes
             return Kept(self.format.kept == self.format.classes,
                         full_precision=self.format.topk != ALL or self.format.dtype == 'fp32')
-        form = self.format.taps[tap]
         return Kept(pooled=form.pooled, full_precision=form.dtype == 'fp32')
 
     @property

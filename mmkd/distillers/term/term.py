@@ -223,11 +223,11 @@ class Term(BaseModule):
         if self.teacher_norms is not None:
             teachers = [norm(value) for norm, value in zip(self.teacher_norms, teachers, strict=True)]
         arguments = self._arguments(self._connect(students, teachers), teachers)
-        if isinstance(self._configs[0], nn.Module):  # which need not know of mixed precision, as mmkd's own do
+        own = getattr(self.loss, 'mixed_precision', False)  # the loss sees to its precision itself
+        if not own:
             arguments = [each(at_least_fp32)(value) for value in arguments]
         given = dict(target=target, indices=indices, data_samples=data_samples)
         extras = {name: given[name] for name in self._extras}
-        own = getattr(self.loss, 'mixed_precision', False)  # the loss sees to its precision itself
         with nullcontext() if own else full_precision(first(arguments[0]).device.type):
             value = self.loss(*arguments, **extras) if len(first(arguments[0])) else self._of_nothing(arguments[0])
         if versions.changed():

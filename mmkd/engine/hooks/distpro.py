@@ -17,6 +17,7 @@ from mmkd.datasets.replay import ReplayedDataset, replay_loader
 from mmkd.engine.meta_gradient import meta_gradient
 from mmkd.engine.models import model_of
 from mmkd.engine.resume.position import batches_of_epoch, by_epoch
+from mmkd.engine.resume.replay import shared_seed
 from mmkd.losses.feature.distpro import DistProLoss
 from mmkd.registry import HOOKS
 from mmkd.utils import UserError
@@ -93,7 +94,7 @@ class DistProSearchHook(Hook):
             self._optimizer.load_state_dict(self._state['optimizer'])
             self.process = self._state['process']
         self._held_out_loader = (_in_another_order(runner) if self._dataloader is None
-                                 else runner.build_dataloader(self._dataloader, seed=runner.seed))
+                                 else runner.build_dataloader(self._dataloader, seed=shared_seed(runner)))
         if _length(self._held_out_loader) == 0:
             raise UserError(NO_BATCH)
 
@@ -189,7 +190,7 @@ def find_loss(model: nn.Module) -> tuple[str, DistProLoss]:
 def _in_another_order(runner: Runner) -> DataLoader:
     """A second loader of the training data, whose order is that of no training epoch."""
     loader = runner.train_dataloader
-    sampler = DefaultSampler(loader.dataset, shuffle=True, seed=runner.seed + 10**6)
+    sampler = DefaultSampler(loader.dataset, shuffle=True, seed=shared_seed(runner) + 10**6)
     other = DataLoader(loader.dataset, loader.batch_sampler.batch_size, sampler=sampler,
                        num_workers=loader.num_workers, collate_fn=loader.collate_fn,
                        worker_init_fn=loader.worker_init_fn)

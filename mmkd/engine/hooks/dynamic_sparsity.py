@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmkd.engine.models import model_of
+from mmkd.engine.resume.replay import shared_seed
 from mmkd.registry import HOOKS
 from mmkd.sparsity import SparseMasks, erk, prunable_weights, snip, uniform
 from mmkd.sparsity.masks import GROWTHS
 from mmkd.utils import UserError, nearest
 from mmkd.utils.kept_state import unchanged_state
+from mmkd.utils.precision import has_stepped
 from mmkd.utils.randomness import generator_of
 
 from ..teacher_validation import unchanged_randomness
@@ -143,6 +145,8 @@ class DynamicSparsityHook(Hook):
         return self.min_prune_rate + (self.prune_rate - self.min_prune_rate) * (1 + math.cos(math.pi * progress)) / 2
 
     def _after_update(self, optimizer: torch.optim.Optimizer, args: tuple, kwargs: dict) -> None:
+        if not has_stepped(optimizer):
+            return
         self.updates += 1
         self.masks.apply()
         if self.interval and self.updates % self.interval == 0 and self.updates < self._total:
@@ -185,7 +189,7 @@ class DynamicSparsityHook(Hook):
 
     def _generator(self, runner: Runner) -> torch.Generator:
         """The same in all processes and after resuming, and another one at each exchange."""
-        return generator_of(runner.seed or 0, self.updates)
+        return generator_of(shared_seed(runner), self.updates)
 
     @staticmethod
     def _optimizer(wrapper: OptimWrapper) -> torch.optim.Optimizer:

@@ -7,6 +7,7 @@ from mmkd.registry import HOOKS
 from mmkd.utils import UserError
 
 from ..blame import explain, listed
+from ..checkpoints.due import may_be_saved
 from ..finite import FiniteGuard, Reading
 
 
@@ -16,12 +17,13 @@ class FiniteTrainingHook(Hook):
 
     Read are, in every step: each loss; what each teacher gave; and after an update the length of each parameter. A
     loss beyond 1e12, and a parameter whose root mean square is beyond 1000 and beyond 1000 times the one that it began
-    with, count as diverged. With each checkpoint the buffers are read, too. Under dynamic loss scaling a gradient that
-    overflows is no fault, unless the scale falls to 2⁻²⁴.
+    with, count as diverged. Where a checkpoint may follow, or a validation whose best weights are kept, the buffers are
+    read, too. Under dynamic loss scaling a gradient that overflows is no fault, unless the scale falls to 2⁻²⁴.
 
-    On CUDA the numbers of a step are read when the next one is on its way, so that nothing waits for the device, and
-    before a checkpoint is written or the model validated; elsewhere at once. Several processes stop together, and all
-    of them name the fault that one has found.
+    On CUDA the numbers of a step are read when the next one is on its way, so that nothing waits for the device (but
+    for a fused optimizer under loss scaling, which is asked whether it has stepped), and before a checkpoint is written
+    or the model validated; elsewhere at once. Several processes stop together, and all of them name the fault that one
+    has found.
 
     ``tools/train.py`` adds it to every run.
 
@@ -48,11 +50,9 @@ class FiniteTrainingHook(Hook):
                          outputs: dict | None = None) -> None:
         """Reads this step, and judges the one before, or this one where the numbers are there or will be needed."""
         iterations = isinstance(runner.train_loop, IterBasedTrainLoop)
-        step, now = f'step {runner.iter + 1}', self._saves_now(runner)
+        step, now = f'step {runner.iter + 1}', may_be_saved(runner, batch_idx)
         if not iterations:
-            length = len(runner.train_dataloader)
-            step += f' (epoch {runner.epoch + 1}, step {batch_idx + 1} of {length})'
-            now = now or batch_idx + 1 == length
+            step += f' (epoch {runner.epoch + 1}, step {batch_idx + 1} of {len(runner.train_dataloader)})'
         reading = self._guard.read(outputs, step, data_batch, buffers=now)
         self._judge(runner)
         self._waiting = reading
@@ -83,11 +83,6 @@ class FiniteTrainingHook(Hook):
         raise UserError(f'{reading.step} expects finite numbers, got{where} '
                         f'{reports[rank][1] or "a fault of another process."} '
                         f'The run has stopped. {_last_checkpoint(runner)}')
-
-    def _saves_now(self, runner: Runner) -> bool:
-        """Whether a hook that counts iterations writes a checkpoint before the next step."""
-        intervals = [hook.interval for hook in runner.hooks if isinstance(hook, CheckpointHook) and not hook.by_epoch]
-        return self.is_last_train_iter(runner) or any(self.every_n_train_iters(runner, n) for n in intervals)
 
 
 def _last_checkpoint(runner: Runner) -> str:

@@ -7,6 +7,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmkd.engine.checkpoints.due import may_be_saved
 from mmkd.engine.resume import pending_gradients
 from mmkd.engine.resume.checks import check_ahead, check_complete, differences, rates, restart_schedule
 from mmkd.engine.resume.position import by_epoch, go_on, rewind
@@ -89,7 +90,7 @@ class SameRunHook(Hook):
                          outputs: dict | None = None) -> None:
         """Collects the gradients of an update that is not complete, if a checkpoint follows."""
         self._gradients = {}
-        if pending_gradients.are_pending(runner) and pending_gradients.are_saved_now(runner, batch_idx):
+        if pending_gradients.are_pending(runner) and may_be_saved(runner, batch_idx):
             self._gradients = pending_gradients.collect(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

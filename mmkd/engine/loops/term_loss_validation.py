@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmkd.distillers.inputs import Labels
+from mmkd.distillers.teacher import without_model
 from mmkd.engine.figure_loop import FigureLoop
 from mmkd.engine.models import distiller_of
 from mmkd.engine.resume.replay import MODEL, seed_all
@@ -40,7 +41,8 @@ class TermLossValLoop(FigureLoop):
         fp16: Whether to run the models in mixed precision.
 
     Raises:
-        UserError: The model is no distiller, or a term keeps something of each training image, or is called ``total``.
+        UserError: The model is no distiller, a term keeps something of each training image or is called ``total``, or
+            a teacher has a cache alone.
     """
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, evaluator: object = None,
@@ -52,6 +54,10 @@ class TermLossValLoop(FigureLoop):
                 raise UserError(f'{type(self).__name__} expects terms that can be asked for images they do not know, '
                                 f'got {name!r}, whose {type(term.loss).__name__} numbers the training images. Validate '
                                 'by mmkd.FeatureValLoop, or by labels.')
+        for role in without_model(self._distiller.teachers):
+            raise UserError(f'{type(self).__name__} expects teachers that can be asked for other images than those of '
+                            f'training, got the {role} with a cache alone. Write its config and checkpoint beside the '
+                            'cache.')
         averaged = getattr(runner.log_processor, 'mean_pattern', re.compile('$^'))
         for name in self._distiller.terms:
             if name == TOTAL or averaged.search(f'terms/{name}'):

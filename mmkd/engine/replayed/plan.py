@@ -42,11 +42,13 @@ class ViewPlan:
     num_classes: int | None = None
     readers: dict[str, Reader] = field(default_factory=dict)
 
-    def wrap(self, loader: DataLoader, preprocessor: nn.Module) -> ReplayedDataset:
+    def wrap(self, loader: DataLoader, kept_epochs: int | None = None, *, preprocessor: nn.Module) -> ReplayedDataset:
         """Makes a loader give these views, in place, with the answers of the caches on them.
 
         Args:
             loader: The training data, not read yet, and without numbered batches.
+            kept_epochs: After how many epochs the views repeat in the run that is resumed; a cache that has more of
+                them by now changes nothing.
             preprocessor: The student's data preprocessor.
 
         Raises:
@@ -55,6 +57,7 @@ class ViewPlan:
         if not isinstance(loader, DataLoader):
             raise UserError(f'replayed views expect a data loader of PyTorch, got a {type(loader).__name__}. Train '
                             'without them.')
+        self._keep(kept_epochs)
         answers = CachedAnswers(self.readers) if self.readers else None
         repeats = int(getattr(loader.sampler, 'num_repeats', 1))  # of repeated augmentation, each with views of its own
         dataset = replay_loader(loader, self.seed, epochs=self.epochs, mixing=self.mixing,
@@ -77,6 +80,13 @@ class ViewPlan:
         if by_epoch and not any(isinstance(hook, DistSamplerSeedHook) for hook in hooks):
             raise UserError('replayed views expect the hook DistSamplerSeedHook, which tells the sampler the epoch, '
                             'got none. Leave default_hooks.sampler_seed as it is.')
+
+    def _keep(self, epochs: int | None) -> None:
+        """Goes on with the views of the interrupted run, if they are there."""
+        if self.readers and epochs is not None and epochs < self.epochs:
+            print_log(f'The views repeat after {epochs} epochs, as in the interrupted run; the cache has {self.epochs} '
+                      'by now.', logger='current', level=30)
+            self.epochs = epochs
 
     def _say_unfinished(self) -> None:
         for reader in self.readers.values():

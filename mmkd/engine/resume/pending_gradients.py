@@ -3,7 +3,6 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
-from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -17,16 +16,6 @@ KEY = 'gradients'  # in a training checkpoint
 def are_pending(runner: Runner) -> bool:
     """Whether the last iteration was not followed by an update."""
     return not all(wrapper.should_update() for wrapper in wrappers_of(runner))
-
-
-def are_saved_now(runner: Runner, batch_idx: int) -> bool:
-    """Whether a checkpoint is written after the present iteration, or may be after the epoch that ends with it."""
-    hooks = [hook for hook in runner._hooks if isinstance(hook, CheckpointHook)]
-    if any(hook.by_epoch for hook in hooks) and runner.train_loop.max_epochs > 1 and (
-            batch_idx + 1 == len(runner.train_dataloader)):
-        return True
-    return any(not hook.by_epoch and (hook.every_n_train_iters(runner, hook.interval, hook.save_begin)
-                                      or hook.is_last_train_iter(runner)) for hook in hooks)
 
 
 def collect(runner: Runner) -> dict[str, Tensor]:

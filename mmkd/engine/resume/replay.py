@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 import torch
 from mmengine.dist import get_rank
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 DATA, MODEL = 1, 2  # what is drawn: augmentations, or mixups and dropped paths
@@ -21,6 +22,14 @@ def seed_all(*words: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def shared_seed(runner: Runner) -> int:
+    """The seed of a run in all of its processes, for draws that have to be the same in each.
+
+    With ``randomness=dict(diff_rank_seed=True)``, ``runner.seed`` has the rank added to it.
+    """
+    return runner.seed - (get_rank() if runner._randomness_cfg.get('diff_rank_seed') else 0)
 
 
 class NumberedBatch(list):

@@ -7,15 +7,17 @@ from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.runner import Runner
 from torch.optim import Optimizer
 
+from mmkd.datasets.replay import ReplayedDataset
+
 from .position import by_epoch, end_of
 
 KEY = 'run'  # of the checkpoint's meta
 # PyTorch's choice of code, and what an optimizer constructor notes: nothing that decides a result.
 TECHNICAL = {'params', 'foreach', 'fused', 'capturable', 'differentiable', 'decoupled_weight_decay'}
 MOVING = {'last_step', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter', 'base_values'}
-WORDS = {'unit', 'optimizer', 'draws'}  # the facts that are no numbers
+WORDS = {'unit', 'optimizer', 'draws', 'view_seed', 'view_epochs'}  # the facts that are no numbers, or not always
 NAMES = dict(end='{unit}s', epoch_length='iterations an epoch', images='images an update', optimizer='optimizer',
-             unit='loop')
+             unit='loop', view_seed='seed of the views', view_epochs='epochs of views')
 
 
 def wrappers_of(runner: Runner) -> list[OptimWrapper]:
@@ -52,7 +54,20 @@ def run_facts(runner: Runner, draws: str) -> dict[str, int | str]:
     return dict(
         unit='epoch' if by_epoch(loop) else 'iteration', end=end_of(loop), epoch_length=len(loader), batch_size=size,
         processes=processes, accumulation=accumulation, images=size * processes * accumulation, draws=draws,
-        optimizer=', '.join(type(wrapper.optimizer).__name__ for wrapper in wrappers))
+        **_view_facts(loader.dataset), optimizer=', '.join(type(wrapper.optimizer).__name__ for wrapper in wrappers))
+
+
+def _view_facts(dataset: object) -> dict[str, str]:
+    """By what seed the views of an epoch are drawn, and how many epochs of them there are."""
+    if not isinstance(dataset, ReplayedDataset):
+        return dict(view_seed='none', view_epochs='none')
+    return dict(view_seed=str(dataset.seed), view_epochs='endless' if dataset.epochs is None else str(dataset.epochs))
+
+
+def view_epochs_in(checkpoint: Mapping) -> int | None:
+    """After how many epochs the views of a checkpoint's run repeat, if they do and it is recorded."""
+    text = facts_in(checkpoint).get('view_epochs', '')
+    return int(text) if text.isdecimal() and int(text) else None
 
 
 def facts_in(checkpoint: Mapping) -> dict[str, int | str]:
@@ -68,7 +83,7 @@ def facts_in(checkpoint: Mapping) -> dict[str, int | str]:
 
 def differing_facts(before: Mapping, now: Mapping) -> list[str]:
     """The facts that decide a run's lengths and differ, in words."""
-    names = ['unit', 'optimizer', 'end', 'epoch_length', 'images']
+    names = ['unit', 'optimizer', 'end', 'epoch_length', 'images', 'view_seed', 'view_epochs']
     if now['unit'] == 'iteration':
         names.remove('epoch_length')
     return [f'{NAMES[name].format(unit=now["unit"])} {now[name]} instead of {before[name]}' for name in names

@@ -10,16 +10,18 @@ from mmkd.engine.hooks import EpochSeedHook, MissedValidationHook, SameRunHook, 
 
 from .position import position_of
 from .replay import number_batches
+from .run_facts import view_epochs_in
 
 
 def make_resumable(runner: Runner, restart: bool = False,
-                   prepare: Callable[[DataLoader], object] | None = None) -> None:
+                   prepare: Callable[[DataLoader, int | None], object] | None = None) -> None:
     """Adds what lets a run go on with the same bits after an interruption, and checks what is resumed.
 
     Args:
         runner: A runner that was just built.
         restart: Whether a resumed run takes the learning rates of its own config.
-        prepare: Gets the loader of the training data when it is built, before its batches are numbered.
+        prepare: Gets the loader of the training data when it is built, before its batches are numbered, and after how
+            many epochs the views repeat in the run that is resumed; None if that is not to be kept.
 
     Raises:
         UserError: The checkpoint to resume tells no position.
@@ -28,14 +30,14 @@ def make_resumable(runner: Runner, restart: bool = False,
         runner.register_hook(StrictResumeHook())
     if not isinstance(runner, Runner):  # FlexibleRunner's strategies resume in their own ways
         return
-    start = _resumed_position(runner) if runner._resume else None
+    start, view_epochs = _resumed(runner) if runner._resume else (None, None)
     if isinstance(runner._train_dataloader, dict):
         runner._train_dataloader = runner.build_dataloader(
             runner._train_dataloader, seed=runner.seed,
             diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
     loader, every_step = runner._train_dataloader, True
     if prepare is not None:
-        prepare(loader)
+        prepare(loader, None if restart else view_epochs)
     if isinstance(loader, DataLoader):
         batches = number_batches(loader, runner.seed)
         every_step = _counts_iterations(runner) or not _epochs_are_seeded(runner, loader)
@@ -45,11 +47,12 @@ def make_resumable(runner: Runner, restart: bool = False,
     runner.register_hook(MissedValidationHook())
 
 
-def _resumed_position(runner: Runner) -> tuple[int, int] | None:
-    """Epoch and iteration of the checkpoint to resume, whose seed the run takes; None if there is none."""
+def _resumed(runner: Runner) -> tuple[tuple[int, int] | None, int | None]:
+    """Epoch and iteration of the checkpoint to resume, whose seed the run takes, and after how many epochs its views
+    repeat; None if there is none."""
     path = runner._load_from or find_latest_checkpoint(runner.work_dir)
     if path is None:
-        return None
+        return None, None
     checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     position, seed = position_of(checkpoint), checkpoint['meta'].get('seed')
     if type(seed) is int and seed != runner.seed:
@@ -57,7 +60,7 @@ def _resumed_position(runner: Runner) -> tuple[int, int] | None:
             runner.logger.warning(f'The run goes on with the seed {seed} of the checkpoint, not with {runner.seed}.')
         runner._randomness_cfg.update(seed=seed)
         runner.set_randomness(**runner._randomness_cfg)
-    return position
+    return position, view_epochs_in(checkpoint)
 
 
 def _counts_iterations(runner: Runner) -> bool:

@@ -31,6 +31,23 @@ class OnlyTensors(nn.Module):
         return (student - teacher).square().mean()
 
 
+class Seeing(nn.Module):
+    """Notes in which types it is given what it compares."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[torch.dtype] = set()
+
+    def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
+        self.seen = {value.dtype for value in (*student, *teacher)}
+        return sum((one - other).square().mean() for one, other in zip(student, teacher, strict=True))
+
+
+class SeesToItself(Seeing):
+    """Wants the types of the models."""
+    mixed_precision = True
+
+
 class WrongName(nn.Module):
     """Asks for the target by another name."""
 
@@ -97,6 +114,16 @@ def test_a_loss_gets_what_it_asks_for_by_name(build, batch):
 def test_a_loss_that_asks_for_what_there_is_not(build, loss, message):
     with pytest.raises(UserError, match=message):
         build(terms=dict(kd=dict(KD, loss=dict(type=loss))))
+
+
+@pytest.mark.parametrize('written', [False, True], ids=['a module', 'a config'])
+@pytest.mark.parametrize(('kind', 'expected'), [(Seeing, torch.float32), (SeesToItself, torch.bfloat16)])
+def test_losses_compute_in_full_precision_however_they_are_given(build, batch, written, kind, expected):
+    distiller = build(terms=dict(kd=dict(
+        loss=dict(type=kind) if written else kind(), student=['logits'], teacher=['logits'])))
+    with torch.autocast('cpu', torch.bfloat16):
+        distiller(**distiller.data_preprocessor(batch, True), mode='loss')
+    assert distiller.terms['kd'].loss.seen == {expected}
 
 
 def test_signatures_are_read_at_build_only(build, batch, monkeypatch):

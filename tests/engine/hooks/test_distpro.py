@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
@@ -18,6 +19,7 @@ from mmkd.utils import UserError
 from tests.datasets.replay.pictures import loader as replayed
 from tests.datasets.replay.pictures import seen, write_pictures
 
+from ...processes import run_ranks
 from ..pair import Pair
 
 
@@ -166,7 +168,25 @@ def test_wrong_arguments_and_models():
 
 def test_held_out_batches_of_replayed_data_know_their_epoch(tmp_path):
     loader = replayed(write_pictures(tmp_path))
-    other = _in_another_order(SimpleNamespace(train_dataloader=loader, seed=0))
+    other = _in_another_order(SimpleNamespace(train_dataloader=loader, seed=0, _randomness_cfg={}))
     expected = seen(loader, (2, ))
     assert seen(other, (2, )) == expected and len(expected) == 13  # the same views, in another order
     assert list(seen(other, (2, ))) != list(expected)
+
+
+def share_held_out(rank: int, folder: Path) -> None:
+    for held_out in (None, loader(Noise())):
+        hook = DistProSearchHook(held_out)
+        runner = Runner(
+            model=Pair(), work_dir=str(folder), train_cfg=dict(by_epoch=True, max_epochs=1), launcher='pytorch',
+            train_dataloader=loader(Noise()), optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-2)),
+            randomness=dict(seed=0, diff_rank_seed=True), experiment_name=f'share{held_out is None}',
+            log_level='ERROR', cfg=dict(model_wrapper_cfg=dict(type='MMDistributedDataParallel', device_ids=None)))
+        hook.before_train(runner)
+        shares = all_gather_object(list(hook._held_out_loader.sampler))
+        assert sorted(sum(shares, [])) == list(range(12))
+
+
+@pytest.mark.processes
+def test_processes_share_the_held_out_images_whatever_their_seeds(tmp_path):
+    run_ranks(share_held_out, tmp_path, tmp_path / 'run')

@@ -227,10 +227,11 @@ class ScaledWrapper(OptimWrapper):
         self.scaler.update()
 
 
-def test_updates_that_a_grad_scaler_leaves_out_do_not_count(tmp_path):
+@pytest.mark.parametrize('fused', [False, True])
+def test_updates_that_a_grad_scaler_leaves_out_do_not_count(tmp_path, fused):
     model = Net()
     runner = make_runner(tmp_path, model=model, optim_wrapper=ScaledWrapper(
-        optimizer=torch.optim.AdamW(model.parameters(), lr=1e-2)))
+        optimizer=torch.optim.AdamW(model.parameters(), lr=1e-2, fused=fused)))
     runner.train()
     assert sparsity_hook(runner).updates == 15
     assert all((weight[sparsity_hook(runner).masks.pruned[name]] == 0).all()
@@ -296,9 +297,10 @@ def test_dense_checkpoint_cannot_be_resumed(tmp_path):
         make_runner(tmp_path, resume=True).train()
 
 
-def train_alike(rank: int, folder: Path, growth: str) -> None:
+def train_alike(rank: int, folder: Path, growth: str, randomness: dict) -> None:
     wrapper = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
-    runner = make_runner(folder, dict(growth=growth), launcher='pytorch', cfg=dict(model_wrapper_cfg=wrapper))
+    runner = make_runner(folder, dict(growth=growth), launcher='pytorch', cfg=dict(model_wrapper_cfg=wrapper),
+                         randomness=randomness)
     runner.train()
     masks = torch.cat([mask.flatten() for mask in sparsity_hook(runner).masks.pruned.values()]).float()
     weights = torch.cat([weight.flatten() for weight in sparsity_hook(runner).masks.weights.values()]).detach()
@@ -307,9 +309,10 @@ def train_alike(rank: int, folder: Path, growth: str) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize('growth', ['random', 'gradient'])
-def test_two_processes_have_the_same_masks(tmp_path, growth):
-    run_ranks(train_alike, tmp_path, tmp_path / 'run', growth)
+@pytest.mark.parametrize(('growth', 'randomness'), [
+    ('random', dict(seed=0, diff_rank_seed=True)), ('gradient', dict(seed=0))])
+def test_two_processes_have_the_same_masks(tmp_path, growth, randomness):
+    run_ranks(train_alike, tmp_path, tmp_path / 'run', growth, randomness)
 
 
 @pytest.mark.parametrize(('kwargs', 'words'), [

@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
+from mmengine.registry import METRICS, OPTIM_WRAPPERS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -98,16 +99,32 @@ class Scale(Hook):
         self.scales.append(runner.optim_wrapper.loss_scaler.get_scale())
 
 
+@METRICS.register_module()
+class Rising(BaseMetric):
+    """Is better each time."""
+
+    def process(self, data_batch: object, data_samples: object) -> None:
+        self.results.append(1)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        self.count = getattr(self, 'count', 0) + 1
+        return dict(score=float(self.count))
+
+
 def train(folder: Path, model: Net, *hooks: Hook, wrapper: dict | None = None, iterations: int = 0,
-          interval: int = 1) -> Runner:
-    """Trains three epochs, or a number of iterations."""
+          interval: int = 1, validate: int = 0, **checkpoint: object) -> Runner:
+    """Trains three epochs, or a number of iterations, and may validate after some of them."""
+    loader = dict(batch_size=3, num_workers=0, dataset=Numbers(), sampler=dict(type='DefaultSampler'),
+                  collate_fn=dict(type='default_collate'))
+    validation = dict(val_dataloader=loader, val_cfg=dict(), val_evaluator=dict(type='Rising')) if validate else {}
+    loop = dict(by_epoch=False, max_iters=iterations) if iterations else dict(by_epoch=True, max_epochs=3)
     runner = Runner(
         model=model, work_dir=str(folder), experiment_name=str(folder), log_level='ERROR', randomness=dict(seed=0),
-        train_cfg=dict(by_epoch=False, max_iters=iterations) if iterations else dict(by_epoch=True, max_epochs=3),
-        train_dataloader=dict(batch_size=3, num_workers=0, dataset=Numbers(), sampler=dict(type='DefaultSampler'),
-                              collate_fn=dict(type='default_collate')),
+        train_cfg=loop | (dict(val_interval=validate) if validate else {}),
+        train_dataloader=loader, **validation,
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-3)) | (wrapper or {}),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=interval, by_epoch=not iterations)),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=interval, by_epoch=not iterations)
+                           | checkpoint),
         custom_hooks=[FiniteTrainingHook(), *hooks])
     runner.train()
     return runner
@@ -169,6 +186,20 @@ def test_buffers_are_read_with_each_checkpoint(tmp_path):
     assert_whole(tmp_path, 'epoch_1.pth')
 
 
+def test_so_they_are_where_checkpoints_begin_late(tmp_path):
+    with pytest.raises(UserError, match=r'^step 5 .* got nan or inf in the buffers state\..*iter_2\.pth\.$'):
+        train(tmp_path, Net(4, 'buffer'), iterations=9, interval=3, save_begin=2)
+    assert_whole(tmp_path, 'iter_2.pth')
+
+
+@pytest.mark.parametrize('iterations', [12, 0])
+def test_so_they_are_before_the_best_weights_are_kept(tmp_path, iterations):
+    with pytest.raises(UserError, match=r'^step 8 .* got nan or inf in the buffers state\.'):
+        train(tmp_path, Net(7, 'buffer'), iterations=iterations, interval=-1, validate=4 if iterations else 1,
+              save_best='score', rule='greater')
+    assert_whole(tmp_path, 'best_score_iter_4.pth' if iterations else 'best_score_epoch_1.pth')
+
+
 def test_a_run_that_begins_with_nan(tmp_path):
     model = Net()
     nn.init.constant_(model.layer.bias, float('inf'))
@@ -215,11 +246,12 @@ class TestMixedPrecision:
         assert scale.scales[:7] == [2.**n for n in (15, 14, 13, 12, 11, 10, 10)] and model.steps == 12
         assert_whole(tmp_path, 'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth')
 
-    def test_a_scale_that_never_falls_is_one(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize('optimizer', [dict(type='SGD', lr=1e-3), dict(type='AdamW', lr=1e-3, fused=True)])
+    def test_a_scale_that_never_falls_is_one(self, tmp_path, monkeypatch, optimizer):
         """A static scale: each update is skipped, and the weights stand still for ever."""
         for module in (finite, blame):
             monkeypatch.setattr(module, 'MOST_SKIPPED', 8)
-        wrapper = dict(type='CPUAmpOptimWrapper', static=True)
+        wrapper = dict(type='CPUAmpOptimWrapper', static=True, optimizer=optimizer)
         with pytest.raises(UserError, match='^step 9 .*more than 8 updates in a row that were skipped.*lower it'):
             train(tmp_path, Net(1, 'overflow'), wrapper=wrapper)
 

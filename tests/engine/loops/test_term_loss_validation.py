@@ -9,6 +9,7 @@ from mmkd.engine.models import model_of
 from mmkd.utils import UserError
 
 from ...processes import run_ranks
+from ..replayed.cached import keep, make_recipe, with_cache, write_files
 from .conftest import Pictures, distiller_config, runner_of
 
 LOOP = dict(type='mmkd.TermLossValLoop')
@@ -101,6 +102,15 @@ def test_what_it_refuses(make_runner):
         make_runner(LOOP, name='plain', model=distiller_config()['student']).val()
     with pytest.raises(UserError, match=r'expects val_evaluator=\[\]'):
         make_runner(LOOP, name='metric', val_evaluator=[dict(type='Accuracy')]).val()
+
+
+def test_a_teacher_with_a_cache_alone_is_refused_before_training(make_runner, tmp_path):
+    write_files(tmp_path)
+    recipe = make_recipe(tmp_path)
+    cache = keep(tmp_path, recipe, epochs=1)
+    with pytest.raises(UserError, match='TermLossValLoop expects teachers .* got the teacher with a cache alone'):
+        make_runner(LOOP, model=with_cache(recipe, cache, alone=True).model).val_loop  # noqa: B018
+    assert make_runner(LOOP, name='beside', model=with_cache(recipe, cache).model).val()['terms/total'] > 0
 
 
 def process(rank: int, expected: dict[str, float], folder) -> None:

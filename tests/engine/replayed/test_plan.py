@@ -64,6 +64,26 @@ def test_resumed_in_the_middle_of_an_epoch(folder, cache, live):
     assert same(live, trained(recipe))
 
 
+def test_resumed_beside_a_cache_that_has_grown_or_shrunk(folder, monkeypatch):
+    recipe = make_recipe(folder, 'grown')
+    cache = keep(folder, recipe, 'grown_cache', epochs=1)
+    expected = trained(with_cache(recipe, cache))
+    keep(folder, recipe, 'grown_cache', epochs=2)
+    resumed = with_cache(recipe, cache)
+    resumed.load_from, resumed.resume = str(folder / 'grown/iter_8.pth'), True  # in the second epoch
+    said = _said(monkeypatch)
+    assert same(expected, trained(resumed))
+    assert any('repeat after 1 epochs, as in the interrupted run; the cache has 2' in line for line in said)
+    other = with_cache(make_recipe(folder, 'shrunk'), cache)
+    trained(other)
+    (Path(cache) / 'epoch_00001.records').unlink()
+    other.load_from, other.resume = str(folder / 'shrunk/iter_8.pth'), True
+    with pytest.raises(UserError, match='settings of the interrupted run, got epochs of views 1 instead of 2'):
+        trained(other)
+    with pytest.raises(UserError, match='got seed of the views none instead of 0, epochs of views none instead of 2'):
+        trained(make_recipe(folder, 'shrunk', load_from=other.load_from, resume=True))
+
+
 def test_workers_change_nothing(folder, cache, live):
     recipe = with_cache(make_recipe(folder, 'workers', mixing=True), cache)
     recipe.train_dataloader.update(num_workers=2, persistent_workers=True)
@@ -251,7 +271,7 @@ def test_repeats_of_an_endless_sampler_are_counted_over_all_processes(folder, ca
         dataset=DATASETS.build(recipe.train_dataloader.dataset)))
     loader.sampler.world_size = processes
     said = _said(monkeypatch)
-    plan.wrap(loader, MODELS.build(recipe.model.student).data_preprocessor)
+    plan.wrap(loader, preprocessor=MODELS.build(recipe.model.student).data_preprocessor)
     assert len(said) == bool(taken)
     assert all(f'views repeat: the cache has 2 epochs, and the training takes {taken}.' in line for line in said)
 
