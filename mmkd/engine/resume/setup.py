@@ -49,7 +49,8 @@ def make_resumable(runner: Runner, restart: bool = False,
 
 def _resumed(runner: Runner) -> tuple[tuple[int, int] | None, int | None]:
     """Epoch and iteration of the checkpoint to resume, whose seed the run takes, and after how many epochs its views
-    repeat; None if there is none."""
+    repeat; None if there is none.
+    """
     path = runner._load_from or find_latest_checkpoint(runner.work_dir)
     if path is None:
         return None, None
