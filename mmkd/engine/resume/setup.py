@@ -48,8 +48,10 @@ def make_resumable(runner: Runner, restart: bool = False,
 
 
 def _resumed(runner: Runner) -> tuple[tuple[int, int] | None, int | None]:
-    """Epoch and iteration of the checkpoint to resume, whose seed the run takes, and after how many epochs its views
-    repeat; None if there is none."""
+    """Where the checkpoint to resume was written, and after how many epochs its views repeat; the run takes its seed.
+
+    None for what there is not.
+    """
     path = runner._load_from or find_latest_checkpoint(runner.work_dir)
     if path is None:
         return None, None
