@@ -138,14 +138,19 @@ def _names(dataset: Any) -> tuple[str, ...]:
     return tuple(map(str, range(max(found) + 1)))
 
 
+def _count(dataset: dict) -> int:
+    with suppress(UncountedError):  # the data may be elsewhere, or something that only building them tells
+        return dataset_length(dataset)
+    return 0
+
+
 def _of_config(name: str) -> Source:
     config = load_config(name)
     for key in ('train_dataloader', 'val_dataloader', 'val_evaluator'):
         if not config.get(key):
             raise UserError(f'data expects the config of a data set with {key}, got {name} without it. Add it.')
     train, val = (ConfigDict(config[f'{part}_dataloader']).to_dict()['dataset'] for part in ('train', 'val'))
-    images = 0
-    with suppress(UncountedError):  # the data may be elsewhere, or something that only building them tells
-        images = dataset_length(train)
+    images = _count(train)
+    _count(val)  # both lists are read before anything is built: one may be cut off
     return Source(train, val, images, config=config, rgb=gives_rgb(config, 'train'),
                   notes=[f'data: {name}, with its own pipelines and batch size'])
