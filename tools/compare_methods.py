@@ -132,12 +132,12 @@ def saved(jobs: dict[str, Job]) -> str:
     caches = {name: job.done() for name, job in jobs.items() if isinstance(job, CacheJob)}
     if not caches:
         return ''
-    readers = {name: sum(name in job.needs for job in jobs.values()) for name in caches}
     views = {name: done['metrics']['views'] for name, done in caches.items()}
+    asked = [views[name] // jobs[name].epochs * job.end
+             for name in caches for job in jobs.values() if name in job.needs]
     seconds = sum(done['seconds'] for done in caches.values())
-    return (f'The teacher answered {sum(views.values()):,} times in {clock(seconds)}, and {sum(readers.values())} runs '
-            f'read it; without the caches it would have answered '
-            f'{sum(views[name] * readers[name] for name in caches):,} times.\n')
+    return (f'The teacher answered {sum(views.values()):,} times in {clock(seconds)}, and {len(asked)} runs read it; '
+            f'without the caches it would have answered {sum(asked):,} times.\n')
 
 
 def report(args: argparse.Namespace, jobs: dict[str, Job], seconds: float) -> None:
